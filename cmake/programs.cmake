@@ -1,0 +1,1 @@
+# The program, the examples and the tests that cross layers.

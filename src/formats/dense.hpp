@@ -1,0 +1,36 @@
+// Formats without codes: every weight is a float of 32 or 16 bits.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <string_view>
+
+#include "base/numeric.hpp"
+
+namespace nibble {
+
+struct Fp32 {
+  static constexpr std::string_view name = "fp32";
+  static constexpr int bits = 32;
+  using Code = std::uint32_t;
+  static float value(Code code) { return std::bit_cast<float>(code); }
+  static Code encode(float x) { return std::bit_cast<Code>(x); }
+};
+
+struct Fp16 {
+  static constexpr std::string_view name = "fp16";
+  static constexpr int bits = 16;
+  using Code = std::uint16_t;
+  static float value(Code code) { return f16_to_float(code); }
+  static Code encode(float x) { return float_to_f16(x); }
+};
+
+struct Bf16 {
+  static constexpr std::string_view name = "bf16";
+  static constexpr int bits = 16;
+  using Code = std::uint16_t;
+  static float value(Code code) { return bf16_to_float(code); }
+  static Code encode(float x) { return float_to_bf16(x); }
+};
+
+}  // namespace nibble

@@ -1,0 +1,63 @@
+// GGUF v3, llama.cpp's container: metadata (typed key/value pairs), tensor infos, aligned tensor data.
+// Source: ggml's docs/gguf.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "io/mapped_file.hpp"
+
+namespace nibble {
+
+struct GgufValue {
+  using Array = std::vector<GgufValue>;
+  std::variant<bool, std::int64_t, std::uint64_t, double, std::string, Array> value;
+};
+
+struct GgufTensor {
+  std::string name;
+  std::uint32_t type = 0;               // ggml type number
+  std::vector<std::int64_t> shape;      // outermost first: the reverse of the file's order, so rows, cols for a matrix
+  std::span<const std::byte> bytes;
+  std::uint64_t elements() const;
+};
+
+class Gguf {
+ public:
+  static Result<Gguf> open(const std::filesystem::path& path);
+  static Result<Gguf> parse(std::span<const std::byte> bytes, std::string_view place);
+
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  const GgufValue* find(std::string_view key) const;
+  // Typed getters; the error names key, expected and found type.
+  Result<std::string> text(std::string_view key) const;
+  Result<std::int64_t> integer(std::string_view key) const;
+  Result<double> number(std::string_view key) const;
+  const std::vector<std::pair<std::string, GgufValue>>& metadata() const { return metadata_; }
+  std::uint64_t file_bytes() const { return file_bytes_; }
+  std::shared_ptr<MappedFile> file() const { return file_; }
+
+ private:
+  std::shared_ptr<MappedFile> file_;
+  std::vector<std::pair<std::string, GgufValue>> metadata_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::vector<GgufTensor> tensors_;
+  std::uint64_t file_bytes_ = 0;
+};
+
+// What a ggml tensor type is: block geometry for every known type; decode is null where Nibble cannot read it yet.
+struct GgmlType {
+  std::uint32_t number;
+  std::string_view name;                                            // "Q4_1"
+  std::uint32_t block_elements, block_bytes;
+  void (*decode)(const std::byte* blocks, std::int64_t count, float* out);  // `count` elements, a multiple of block_elements
+};
+const GgmlType* ggml_type(std::uint32_t number);  // null: unknown
+
+}  // namespace nibble

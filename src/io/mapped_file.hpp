@@ -1,0 +1,62 @@
+// A whole file mapped read-only: reading a weight is a page fault, and pages are shared between processes.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include "base/error.hpp"
+
+namespace nibble {
+
+class MappedFile {
+ public:
+  static Result<std::shared_ptr<MappedFile>> open(const std::filesystem::path& path);
+  ~MappedFile();
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  MappedFile() = default;
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// The whole of a small text file; refuses more than `limit` bytes.
+Result<std::string> read_text(const std::filesystem::path& path, std::size_t limit = std::size_t(1) << 30);
+
+// Writes to a temporary name beside `path`; commit() syncs and renames. Destroyed without commit: the temporary is removed.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> create(const std::filesystem::path& path);
+  AtomicFile(AtomicFile&&) noexcept;
+  AtomicFile& operator=(AtomicFile&&) noexcept;
+  ~AtomicFile();
+  Result<void> write(std::span<const std::byte> bytes);
+  Result<void> write(std::string_view text);
+  Result<void> commit();
+
+ private:
+  AtomicFile() = default;
+  int fd_ = -1;
+  std::filesystem::path path_, temporary_;
+};
+
+// A folder that appears under its name only when whole: files are made in path() ("NAME.partial-PID"), commit() renames.
+class AtomicFolder {
+ public:
+  static Result<AtomicFolder> create(const std::filesystem::path& target);  // refuses an existing, non-empty target
+  AtomicFolder(AtomicFolder&&) noexcept;
+  AtomicFolder& operator=(AtomicFolder&&) noexcept;
+  ~AtomicFolder();
+  const std::filesystem::path& path() const { return temporary_; }
+  Result<void> commit();
+
+ private:
+  AtomicFolder() = default;
+  std::filesystem::path target_, temporary_;
+};
+
+}  // namespace nibble

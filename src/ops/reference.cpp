@@ -1,0 +1,217 @@
+#include "ops/reference.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/numeric.hpp"
+#include "formats/all.hpp"
+
+namespace nibble {
+namespace {
+
+class ReferenceWeight final : public PreparedWeight {
+ public:
+  ReferenceWeight(const Weight& weight, const ComputeOptions& options) : weight(weight), options(options) {}
+  const Weight& canonical() const override { return weight; }
+  Weight weight;
+  ComputeOptions options;
+};
+
+const ReferenceWeight& own(const PreparedWeight& w) { return static_cast<const ReferenceWeight&>(w); }
+
+float cache_value(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i) {
+  const auto at = (head * cache.capacity + position) * cache.head_dim + i;
+  if (cache.dtype == DType::f32) return static_cast<const float*>(cache.data)[at];
+  const auto bits = static_cast<const std::uint16_t*>(cache.data)[at];
+  return cache.dtype == DType::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
+}
+
+void cache_store(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i, float x) {
+  const auto at = (head * cache.capacity + position) * cache.head_dim + i;
+  if (cache.dtype == DType::f32) static_cast<float*>(cache.data)[at] = x;
+  else static_cast<std::uint16_t*>(cache.data)[at] = cache.dtype == DType::bf16 ? float_to_bf16(x) : float_to_f16(x);
+}
+
+void linear_int8(const ReferenceWeight& w, TensorView x, TensorView y, const float* bias, bool add) {
+  const std::int64_t m = x.rows, k = x.cols, n = w.weight.rows;
+  std::vector<std::int8_t> codes(m * k);
+  std::vector<float> scales(m);
+  std::vector<std::uint8_t> outlier(k);
+  quantize_activations(x, w.options.outlier_threshold, {codes, scales, outlier});
+  const auto* weights = reinterpret_cast<const std::int8_t*>(w.weight.codes);
+  for (std::int64_t r = 0; r < m; ++r)
+    for (std::int64_t c = 0; c < n; ++c) {
+      std::int64_t sum = 0;
+      for (std::int64_t i = 0; i < k; ++i) sum += std::int64_t(codes[r * k + i]) * weights[c * k + i];
+      double value = double(sum) * scales[r] * w.weight.scales[c] / (127.0 * 127.0);
+      for (std::int64_t i = 0; i < k; ++i)
+        if (outlier[i])
+          value += double(round_to(w.options.compute, x.row(r)[i])) * round_to(w.options.compute, decode_element(w.weight, c * k + i));
+      if (bias) value += bias[c];
+      y.row(r)[c] = float(add ? y.row(r)[c] + value : value);
+    }
+}
+
+class ReferenceBackend final : public Backend {
+ public:
+  std::string_view name() const override { return "reference"; }
+  Allocator& memory() override { return memory_; }
+  DType activation_dtype() const override { return DType::f32; }
+  bool shares_host_memory() const override { return true; }
+
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) override {
+    return std::unique_ptr<PreparedWeight>(std::make_unique<ReferenceWeight>(weight, options));
+  }
+
+  void linear(const PreparedWeight& prepared, TensorView x, TensorView y, const float* bias, bool add) override {
+    const ReferenceWeight& w = own(prepared);
+    if (w.weight.format == Int8::name) return linear_int8(w, x, y, bias, add);
+    std::vector<float> row(w.weight.cols);
+    for (std::int64_t c = 0; c < w.weight.rows; ++c) {
+      decode_row(w.weight, c, row.data());
+      for (float& value : row) value = round_to(w.options.compute, value);
+      for (std::int64_t r = 0; r < x.rows; ++r) {
+        double sum = bias ? bias[c] : 0;
+        for (std::int64_t i = 0; i < x.cols; ++i) sum += double(round_to(w.options.compute, x.row(r)[i])) * row[i];
+        y.row(r)[c] = float(add ? y.row(r)[c] + sum : sum);
+      }
+    }
+  }
+
+  void embed(const PreparedWeight& table, std::span<const std::int32_t> ids, TensorView out) override {
+    for (std::size_t t = 0; t < ids.size(); ++t) decode_row(own(table).weight, ids[t], out.row(std::int64_t(t)));
+  }
+
+  void rms_norm(TensorView x, std::span<const float> gain, float eps, TensorView out) override {
+    const auto width = std::int64_t(gain.size());
+    for (std::int64_t r = 0; r < x.rows; ++r)
+      for (std::int64_t first = 0; first < x.cols; first += width) {
+        const float* in = x.row(r) + first;
+        double squares = 0;
+        for (std::int64_t i = 0; i < width; ++i) squares += double(in[i]) * in[i];
+        const double inverse = 1.0 / std::sqrt(squares / double(width) + eps);
+        for (std::int64_t i = 0; i < width; ++i) out.row(r)[first + i] = float(in[i] * inverse * gain[i]);
+      }
+  }
+
+  void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table) override {
+    for (std::int64_t r = 0; r < x.rows; ++r) {
+      const float* cos = table.cos + positions[r] * table.half;
+      const float* sin = table.sin + positions[r] * table.half;
+      for (std::int64_t head = 0; head < x.cols; head += 2 * table.half)
+        for (std::int64_t i = 0; i < table.half; ++i) {
+          float& a = x.row(r)[head + i];
+          float& b = x.row(r)[head + table.half + i];
+          const float rotated = a * cos[i] - b * sin[i];
+          b = b * cos[i] + a * sin[i];
+          a = rotated;
+        }
+    }
+  }
+
+  void attention(std::span<const AttentionProblem> problems) override {
+    for (const AttentionProblem& p : problems) attend(p);
+  }
+
+  void silu_mul(TensorView gate, TensorView up, TensorView out) override {
+    for (std::int64_t r = 0; r < gate.rows; ++r)
+      for (std::int64_t i = 0; i < gate.cols; ++i) {
+        const double g = gate.row(r)[i];
+        out.row(r)[i] = float(g / (1.0 + std::exp(-g)) * up.row(r)[i]);
+      }
+  }
+
+  void upload(const void* host, void* device, std::size_t bytes) override { std::memcpy(device, host, bytes); }
+  void download(TensorView from, float* host) override {
+    for (std::int64_t r = 0; r < from.rows; ++r) std::memcpy(host + r * from.cols, from.row(r), std::size_t(from.cols) * sizeof(float));
+  }
+  void synchronize() override {}
+
+ private:
+  static void attend(const AttentionProblem& p) {
+    const std::int64_t dim = p.keys.head_dim, group = p.heads / p.keys.kv_heads;
+    for (std::int64_t t = 0; t < p.q.rows; ++t)
+      for (std::int64_t h = 0; h < p.keys.kv_heads; ++h)
+        for (std::int64_t i = 0; i < dim; ++i) {
+          cache_store(p.keys, h, p.past + t, i, p.k.row(t)[h * dim + i]);
+          cache_store(p.values, h, p.past + t, i, p.v.row(t)[h * dim + i]);
+        }
+    std::vector<double> weights(p.past + p.q.rows);
+    for (std::int64_t t = 0; t < p.q.rows; ++t) {
+      const std::int64_t last = p.past + t, first = p.window > 0 ? std::max<std::int64_t>(0, last - p.window + 1) : 0;
+      for (std::int64_t h = 0; h < p.heads; ++h) {
+        const float* q = p.q.row(t) + h * dim;
+        double highest = -INFINITY, total = 0;
+        for (std::int64_t s = first; s <= last; ++s) {
+          double dot = 0;
+          for (std::int64_t i = 0; i < dim; ++i) dot += double(q[i]) * cache_value(p.keys, h / group, s, i);
+          weights[s] = dot * p.scale;
+          highest = std::max(highest, weights[s]);
+        }
+        for (std::int64_t s = first; s <= last; ++s) total += weights[s] = std::exp(weights[s] - highest);
+        for (std::int64_t i = 0; i < dim; ++i) {
+          double sum = 0;
+          for (std::int64_t s = first; s <= last; ++s) sum += weights[s] * cache_value(p.values, h / group, s, i);
+          p.out.row(t)[h * dim + i] = float(sum / total);
+        }
+      }
+    }
+  }
+
+  HostAllocator memory_;
+};
+
+}  // namespace
+
+float round_to(DType type, float x) {
+  if (type == DType::bf16) return bf16_to_float(float_to_bf16(x));
+  if (type == DType::f16) return f16_to_float(float_to_f16(x));
+  return x;
+}
+
+float decode_element(const Weight& weight, std::int64_t i) {
+  float value = 0;
+  visit_format(weight.format, [&]<class F>() {
+    if constexpr (DenseFormat<F>) {
+      typename F::Code code;
+      std::memcpy(&code, weight.codes + std::size_t(i) * sizeof code, sizeof code);
+      value = F::value(code);
+    } else if constexpr (RowCodeFormat<F>) {
+      value = float(std::int8_t(weight.codes[i])) * weight.scale(i / weight.cols) * F::step;
+    } else {
+      const auto byte = std::uint8_t(weight.codes[i / 2]);
+      value = weight.table[i % 2 ? byte & 15 : byte >> 4] * weight.scale(i / weight.block_size);
+    }
+  });
+  return value;
+}
+
+void decode_row(const Weight& weight, std::int64_t row, float* out) {
+  for (std::int64_t i = 0; i < weight.cols; ++i) out[i] = decode_element(weight, row * weight.cols + i);
+}
+
+void quantize_activations(TensorView x, float threshold, const Int8Activations& out) {
+  const std::int64_t m = x.rows, k = x.cols;
+  std::fill(out.outlier.begin(), out.outlier.end(), std::uint8_t(0));
+  for (std::int64_t r = 0; r < m; ++r) {
+    float highest = 0;
+    for (std::int64_t i = 0; i < k; ++i) {
+      const float magnitude = std::fabs(round_to(DType::f16, x.row(r)[i]));
+      if (threshold > 0 && magnitude >= threshold) out.outlier[i] = 1;
+      else highest = std::max(highest, magnitude);
+    }
+    out.scales[r] = highest;
+  }
+  for (std::int64_t r = 0; r < m; ++r) {
+    const float scale = out.scales[r] > 0 ? 127.0f / out.scales[r] : 0.0f;
+    for (std::int64_t i = 0; i < k; ++i) {
+      const float value = round_to(DType::f16, x.row(r)[i]);
+      const bool dropped = threshold > 0 && (std::fabs(value) >= threshold || (m > 1 && out.outlier[i]));
+      out.codes[r * k + i] = dropped ? std::int8_t(0) : std::int8_t(std::nearbyint(value * scale));
+    }
+  }
+}
+
+}  // namespace nibble

@@ -1,0 +1,83 @@
+// One door for memory: every byte that grows with the model or the context is taken through an Allocator, with a purpose.
+// The estimate is the loader run with an allocator that only counts.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace nibble {
+
+enum class Purpose : std::uint8_t { linear_weights, scales, embeddings, norms, buffers, kv_cache, activations, workspace };
+inline constexpr int purpose_count = 8;
+
+constexpr std::string_view name_of(Purpose purpose) {
+  constexpr std::string_view names[] = {"linear_weights", "scales",   "embeddings",  "norms",
+                                        "buffers",        "kv_cache", "activations", "workspace"};
+  return names[int(purpose)];
+}
+
+// Bytes per purpose, now and at the highest. Not thread-safe by itself: allocation happens between kernels, on one thread.
+struct MemoryUse {
+  std::array<std::uint64_t, purpose_count> now{}, peak{};
+  std::uint64_t total = 0, peak_total = 0;
+
+  void add(Purpose purpose, std::uint64_t bytes);
+  void remove(Purpose purpose, std::uint64_t bytes);
+};
+
+class Allocator {
+ public:
+  virtual ~Allocator() = default;
+  // 64-byte aligned; bytes == 0 gives nullptr. The error names the purpose, the bytes asked for and the bytes in use.
+  virtual Result<void*> take(std::size_t bytes, Purpose purpose) = 0;
+  virtual void give(void* memory, std::size_t bytes, Purpose purpose) = 0;
+  const MemoryUse& use() const { return use_; }
+
+ protected:
+  MemoryUse use_;
+};
+
+// The host's memory, in pages for large requests so that freeing really returns them.
+class HostAllocator final : public Allocator {
+ public:
+  Result<void*> take(std::size_t bytes, Purpose purpose) override;
+  void give(void* memory, std::size_t bytes, Purpose purpose) override;
+};
+
+// Counts and hands out nothing: what a load through it "used" is the estimate.
+class CountingAllocator final : public Allocator {
+ public:
+  Result<void*> take(std::size_t bytes, Purpose purpose) override { return use_.add(purpose, bytes), nullptr; }
+  void give(void*, std::size_t bytes, Purpose purpose) override { use_.remove(purpose, bytes); }
+};
+
+// Owns bytes of one allocator. Move-only.
+class Buffer {
+ public:
+  Buffer() = default;
+  static Result<Buffer> take(Allocator& allocator, std::size_t bytes, Purpose purpose);
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept { return swap(other), *this; }
+  ~Buffer();
+
+  void* data() const { return data_; }
+  template <class T>
+  T* as() const { return static_cast<T*>(data_); }
+  std::size_t bytes() const { return bytes_; }
+  explicit operator bool() const { return data_ != nullptr; }
+
+ private:
+  void swap(Buffer& other) {
+    std::swap(allocator_, other.allocator_), std::swap(data_, other.data_), std::swap(bytes_, other.bytes_), std::swap(purpose_, other.purpose_);
+  }
+  Allocator* allocator_ = nullptr;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  Purpose purpose_ = Purpose::workspace;
+};
+
+}  // namespace nibble
