@@ -1,0 +1,193 @@
+#include "io/checkpoint.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "base/numeric.hpp"
+
+namespace nibble {
+namespace {
+
+template <class Code, class Decode>
+void read_codes(const std::byte* bytes, std::int64_t first, std::int64_t count, float* out, Decode decode) {
+  const std::byte* from = bytes + std::size_t(first) * sizeof(Code);
+  for (std::int64_t i = 0; i < count; ++i) {
+    Code code;
+    std::memcpy(&code, from + std::size_t(i) * sizeof(Code), sizeof code);
+    out[i] = decode(code);
+  }
+}
+
+// Elements of the tensor as the file orders them.
+void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std::int64_t count, float* out) {
+  if (tensor.dtype) {
+    switch (*tensor.dtype) {
+      case DType::f64: return read_codes<double>(tensor.bytes.data(), first, count, out, [](double x) { return float(x); });
+      case DType::f32: return read_codes<float>(tensor.bytes.data(), first, count, out, [](float x) { return x; });
+      case DType::f16: return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, f16_to_float);
+      case DType::bf16: return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, bf16_to_float);
+      default: NIBBLE_ASSERT(false, "the loader reads integers only through a codec");
+    }
+  }
+  const auto block = std::int64_t(tensor.block_type->block_elements);
+  while (count > 0) {
+    const std::int64_t index = first / block, inside = first % block;
+    const std::byte* from = tensor.bytes.data() + std::size_t(index) * tensor.block_type->block_bytes;
+    std::int64_t done;
+    if (inside == 0 && count >= block) {
+      done = count / block * block;
+      tensor.block_type->decode(from, done, out);
+    } else {
+      std::vector<float> whole(std::size_t(block), 0.0f);
+      tensor.block_type->decode(from, block, whole.data());
+      done = std::min(block - inside, count);
+      std::copy_n(whole.begin() + inside, done, out);
+    }
+    first += done, out += done, count -= done;
+  }
+}
+
+Result<Json> read_optional_json(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return Json::object();
+  return read_json(path);
+}
+
+// The template of chat_template.jinja, else of tokenizer_config.json (a string, or a list of named ones: "default").
+Result<std::string> read_chat_template(const std::filesystem::path& folder) {
+  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) return read_text(file, std::size_t(16) << 20);
+  NIBBLE_TRY(const Json config, read_optional_json(folder / "tokenizer_config.json"));
+  if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", (folder / "tokenizer_config.json").string());
+  const auto found = config.find("chat_template");
+  if (found == config.end()) return std::string();
+  if (found->is_string()) return found->get<std::string>();
+  if (found->is_array())
+    for (const Json& entry : *found)
+      if (entry.is_object() && entry.value("name", Json()) == "default" && entry.contains("template") && entry["template"].is_string())
+        return entry["template"].get<std::string>();
+  return std::string();
+}
+
+// Files named by an index must be plain names inside the folder.
+bool plain_file_name(const std::string& name) {
+  return !name.empty() && name.find('/') == std::string::npos && name.find('\\') == std::string::npos && name != "." && name != "..";
+}
+
+}  // namespace
+
+std::uint64_t CheckpointTensor::elements() const {
+  std::uint64_t count = 1;
+  for (const std::int64_t extent : shape) count *= std::uint64_t(extent);
+  return count;
+}
+
+void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) const {
+  if (interleaved_heads == 0) return read_in_file_order(*this, first, count, out);
+  // Row (head, half, i) of the Hugging Face order is row (head, i, half) of the file.
+  const std::int64_t width = shape.size() > 1 ? cols() : 1, head_rows = rows() / interleaved_heads, half_rows = head_rows / 2;
+  while (count > 0) {
+    const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
+    const std::int64_t head = row / head_rows, half = row % head_rows / half_rows, i = row % half_rows;
+    read_in_file_order(*this, (head * head_rows + i * 2 + half) * width + inside, run, out);
+    first += run, out += run, count -= run;
+  }
+}
+
+Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& path) {
+  auto checkpoint = std::make_shared<Checkpoint>();
+  checkpoint->path_ = path;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    NIBBLE_CHECK(checkpoint->open_folder());
+  } else if (std::filesystem::is_regular_file(path, ignored)) {
+    if (path.extension() == ".safetensors")
+      return error(Errc::bad_request, "{}: name the folder that holds config.json and the weights, not one weight file", path.string());
+    if (path.extension() == ".json" || path.extension() == ".bin" || path.extension() == ".pt" || path.extension() == ".pth")
+      return error(Errc::unsupported, "{}: not a model Nibble reads; name a folder with config.json and *.safetensors, or a .gguf file", path.string());
+    NIBBLE_CHECK(checkpoint->open_gguf());
+  } else {
+    return error(Errc::not_found, "{}: no such folder or file; name a folder with config.json and *.safetensors, or a .gguf file", path.string());
+  }
+  return checkpoint;
+}
+
+Result<std::shared_ptr<Checkpoint>> Checkpoint::open_config(const std::filesystem::path& path) {
+  auto checkpoint = std::make_shared<Checkpoint>();
+  checkpoint->path_ = path;
+  std::error_code ignored;
+  const auto file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
+  NIBBLE_TRY(checkpoint->config_, read_json(file));
+  if (!checkpoint->config_.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", file.string());
+  return checkpoint;
+}
+
+Result<void> Checkpoint::open_folder() {
+  namespace fs = std::filesystem;
+  if (!fs::exists(path_ / "config.json"))
+    return error(Errc::not_found, "{}: no config.json in this folder, so it is not a model; name a folder in Hugging Face layout or a .gguf file", path_.string());
+  NIBBLE_TRY(config_, read_json(path_ / "config.json"));
+  if (!config_.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", (path_ / "config.json").string());
+  NIBBLE_TRY(generation_config_, read_optional_json(path_ / "generation_config.json"));
+  NIBBLE_TRY(chat_template_, read_chat_template(path_));
+
+  std::vector<std::string> names;
+  Json index;
+  if (const auto file = path_ / "model.safetensors.index.json"; fs::exists(file)) {
+    NIBBLE_TRY(index, read_json(file));
+    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
+      return error(Errc::corrupt_file, "{}: no \"weight_map\" object; the index of the shards is damaged, take the file again", file.string());
+    std::set<std::string> unique;
+    for (const auto& [tensor, shard] : index["weight_map"].items()) {
+      if (!shard.is_string() || !plain_file_name(shard.get<std::string>()))
+        return error(Errc::corrupt_file, "{}: tensor \"{}\" names no file of this folder", file.string(), tensor);
+      unique.insert(shard.get<std::string>());
+    }
+    names.assign(unique.begin(), unique.end());
+  } else if (fs::exists(path_ / "model.safetensors")) {
+    names = {"model.safetensors"};
+  } else {
+    for (const char* pickled : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"})
+      if (fs::exists(path_ / pickled))
+        return error(Errc::unsupported, "{}: weights are pickled Python ({}), which can run code when read; convert them to safetensors first", path_.string(), pickled);
+    return error(Errc::not_found, "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights", path_.string());
+  }
+  shards_.reserve(names.size());
+  for (const std::string& name : names) {
+    if (!fs::exists(path_ / name))
+      return error(Errc::not_found, "{}: shard {} is named by model.safetensors.index.json but missing; take the file again", path_.string(), name);
+    NIBBLE_TRY(Safetensors shard, Safetensors::open(path_ / name));
+    file_bytes_ += shard.file_bytes();
+    shards_.push_back(std::move(shard));
+    for (const StoredTensor& stored : shards_.back().tensors()) {
+      CheckpointTensor tensor;
+      tensor.name = stored.name, tensor.type = name_of(stored.dtype), tensor.shape = stored.shape;
+      tensor.bytes = stored.bytes, tensor.dtype = stored.dtype;
+      NIBBLE_CHECK(add(std::move(tensor)));
+      stored_[stored.name] = &stored;
+    }
+  }
+  if (index.is_object())
+    for (const auto& [tensor, shard] : index["weight_map"].items())
+      if (!index_.count(tensor))
+        return error(Errc::corrupt_file, "{}: tensor \"{}\" should be in {} but is not; index and shards do not belong together", path_.string(), tensor, shard.get<std::string>());
+  return {};
+}
+
+Result<void> Checkpoint::add(CheckpointTensor tensor) {
+  if (!index_.emplace(tensor.name, tensors_.size()).second)
+    return error(Errc::corrupt_file, "{}: tensor \"{}\" is stored twice", path_.string(), tensor.name);
+  tensors_.push_back(std::move(tensor));
+  return {};
+}
+
+const CheckpointTensor* Checkpoint::find(std::string_view name) const {
+  const auto found = index_.find(std::string(name));
+  return found == index_.end() ? nullptr : &tensors_[found->second];
+}
+
+const StoredTensor* Checkpoint::find_stored(std::string_view name) const {
+  const auto found = stored_.find(std::string(name));
+  return found == stored_.end() ? nullptr : found->second;
+}
+
+}  // namespace nibble

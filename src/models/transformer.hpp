@@ -1,0 +1,101 @@
+// The forward pass of every architecture Nibble runs, over any backend: pre-norm blocks of attention and gated MLP.
+//
+// The path of a token: embed -> [rms_norm -> q,k,v -> (q/k norm) -> rope -> attention -> o, added to the residual ->
+// rms_norm -> gate,up -> silu*mul -> down, added] per layer -> rms_norm -> head -> logits.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "models/config.hpp"
+#include "ops/backend.hpp"
+
+namespace nibble {
+
+struct Linear {
+  std::unique_ptr<PreparedWeight> weight;
+  const float* bias = nullptr;
+};
+
+struct LayerWeights {
+  std::span<const float> input_norm, post_attention_norm, q_norm, k_norm;
+  Linear q, k, v, o, gate, up, down;
+};
+
+struct TransformerWeights {
+  std::unique_ptr<PreparedWeight> embedding;
+  std::unique_ptr<PreparedWeight> head;  // null: tied, the embedding is used
+  std::span<const float> norm;
+  std::vector<LayerWeights> layers;
+};
+
+// Keys and values that one sequence has left behind.
+class KvCache {
+ public:
+  static Result<KvCache> create(const ModelConfig& config, Allocator& memory, DType dtype, std::int64_t capacity);
+  CacheView keys(std::int64_t layer) const { return view(2 * layer); }
+  CacheView values(std::int64_t layer) const { return view(2 * layer + 1); }
+  std::int64_t length() const { return length_; }
+  std::int64_t capacity() const { return capacity_; }
+  // Forgets everything from `length` on.
+  void truncate(std::int64_t length) { length_ = length; }
+  static std::uint64_t bytes(const ModelConfig& config, DType dtype, std::int64_t capacity);
+
+ private:
+  friend class Transformer;
+  CacheView view(std::int64_t index) const;
+  std::vector<Buffer> buffers_;
+  DType dtype_ = DType::f32;
+  std::int64_t kv_heads_ = 0, head_dim_ = 0, capacity_ = 0, length_ = 0;
+};
+
+enum class LogitsOf { none, last, all };
+
+// New tokens of one sequence.
+struct Slice {
+  KvCache* cache = nullptr;
+  std::span<const std::int32_t> tokens;
+  LogitsOf logits = LogitsOf::last;
+};
+
+// Receives the logits (vocab_size floats, valid during the call) after token `position` of slice `slice`, in order.
+using LogitsSink = std::function<void(std::size_t slice, std::int64_t position, std::span<const float> logits)>;
+
+class Transformer {
+ public:
+  // `max_tokens` bounds the tokens of one pass, and so the memory of activations; longer input is cut into passes.
+  static Result<std::unique_ptr<Transformer>> create(ModelConfig config, std::vector<double> rope_factors, Backend& backend, TransformerWeights weights, std::int64_t max_tokens);
+
+  // Appends every slice to its cache and hands out logits. Checks capacity and token range before anything changes.
+  // `stop` is asked between passes; true ends with Errc::cancelled (caches then hold whole passes).
+  Result<void> forward(std::span<const Slice> slices, const LogitsSink& sink, const std::function<bool()>& stop = {});
+
+  const ModelConfig& config() const { return config_; }
+  Backend& backend() { return backend_; }
+  TransformerWeights& weights() { return weights_; }
+
+ private:
+  struct Piece;
+  Transformer(ModelConfig config, Backend& backend, TransformerWeights weights) : config_(std::move(config)), backend_(backend), weights_(std::move(weights)) {}
+  Result<void> take_buffers(std::int64_t max_tokens);
+  Result<void> reserve_positions(std::int64_t positions);
+  void run_pass(std::span<const Piece> pieces, std::int64_t tokens);
+  void attend(const LayerWeights& layer, std::int64_t index, std::span<const Piece> pieces, std::int64_t tokens);
+  void feed_forward(const LayerWeights& layer, std::int64_t tokens);
+  void emit_logits(std::span<const Piece> pieces, const LogitsSink& sink);
+
+  ModelConfig config_;
+  Backend& backend_;
+  TransformerWeights weights_;
+  std::vector<double> rope_factors_;
+  RopeTable rope_;
+  Buffer rope_cos_, rope_sin_;
+  std::int64_t max_tokens_ = 0;
+  Buffer residual_, normed_, query_, key_, value_, attended_, gate_, up_, logits_;
+  std::vector<std::int32_t> ids_, positions_;
+  std::vector<float> host_logits_;
+};
+
+}  // namespace nibble
