@@ -1,0 +1,47 @@
+// Speed beside the machine's limit.
+#pragma once
+
+#include "nibble/model.hpp"
+
+namespace nibble {
+
+// What this machine can do, measured now by loops of Nibble's own.
+struct MachineReport {
+  std::string cpu, instruction_sets, kernel_target;
+  int cores = 0;
+  std::uint64_t memory_bytes = 0, available_bytes = 0;
+  double read_gb_per_s = 0;                       // all cores, 10^9 bytes
+  double fp32_gflops = 0, bf16_gflops = 0, int8_gops = 0;  // multiply-adds count two; 0: not measured here
+};
+MachineReport measure_machine(int threads = 0);
+
+struct BenchOptions {
+  std::vector<QuantizationConfig> precisions;
+  std::int64_t prompt_tokens = 512, new_tokens = 64, batch = 1;
+  int repeats = 3, threads = 0;
+  std::string cpu_target;
+  std::vector<std::string> ignore_config;
+  Progress progress;
+};
+
+struct BenchResult {
+  QuantizationConfig precision;
+  double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median; decode over the whole batch
+  std::uint64_t bytes_per_token = 0;     // weights read for one decode step
+  double read_gb_per_s = 0, percent_of_bandwidth = 0;
+  double prefill_gflops = 0, percent_of_peak = 0;
+  double outlier_share = 0;              // int8: share of activation columns at or above the threshold
+  MemoryReport memory;
+  double load_seconds = 0;
+};
+
+struct BenchReport {
+  MachineReport machine;
+  std::string model;
+  std::vector<BenchResult> results;
+};
+
+// The weights of `model`; or, with random_weights, seeded random weights of the shape in that config.json.
+Result<BenchReport> bench_model(const std::filesystem::path& model, bool random_weights, const BenchOptions& options);
+
+}  // namespace nibble

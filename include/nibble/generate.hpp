@@ -1,0 +1,91 @@
+// Text generation: completion, several prompts in one batch, chat. Equivalent of pipeline("text-generation").
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nibble/model.hpp"
+
+namespace nibble {
+
+struct Sampling {
+  float temperature = 0;           // 0: greedy
+  int top_k = 0;                   // 0: off
+  float top_p = 1, min_p = 0;      // 1 and 0: off
+  float repetition_penalty = 1;    // 1: off; over the prompt and what was generated
+  std::uint64_t seed = 0;
+};
+
+// What the model's generation_config.json asks for; absent keys keep the values above.
+Sampling default_sampling(const Model& model);
+
+struct GenerateOptions {
+  std::int64_t max_new_tokens = 128;
+  Sampling sampling;
+  std::vector<std::string> stop;    // the text ends before the first of these
+  std::int64_t context = 0;         // tokens of KV cache per sequence; 0: what prompt and max_new_tokens need
+  bool ignore_eos = false;          // for benchmarks
+  // Whole characters as they become certain; return false to stop (the result is then what was generated so far).
+  std::function<bool(std::size_t prompt, std::string_view text)> on_text;
+};
+
+enum class StopReason { length, end_token, stop_string, cancelled };
+std::string_view name_of(StopReason reason);
+
+struct Generation {
+  std::string text;
+  std::vector<std::int32_t> ids;
+  StopReason stopped = StopReason::length;
+  std::int64_t prompt_tokens = 0;
+  double prefill_seconds = 0, decode_seconds = 0;  // of the whole batch
+};
+
+// One result per prompt, in order. Sequences share every pass; in fp32 each text is the one it would have alone.
+Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts, const GenerateOptions& options = {});
+// The same for prompts that are token ids already.
+Result<std::vector<Generation>> generate_ids(const Model& model, const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options = {});
+
+struct Message {
+  std::string role, content;  // "system", "user", "assistant"
+};
+
+// The model's own chat template, rendered. bad_request if it has none or refuses the messages.
+// enable_thinking: passed to the template if set (Qwen3 and others understand it).
+Result<std::string> render_chat(const Model& model, const std::vector<Message>& messages, bool add_generation_prompt = true, std::optional<bool> enable_thinking = {});
+
+// A conversation that keeps the KV cache of what it has read: a turn costs only its new tokens.
+class Chat {
+ public:
+  // context: tokens the conversation may reach; 0: min(model's maximum, 4096).
+  static Result<Chat> start(const Model& model, std::string system = {}, std::int64_t context = 0, std::optional<bool> enable_thinking = {});
+  Result<Generation> say(std::string user, const GenerateOptions& options = {});
+  const std::vector<Message>& messages() const;
+  std::int64_t cached_tokens() const;   // in the KV cache now
+  std::int64_t reused_tokens() const;   // of the last turn's prompt, found in the cache
+  Chat(Chat&&) noexcept;
+  Chat& operator=(Chat&&) noexcept;
+  ~Chat();
+
+ private:
+  struct State;
+  explicit Chat(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Removes <think>...</think> from streamed text, whole characters in, whole characters out.
+class ThinkingFilter {
+ public:
+  std::string push(std::string_view text);
+  std::string flush();
+
+ private:
+  std::string pending_;
+  bool inside_ = false;
+};
+
+}  // namespace nibble
