@@ -7,7 +7,7 @@
 
 namespace nibble {
 
-struct QuantizeOptions {
+struct QuantizeCheckpointOptions {
   QuantizationConfig precision = QuantizationConfig::nf4();
   int threads = 0;
   std::uint64_t shard_bytes = std::uint64_t(5) << 30;  // a new file starts before this is exceeded
@@ -23,6 +23,6 @@ struct QuantizeReport {
 };
 
 // Streams tensor by tensor. `out` appears only when complete; it must not exist or be empty.
-Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& model, const std::filesystem::path& out, const QuantizeOptions& options = {});
+Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& model, const std::filesystem::path& out, const QuantizeCheckpointOptions& options = {});
 
 }  // namespace nibble

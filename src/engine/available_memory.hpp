@@ -1,0 +1,11 @@
+// Bytes that this process may still take.
+#pragma once
+
+#include <cstdint>
+
+namespace nibble {
+
+std::uint64_t total_memory();      // of the machine, cut by the cgroup's limit
+std::uint64_t available_memory();  // free or reclaimable now, under the cgroup's limit; 0: unknown
+
+}  // namespace nibble

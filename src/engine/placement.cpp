@@ -1,0 +1,85 @@
+#include "engine/placement.hpp"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "formats/all.hpp"
+#include "io/codecs/bnb_config.hpp"
+
+namespace nibble {
+
+DType dtype_of(Precision precision) {
+  return precision == Precision::fp32 ? DType::f32 : precision == Precision::fp16 ? DType::f16 : DType::bf16;
+}
+
+DType compute_dtype_of(const QuantizationConfig& config) {
+  if (config.compute_dtype != Precision::stored) return dtype_of(config.compute_dtype);
+  return config.quantized() ? DType::bf16 : dtype_of(config.format);
+}
+
+struct SkipPatterns::Compiled {
+  std::vector<pcre2_code*> codes;
+  ~Compiled() {
+    for (pcre2_code* code : codes) pcre2_code_free(code);
+  }
+};
+
+SkipPatterns::SkipPatterns() : compiled_(std::make_unique<Compiled>()) {}
+SkipPatterns::SkipPatterns(SkipPatterns&&) noexcept = default;
+SkipPatterns& SkipPatterns::operator=(SkipPatterns&&) noexcept = default;
+SkipPatterns::~SkipPatterns() = default;
+
+Result<SkipPatterns> SkipPatterns::compile(const std::vector<std::string>& patterns) {
+  SkipPatterns out;
+  for (const std::string& pattern : patterns) {
+    int code = 0;
+    PCRE2_SIZE offset = 0;
+    pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &code, &offset, nullptr);
+    if (!compiled) {
+      unsigned char message[128] = {};
+      pcre2_get_error_message(code, message, sizeof message);
+      return error(Errc::bad_request, "skip pattern \"{}\": {} at character {}", pattern, reinterpret_cast<const char*>(message), offset);
+    }
+    out.compiled_->codes.push_back(compiled);
+  }
+  return out;
+}
+
+bool SkipPatterns::matches(const std::string& module) const {
+  for (const pcre2_code* code : compiled_->codes) {
+    pcre2_match_data* data = pcre2_match_data_create_from_pattern(code, nullptr);
+    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(module.data()), module.size(), 0, 0, data, nullptr);
+    pcre2_match_data_free(data);
+    if (found >= 0) return true;
+  }
+  return false;
+}
+
+std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip, DType kept) {
+  if (!config.quantized()) return name_of(config.format);
+  if (module.role == Role::linear && !skip.matches(module.module())) return name_of(config.format);
+  return kept == DType::f32 ? Fp32::name : kept == DType::f16 ? Fp16::name : Bf16::name;
+}
+
+DType kept_dtype(const Checkpoint& checkpoint) {
+  const CheckpointTensor* embedding = checkpoint.find("model.embed_tokens.weight");
+  if (!embedding || !embedding->dtype || *embedding->dtype == DType::f64) return DType::bf16;
+  return *embedding->dtype;
+}
+
+Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint) {
+  const auto found = checkpoint.config().find("quantization_config");
+  const bool quantized = found != checkpoint.config().end() && !found->is_null();
+  QuantizationConfig stored_as;
+  if (quantized) {
+    NIBBLE_TRY(stored_as, read_quantization_config(*found, checkpoint.path().string()));
+  }
+  if (wanted.format != Precision::stored) return wanted;
+  if (quantized) return stored_as;
+  QuantizationConfig config = wanted;
+  const DType kept = kept_dtype(checkpoint);
+  config.format = kept == DType::f32 ? Precision::fp32 : kept == DType::f16 ? Precision::fp16 : Precision::bf16;
+  return config;
+}
+
+}  // namespace nibble

@@ -1,0 +1,42 @@
+// Which module is held how: the one decision that the loader, the estimate and the writer share.
+#pragma once
+
+#include <memory>
+
+#include "io/checkpoint.hpp"
+#include "models/modules.hpp"
+#include "nibble/precision.hpp"
+
+namespace nibble {
+
+DType dtype_of(Precision precision);  // of fp32, fp16, bf16
+
+// What rounds products, once "stored" is resolved against the precision and the checkpoint.
+DType compute_dtype_of(const QuantizationConfig& config);
+
+// Module patterns, compiled once.
+class SkipPatterns {
+ public:
+  static Result<SkipPatterns> compile(const std::vector<std::string>& patterns);
+  bool matches(const std::string& module) const;
+  SkipPatterns();
+  SkipPatterns(SkipPatterns&&) noexcept;
+  SkipPatterns& operator=(SkipPatterns&&) noexcept;
+  ~SkipPatterns();
+
+ private:
+  struct Compiled;
+  std::unique_ptr<Compiled> compiled_;
+};
+
+// The format that a module's weight gets: a name in formats/all.hpp.
+// Linear layers follow the precision; embeddings and head follow it only if it is a plain one, else they keep `kept`.
+std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip, DType kept);
+
+// How embeddings and skipped layers of this checkpoint are kept: its own plain type, bf16 for block types of GGUF.
+DType kept_dtype(const Checkpoint& checkpoint);
+
+// The precision with "stored" replaced by what the checkpoint is: its quantization_config, or its plain type.
+Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint);
+
+}  // namespace nibble

@@ -1,0 +1,32 @@
+// One weight at a time: found in the checkpoint (or counted, or drawn at random), checked, and held in its format.
+#pragma once
+
+#include <array>
+
+#include "engine/placement.hpp"
+#include "ops/backend.hpp"
+#include "ops/quantize.hpp"
+
+namespace nibble {
+
+// Where elements of a module come from.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  // The weight where it lies, if it lies in `format` already (with the same scales); nullopt: it must be converted.
+  virtual Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format, const QuantizationConfig& config) = 0;
+  // For converting: elements as fp32.
+  virtual Result<ElementReader> reader(const ModuleSpec& module) = 0;
+  virtual bool counts_only() const { return false; }
+  // Divisors of the rope frequencies, if the file has some.
+  virtual std::vector<double> rope_factors() const { return {}; }
+};
+
+std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, std::vector<std::shared_ptr<void>>& keeps);
+std::unique_ptr<WeightSource> random_source(const ModelConfig& config, std::uint64_t seed, double outliers);
+std::unique_ptr<WeightSource> counting_source();
+
+// Checks name and shape of a checkpoint's tensor against the module; the error names both.
+Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const ModuleSpec& module);
+
+}  // namespace nibble

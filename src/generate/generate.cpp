@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "generate/sampler.hpp"
+#include "generate/session.hpp"
+#include "generate/stop_strings.hpp"
+
+namespace nibble {
+namespace {
+
+double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// The text side of one sequence: ids to characters, stop strings, what the caller sees.
+struct Writer {
+  Writer(std::size_t index, const Tokenizer* tokenizer, const GenerateOptions& options) : index(index), options(options), stops(options.stop) {
+    if (tokenizer) decoder.emplace(*tokenizer);
+  }
+  // False: the sequence ends here.
+  bool push(std::int32_t id) {
+    out.ids.push_back(id);
+    return !decoder || show(stops.push(decoder->push(id)));
+  }
+  void finish() {
+    if (!decoder) return;
+    show(stops.push(decoder->flush()));
+    show(stops.flush());
+  }
+  bool show(const std::string& text) {
+    out.text += text;
+    if (!text.empty() && options.on_text && !options.on_text(index, text)) return out.stopped = StopReason::cancelled, false;
+    if (stops.found()) return out.stopped = StopReason::stop_string, false;
+    return true;
+  }
+
+  std::size_t index;
+  const GenerateOptions& options;
+  std::optional<StreamDecoder> decoder;
+  StopStrings stops;
+  Generation out;
+};
+
+}  // namespace
+
+Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer, std::vector<Sequence> sequences, const GenerateOptions& options) {
+  NIBBLE_CHECK(check(options.sampling));
+  if (options.max_new_tokens < 1) return error(Errc::bad_request, "max new tokens is {}, expected at least 1", options.max_new_tokens);
+  const std::vector<std::int32_t> ends = options.ignore_eos ? std::vector<std::int32_t>() : end_tokens(model, tokenizer);
+  std::vector<Sampler> samplers;
+  std::vector<Writer> writers;
+  writers.reserve(sequences.size());
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    samplers.emplace_back(options.sampling, i);
+    writers.emplace_back(i, tokenizer, options);
+    writers.back().out.prompt_tokens = std::int64_t(sequences[i].unread.size());
+  }
+
+  // `active[i]` is the sequence behind slice i of the current pass.
+  std::vector<std::size_t> active(sequences.size());
+  for (std::size_t i = 0; i < active.size(); ++i) active[i] = i;
+  const double start = now_seconds();
+  double prefilled = start;
+  bool finite = true;
+  for (std::int64_t produced = 0; !active.empty() && produced < options.max_new_tokens; ++produced) {
+    std::vector<Slice> slices;
+    for (const std::size_t s : active) slices.push_back({sequences[s].cache, sequences[s].unread, LogitsOf::last});
+    std::vector<std::int32_t> next(active.size(), -1);
+    NIBBLE_CHECK(model.transformer->forward(slices, [&](std::size_t slice, std::int64_t, std::span<const float> logits) {
+      const std::size_t s = active[slice];
+      next[slice] = samplers[s].pick(logits, sequences[s].seen);
+      finite = finite && std::isfinite(logits[std::size_t(next[slice])]);
+    }));
+    if (!finite) return explain_nonfinite(model);
+    if (produced == 0) prefilled = now_seconds();
+
+    std::vector<std::size_t> still;
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      const std::size_t s = active[i];
+      Sequence& sequence = sequences[s];
+      sequence.unread.clear();
+      if (std::find(ends.begin(), ends.end(), next[i]) != ends.end()) {
+        writers[s].out.ids.push_back(next[i]);
+        writers[s].out.stopped = StopReason::end_token;
+        continue;
+      }
+      sequence.seen.push_back(next[i]);
+      sequence.unread.push_back(next[i]);
+      if (writers[s].push(next[i])) still.push_back(s);
+    }
+    active = std::move(still);
+  }
+  std::vector<Generation> results;
+  const double end = now_seconds();
+  for (Writer& writer : writers) {
+    if (writer.out.stopped != StopReason::cancelled) writer.finish();
+    writer.out.prefill_seconds = prefilled - start, writer.out.decode_seconds = end - prefilled;
+    results.push_back(std::move(writer.out));
+  }
+  return results;
+}
+
+std::string_view name_of(StopReason reason) {
+  constexpr std::string_view names[] = {"length", "end_token", "stop_string", "cancelled"};
+  return names[int(reason)];
+}
+
+Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options) {
+  LoadedModel& model = handle.implementation();
+  const auto tokenizer = tokenizer_of(model);
+  std::vector<KvCache> caches;
+  std::vector<Sequence> sequences;
+  caches.reserve(prompts.size());
+  for (const std::vector<std::int32_t>& prompt : prompts) {
+    if (prompt.empty()) return error(Errc::bad_request, "the prompt is empty and the tokenizer adds no BOS, so there is nothing to continue");
+    const std::int64_t limit = model.transformer->config().max_positions;
+    const std::int64_t needed = std::int64_t(prompt.size()) + options.max_new_tokens, capacity = options.context > 0 ? options.context : std::min(needed, limit);
+    if (capacity > limit) return error(Errc::bad_request, "a context of {} tokens was asked for, the model was made for {}", capacity, limit);
+    if (std::int64_t(prompt.size()) >= capacity)
+      return error(Errc::bad_request, "the prompt has {} tokens and the context holds {}, which leaves no room for an answer; shorten the prompt{}", prompt.size(), capacity,
+                   capacity < limit ? " or ask for a longer context" : "");
+    NIBBLE_TRY(KvCache cache, KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacity));
+    caches.push_back(std::move(cache));
+    sequences.push_back({&caches.back(), prompt, prompt});
+  }
+  GenerateOptions bounded = options;
+  for (const Sequence& sequence : sequences)
+    bounded.max_new_tokens = std::min(bounded.max_new_tokens, sequence.cache->capacity() - std::int64_t(sequence.unread.size()));
+  return generate_sequences(model, tokenizer ? tokenizer->get() : nullptr, std::move(sequences), bounded);
+}
+
+Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts, const GenerateOptions& options) {
+  NIBBLE_TRY(const auto tokenizer, tokenizer_of(model.implementation()));
+  std::vector<std::vector<std::int32_t>> ids;
+  for (const std::string& prompt : prompts) ids.push_back(tokenizer->encode(prompt));
+  return generate_ids(model, ids, options);
+}
+
+}  // namespace nibble

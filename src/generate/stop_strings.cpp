@@ -1,0 +1,53 @@
+#include "generate/stop_strings.hpp"
+
+#include <algorithm>
+
+#include "nibble/generate.hpp"
+
+namespace nibble {
+namespace {
+
+// Length of the longest end of `text` that begins `word` without being all of it.
+std::size_t partial_match(std::string_view text, std::string_view word) {
+  for (std::size_t length = std::min(text.size(), word.size() - 1); length > 0; --length)
+    if (text.substr(text.size() - length) == word.substr(0, length)) return length;
+  return 0;
+}
+
+}  // namespace
+
+std::string StopStrings::push(std::string_view text) {
+  if (found_) return {};
+  pending_ += text;
+  std::size_t end = std::string::npos, held = 0;
+  for (const std::string& stop : stops_) {
+    if (stop.empty()) continue;
+    end = std::min(end, pending_.find(stop));
+    held = std::max(held, partial_match(pending_, stop));
+  }
+  if (end != std::string::npos) {
+    found_ = true;
+    return pending_.substr(0, end);
+  }
+  std::string ready = pending_.substr(0, pending_.size() - held);
+  pending_.erase(0, ready.size());
+  return ready;
+}
+
+std::string ThinkingFilter::push(std::string_view text) {
+  pending_ += text;
+  std::string shown;
+  for (;;) {
+    const std::string_view tag = inside_ ? "</think>" : "<think>";
+    const std::size_t at = pending_.find(tag);
+    const std::size_t end = at != std::string::npos ? at : pending_.size() - partial_match(pending_, tag);
+    if (!inside_) shown += pending_.substr(0, end);
+    pending_.erase(0, at != std::string::npos ? at + tag.size() : end);
+    if (at == std::string::npos) return shown;
+    inside_ = !inside_;
+  }
+}
+
+std::string ThinkingFilter::flush() { return inside_ ? std::string() : std::exchange(pending_, {}); }
+
+}  // namespace nibble
