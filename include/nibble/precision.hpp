@@ -22,13 +22,13 @@ struct FourBitOptions {
   Precision compute_dtype = bf16;  // fp32, bf16 or fp16: what activations and decoded weights are rounded to in a product
   bool double_quant = false;       // the absmax values are themselves quantized to 8 bits, in blocks of 256
   int block_size = 64;             // weights per absmax: 32 to 4096, a power of two
-  std::vector<std::string> skip;   // see QuantizationConfig::skip
+  std::vector<std::string> skip = {};  // see QuantizationConfig::skip
 };
 
 struct Int8Options {
   float threshold = 6.0f;          // columns with an |activation| at or above it are multiplied in 16 bits; 0 turns this off
   Precision compute_dtype = bf16;  // of the outlier columns
-  std::vector<std::string> skip;
+  std::vector<std::string> skip = {};
 };
 
 // The precision of one loaded model. Embeddings, norms and lm_head stay as stored in every quantized precision, as in transformers.
@@ -39,7 +39,7 @@ struct QuantizationConfig {
   int block_size = 64;
   float int8_threshold = 6.0f;
   // Regular expressions (PCRE); a linear layer whose module name ("model.layers.0.mlp.up_proj") contains a match is not quantized.
-  std::vector<std::string> skip;
+  std::vector<std::string> skip = {};
 
   QuantizationConfig() = default;
   QuantizationConfig(Precision precision) : format(precision) {}  // implicit: {.precision = fp32}

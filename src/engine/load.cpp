@@ -148,23 +148,29 @@ Result<void> check_memory(const ModelConfig& model, const LoadOptions& options, 
                double(limit) / 1e9, fitting.empty() ? std::string("no precision of this model fits, a smaller model would") : "these would fit: " + fitting);
 }
 
-Result<std::shared_ptr<LoadedModel>> load_from(WeightSource& source, ModelConfig config, std::shared_ptr<LoadedModel> model, const LoadOptions& options, DType kept) {
-  NIBBLE_CHECK(model->precision.check());
-  NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model->precision.skip));
+// Everything about a model but its weights.
+Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& precision, const LoadOptions& options) {
+  auto model = std::make_shared<LoadedModel>();
+  model->precision = precision;
+  NIBBLE_CHECK(precision.check());
   NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
   const Precision kv = options.kv_cache != Precision::stored ? options.kv_cache : model->precision.format == Precision::fp32 ? Precision::fp32 : Precision::bf16;
   if (kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
     return error(Errc::bad_request, "the KV cache can be fp32, bf16 or fp16, not {}", name_of(kv));
   model->kv_dtype = dtype_of(kv);
-
-  ThreadPool pool(model->threads);
-  Loader loader(source, *model->backend, &pool, model->precision, skip, kept);
-  NIBBLE_TRY(TransformerWeights weights, loader.load(config, options.progress));
-  model->buffers = std::move(loader.buffers);
-  model->mapped = loader.mapped;
-  NIBBLE_TRY(model->transformer, Transformer::create(std::move(config), source.rope_factors(), *model->backend, std::move(weights), options.pass_tokens));
   return model;
+}
+
+Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig config, const LoadOptions& options, DType kept) {
+  NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model.precision.skip));
+  ThreadPool pool(model.threads);
+  Loader loader(source, *model.backend, &pool, model.precision, skip, kept);
+  NIBBLE_TRY(TransformerWeights weights, loader.load(config, options.progress));
+  for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
+  model.mapped = loader.mapped;
+  NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend, std::move(weights), options.pass_tokens));
+  return {};
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
@@ -175,25 +181,26 @@ MemoryReport LoadedModel::memory() const { return report_of(backend->memory().us
 
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  auto model = std::make_shared<LoadedModel>();
-  NIBBLE_TRY(model->checkpoint, Checkpoint::open(path));
-  NIBBLE_TRY(ModelConfig config, read_model_config(model->checkpoint->config(), path.string(), options.ignore_config));
-  NIBBLE_TRY(model->precision, resolve_precision(options.precision, *model->checkpoint));
-  const DType kept = kept_dtype(*model->checkpoint);
-  NIBBLE_CHECK(check_memory(config, options, model->precision, kept, *model->checkpoint));
-  const auto source = checkpoint_source(*model->checkpoint, model->keeps);
-  NIBBLE_TRY(model, load_from(*source, std::move(config), std::move(model), options, kept));
+  NIBBLE_TRY(auto checkpoint, Checkpoint::open(path));
+  NIBBLE_TRY(ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
+  NIBBLE_TRY(const QuantizationConfig precision, resolve_precision(options.precision, *checkpoint));
+  const DType kept = kept_dtype(*checkpoint);
+  NIBBLE_CHECK(check_memory(config, options, precision, kept, *checkpoint));
+  NIBBLE_TRY(auto model, start_model(precision, options));
+  model->checkpoint = std::move(checkpoint);
+  const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers, options.precision.format == Precision::stored);
+  NIBBLE_CHECK(fill_model(*model, *source, std::move(config), options, kept));
   model->load_seconds = seconds_since(start);
   return model;
 }
 
 Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options, std::uint64_t seed, double outliers) {
   const auto start = std::chrono::steady_clock::now();
-  auto model = std::make_shared<LoadedModel>();
-  model->precision = options.precision;
-  if (model->precision.format == Precision::stored) model->precision.format = config.dtype == DType::f32 ? Precision::fp32 : config.dtype == DType::f16 ? Precision::fp16 : Precision::bf16;
+  QuantizationConfig precision = options.precision;
+  if (precision.format == Precision::stored) precision.format = config.dtype == DType::f32 ? Precision::fp32 : config.dtype == DType::f16 ? Precision::fp16 : Precision::bf16;
+  NIBBLE_TRY(auto model, start_model(precision, options));
   const auto source = random_source(config, seed, outliers);
-  NIBBLE_TRY(model, load_from(*source, config, std::move(model), options, config.dtype));
+  NIBBLE_CHECK(fill_model(*model, *source, config, options, config.dtype));
   model->load_seconds = seconds_since(start);
   return model;
 }

@@ -18,7 +18,6 @@ class LoadedModel {
   DType kv_dtype = DType::bf16;
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;             // outlive the weights that point into them
-  std::vector<std::shared_ptr<void>> keeps;
   std::unique_ptr<Transformer> transformer;
   std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
   double load_seconds = 0;

@@ -68,18 +68,19 @@ DType kept_dtype(const Checkpoint& checkpoint) {
 }
 
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint) {
-  const auto found = checkpoint.config().find("quantization_config");
-  const bool quantized = found != checkpoint.config().end() && !found->is_null();
-  QuantizationConfig stored_as;
-  if (quantized) {
-    NIBBLE_TRY(stored_as, read_quantization_config(*found, checkpoint.path().string()));
-  }
-  if (wanted.format != Precision::stored) return wanted;
-  if (quantized) return stored_as;
-  QuantizationConfig config = wanted;
+  QuantizationConfig stored = wanted;
   const DType kept = kept_dtype(checkpoint);
-  config.format = kept == DType::f32 ? Precision::fp32 : kept == DType::f16 ? Precision::fp16 : Precision::bf16;
-  return config;
+  stored.format = kept == DType::f32 ? Precision::fp32 : kept == DType::f16 ? Precision::fp16 : Precision::bf16;
+  if (const auto found = checkpoint.config().find("quantization_config"); found != checkpoint.config().end() && !found->is_null()) {
+    const auto config = parse_bnb_config(*found);
+    if (!config) return config.error().at(checkpoint.path().string());
+    stored.format = config->bits == 8 ? Precision::int8 : config->quant_type == "nf4" ? Precision::nf4 : Precision::fp4;
+    stored.double_quant = config->double_quant;
+    stored.int8_threshold = float(config->threshold);
+    if (wanted.compute_dtype == Precision::stored)
+      stored.compute_dtype = config->bits == 8 ? Precision::bf16 : config->compute_dtype == DType::f32 ? Precision::fp32 : config->compute_dtype == DType::f16 ? Precision::fp16 : Precision::bf16;
+  }
+  return wanted.format == Precision::stored ? stored : wanted;
 }
 
 }  // namespace nibble

@@ -15,19 +15,22 @@ std::string_view dense_format(DType type) {
 
 class CheckpointSource final : public WeightSource {
  public:
-  CheckpointSource(const Checkpoint& checkpoint, std::vector<std::shared_ptr<void>>& keeps) : checkpoint_(checkpoint), keeps_(keeps) {}
+  CheckpointSource(const Checkpoint& checkpoint, Allocator& memory, std::vector<Buffer>& copies, bool as_stored)
+      : checkpoint_(checkpoint), memory_(memory), copies_(copies), as_stored_(as_stored) {}
 
   Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format, const QuantizationConfig& config) override {
     if (is_quantized(module)) {
       NIBBLE_TRY(const Weight weight, read_quantized(module));
       const bool same = weight.format == format && (format == Int8::name || (weight.block_size == config.block_size && weight.nested.empty() != config.double_quant));
-      return same ? std::optional<Weight>(weight) : std::nullopt;
+      return as_stored_ || same ? std::optional<Weight>(weight) : std::nullopt;
     }
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
-    if (!tensor->in_place() || dense_format(*tensor->dtype) != format) return std::optional<Weight>();
+    if (!tensor->in_place()) return std::optional<Weight>();
+    const std::string_view stored = dense_format(*tensor->dtype);
+    if (stored.empty() || (stored != format && !as_stored_)) return std::optional<Weight>();
     if (reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % size_of(*tensor->dtype) != 0) return std::optional<Weight>();
     Weight weight;
-    weight.format = format, weight.rows = module.rows, weight.cols = module.cols;
+    weight.format = stored, weight.rows = module.rows, weight.cols = module.cols;
     weight.codes = tensor->bytes.data(), weight.code_bytes = tensor->bytes.size();
     return std::optional<Weight>(weight);
   }
@@ -52,19 +55,25 @@ class CheckpointSource final : public WeightSource {
   }
 
  private:
-  bool is_quantized(const ModuleSpec& module) const { return module.cols > 0 && !checkpoint_.is_gguf() && holds_quantized(checkpoint_, module.name); }
+  TensorLookup lookup() const {
+    return [this](std::string_view name) { return checkpoint_.find_stored(name); };
+  }
+  bool is_quantized(const ModuleSpec& module) const { return module.cols > 0 && is_bnb_weight(lookup(), module.name); }
+
   Result<Weight> read_quantized(const ModuleSpec& module) {
-    NIBBLE_TRY(auto stored, read_quantized_weight(checkpoint_, module.name));
-    if (stored->weight.rows != module.rows || stored->weight.cols != module.cols)
-      return error(Errc::corrupt_file, "{}: tensor \"{}\" is {} x {}, config.json asks for {} x {}", checkpoint_.path().string(), module.name,
-                   stored->weight.rows, stored->weight.cols, module.rows, module.cols);
-    const Weight weight = stored->weight;
-    keeps_.push_back(std::move(stored));
+    auto read = read_bnb_weight(lookup(), module.name, memory_);
+    if (!read) return read.error().at(checkpoint_.path().string());
+    const Weight weight = read->weight;
+    if (weight.rows != module.rows || weight.cols != module.cols)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\" is {} x {}, config.json asks for {} x {}", checkpoint_.path().string(), module.name, weight.rows, weight.cols, module.rows, module.cols);
+    for (Buffer& copy : read->copies) copies_.push_back(std::move(copy));
     return weight;
   }
 
   const Checkpoint& checkpoint_;
-  std::vector<std::shared_ptr<void>>& keeps_;
+  Allocator& memory_;
+  std::vector<Buffer>& copies_;
+  bool as_stored_;
 };
 
 // A reproducible draw per element: the sum of four uniform bytes is near enough to normal, with deviation 0.02.
@@ -125,8 +134,8 @@ Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const 
   return tensor;
 }
 
-std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, std::vector<std::shared_ptr<void>>& keeps) {
-  return std::make_unique<CheckpointSource>(checkpoint, keeps);
+std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory, std::vector<Buffer>& copies, bool as_stored) {
+  return std::make_unique<CheckpointSource>(checkpoint, memory, copies, as_stored);
 }
 std::unique_ptr<WeightSource> random_source(const ModelConfig&, std::uint64_t seed, double outliers) { return std::make_unique<RandomSource>(seed, outliers); }
 std::unique_ptr<WeightSource> counting_source() { return std::make_unique<CountingSource>(); }

@@ -22,7 +22,8 @@ class WeightSource {
   virtual std::vector<double> rope_factors() const { return {}; }
 };
 
-std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, std::vector<std::shared_ptr<void>>& keeps);
+// as_stored: whatever the checkpoint holds is used as it is. `copies` keeps what could not stay mapped.
+std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory, std::vector<Buffer>& copies, bool as_stored);
 std::unique_ptr<WeightSource> random_source(const ModelConfig& config, std::uint64_t seed, double outliers);
 std::unique_ptr<WeightSource> counting_source();
 

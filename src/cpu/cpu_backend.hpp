@@ -1,0 +1,19 @@
+// The CPU behind the backend seam: kernels for several instruction sets, chosen at run time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ops/backend.hpp"
+
+namespace nibble {
+
+struct CpuOptions {
+  int threads = 0;     // 0: every core this process may use
+  std::string target;  // "reference", "scalar", "avx2", "avx512", "avx512_vnni_bf16"; empty: the best this processor has
+};
+
+// bad_request if the target is unknown or this processor lacks it.
+Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options);
+
+}  // namespace nibble

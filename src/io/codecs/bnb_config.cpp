@@ -1,0 +1,144 @@
+#include "io/codecs/bnb_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace nibble {
+namespace {
+
+struct DTypeName {
+  DType dtype;
+  std::string_view name;  // as PyTorch spells it
+};
+constexpr std::array<DTypeName, 3> compute_dtypes = {{{DType::f32, "float32"}, {DType::f16, "float16"}, {DType::bf16, "bfloat16"}}};
+constexpr std::array<DTypeName, 6> storage_dtypes = {{{DType::u8, "uint8"}, {DType::i8, "int8"}, {DType::f16, "float16"},
+                                                      {DType::bf16, "bfloat16"}, {DType::f32, "float32"}, {DType::f64, "float64"}}};
+
+// Mirrors of load_in_*, and settings for training or placement that say nothing about stored bytes, are known too.
+constexpr std::string_view known_keys[] = {
+    "quant_method", "load_in_4bit", "load_in_8bit", "_load_in_4bit", "_load_in_8bit", "bnb_4bit_quant_type",
+    "bnb_4bit_use_double_quant", "bnb_4bit_compute_dtype", "bnb_4bit_quant_storage", "llm_int8_threshold",
+    "llm_int8_skip_modules", "llm_int8_enable_fp32_cpu_offload", "llm_int8_has_fp16_weight"};
+
+Error wrong_type(std::string_view key, const Json& value, std::string_view expected) {
+  return error(Errc::corrupt_file, "quantization_config.{} is {}, expected {}", key, value.type_name(), expected);
+}
+
+const Json* find(const Json& config, std::string_view key) {
+  const auto at = config.find(key);
+  return at == config.end() || at->is_null() ? nullptr : &*at;
+}
+
+Result<bool> get_bool(const Json& config, std::string_view key) {
+  const Json* value = find(config, key);
+  if (!value) return false;
+  if (!value->is_boolean()) return wrong_type(key, *value, "true or false");
+  return value->get<bool>();
+}
+
+template <std::size_t N>
+Result<DType> get_dtype(const Json& config, std::string_view key, const std::array<DTypeName, N>& known, DType fallback) {
+  const Json* value = find(config, key);
+  if (!value) return fallback;
+  if (!value->is_string()) return wrong_type(key, *value, "a dtype's name");
+  std::string_view name = value->get_ref<const std::string&>();
+  if (name.starts_with("torch.")) name.remove_prefix(6);
+  std::string names;
+  for (const DTypeName& entry : known) {
+    if (entry.name == name) return entry.dtype;
+    names += (names.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  return error(Errc::unsupported, "quantization_config.{} is \"{}\"; known are {}", key, name, names);
+}
+
+template <std::size_t N>
+std::string_view spell(DType dtype, const std::array<DTypeName, N>& known) {
+  const auto at = std::find_if(known.begin(), known.end(), [&](const DTypeName& entry) { return entry.dtype == dtype; });
+  return at == known.end() ? "" : at->name;
+}
+
+Result<void> check_method(const Json& config) {
+  const Json* method = find(config, "quant_method");
+  if (!method) {  // checkpoints of 2023 lack it; then load_in_* must speak for itself
+    if (config.contains("load_in_4bit") || config.contains("load_in_8bit")) return {};
+    return error(Errc::unsupported, "quantization_config has no quant_method; Nibble reads \"bitsandbytes\"");
+  }
+  if (!method->is_string()) return wrong_type("quant_method", *method, "a string");
+  const auto& name = method->get_ref<const std::string&>();
+  if (name != "bitsandbytes")
+    return error(Errc::unsupported, "the checkpoint is quantized with \"{}\", which Nibble does not read; take the unquantized checkpoint "
+                 "and quantize it with `nibble quantize`, or one made with bitsandbytes", name);
+  return {};
+}
+
+Result<void> read_skip_modules(const Json& config, BnbConfig& out) {
+  const Json* list = find(config, "llm_int8_skip_modules");
+  if (!list) return {};
+  if (!list->is_array()) return wrong_type("llm_int8_skip_modules", *list, "a list of module names");
+  out.skip_modules.emplace();
+  for (const Json& name : *list) {
+    if (!name.is_string()) return wrong_type("llm_int8_skip_modules[]", name, "a module's name");
+    out.skip_modules->push_back(name.get<std::string>());
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<BnbConfig> parse_bnb_config(const Json& config) {
+  if (!config.is_object()) return error(Errc::corrupt_file, "quantization_config is {}, expected an object", config.type_name());
+  NIBBLE_CHECK(check_method(config));
+  for (const auto& [key, value] : config.items())
+    if (std::find(std::begin(known_keys), std::end(known_keys), key) == std::end(known_keys))
+      return error(Errc::unsupported, "quantization_config.{} is not known to Nibble and may change what the weights mean; "
+                   "known keys are those of transformers' BitsAndBytesConfig", key);
+
+  BnbConfig out;
+  NIBBLE_TRY(const bool four, get_bool(config, "load_in_4bit"));
+  NIBBLE_TRY(const bool eight, get_bool(config, "load_in_8bit"));
+  if (four == eight)
+    return error(Errc::corrupt_file, "quantization_config sets {} load_in_4bit and load_in_8bit; exactly one must be true", four ? "both" : "neither");
+  out.bits = four ? 4 : 8;
+  if (const Json* type = find(config, "bnb_4bit_quant_type")) {
+    if (!type->is_string()) return wrong_type("bnb_4bit_quant_type", *type, "a string");
+    out.quant_type = type->get<std::string>();
+    if (out.quant_type != "nf4" && out.quant_type != "fp4")
+      return error(Errc::unsupported, "quantization_config.bnb_4bit_quant_type is \"{}\"; Nibble knows nf4 and fp4", out.quant_type);
+  }
+  NIBBLE_TRY(out.double_quant, get_bool(config, "bnb_4bit_use_double_quant"));
+  NIBBLE_TRY(out.compute_dtype, get_dtype(config, "bnb_4bit_compute_dtype", compute_dtypes, DType::f32));
+  NIBBLE_TRY(out.quant_storage, get_dtype(config, "bnb_4bit_quant_storage", storage_dtypes, DType::u8));
+  if (const Json* threshold = find(config, "llm_int8_threshold")) {
+    if (!threshold->is_number()) return wrong_type("llm_int8_threshold", *threshold, "a number");
+    const double value = threshold->get<double>();
+    if (!(value >= 0 && value <= 65504))
+      return error(Errc::corrupt_file, "quantization_config.llm_int8_threshold is {}, expected 0 (off) to 65504", value);
+    out.threshold = value;
+  }
+  NIBBLE_CHECK(read_skip_modules(config, out));
+  NIBBLE_TRY(out.fp32_cpu_offload, get_bool(config, "llm_int8_enable_fp32_cpu_offload"));
+  NIBBLE_TRY(const bool fp16_weight, get_bool(config, "llm_int8_has_fp16_weight"));
+  if (fp16_weight)
+    return error(Errc::unsupported, "quantization_config.llm_int8_has_fp16_weight is true: weights re-quantized on every pass, a training "
+                 "mode; set it to false if the stored weights are int8");
+  return out;
+}
+
+Json to_json(const BnbConfig& config) {
+  Json out = {{"quant_method", "bitsandbytes"},
+              {"_load_in_4bit", config.bits == 4}, {"_load_in_8bit", config.bits == 8},
+              {"load_in_4bit", config.bits == 4}, {"load_in_8bit", config.bits == 8},
+              {"bnb_4bit_quant_type", config.quant_type},
+              {"bnb_4bit_use_double_quant", config.double_quant},
+              {"bnb_4bit_compute_dtype", spell(config.compute_dtype, compute_dtypes)},
+              {"bnb_4bit_quant_storage", spell(config.quant_storage, storage_dtypes)},
+              {"llm_int8_threshold", config.threshold},
+              {"llm_int8_enable_fp32_cpu_offload", config.fp32_cpu_offload},
+              {"llm_int8_has_fp16_weight", false},
+              {"llm_int8_skip_modules", nullptr}};
+  if (config.skip_modules) out["llm_int8_skip_modules"] = *config.skip_modules;
+  return out;
+}
+
+}  // namespace nibble

@@ -1,0 +1,137 @@
+#include "io/mapped_file.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace nibble {
+namespace {
+
+Error system_error(const std::filesystem::path& path, std::string_view what, int code) {
+  const std::string_view hint = code == ENOSPC ? "; free some space and try again" : code == EACCES ? "; check its permissions" : "";
+  return error(code == ENOENT ? Errc::not_found : Errc::io_failure, "{}: {}: {}{}", path.string(), what, std::strerror(code), hint);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return system_error(path, "cannot open", errno);
+  struct stat info {};
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    return error(Errc::bad_request, "{}: not a regular file", path.string());
+  }
+  std::shared_ptr<MappedFile> file(new MappedFile());
+  file->path_ = path, file->size_ = std::size_t(info.st_size);
+  if (file->size_ > 0) {
+    void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_SHARED, fd, 0);
+    if (data == MAP_FAILED) {
+      const int code = errno;
+      ::close(fd);
+      return system_error(path, "cannot map", code);
+    }
+    file->data_ = static_cast<const std::byte*>(data);
+  }
+  ::close(fd);
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<std::string> read_text(const std::filesystem::path& path, std::size_t limit) {
+  NIBBLE_TRY(const auto file, MappedFile::open(path));
+  if (file->bytes().size() > limit) return error(Errc::corrupt_file, "{}: {} bytes, more than the {} such a file may have", path.string(), file->bytes().size(), limit);
+  return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+}
+
+Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
+  AtomicFile file;
+  file.path_ = path, file.temporary_ = path;
+  file.temporary_ += fmt::format(".partial-{}", ::getpid());
+  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file.fd_ < 0) return system_error(path, "cannot create", errno);
+  return file;
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept { *this = std::move(other); }
+
+AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
+  std::swap(fd_, other.fd_), std::swap(path_, other.path_), std::swap(temporary_, other.temporary_);
+  return *this;
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(temporary_.c_str());
+}
+
+Result<void> AtomicFile::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t done = ::write(fd_, bytes.data(), std::min(bytes.size(), std::size_t(1) << 30));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return system_error(path_, "cannot write", errno);
+    bytes = bytes.subspan(std::size_t(done));
+  }
+  return {};
+}
+
+Result<void> AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+Result<void> AtomicFile::commit() {
+  const int synced = ::fsync(fd_), code = errno, closed = ::close(std::exchange(fd_, -1));
+  if (synced != 0 || closed != 0) {
+    ::unlink(temporary_.c_str());
+    return system_error(path_, "cannot write", synced != 0 ? code : errno);
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int reason = errno;
+    ::unlink(temporary_.c_str());
+    return system_error(path_, "cannot put in place", reason);
+  }
+  return {};
+}
+
+Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
+  namespace fs = std::filesystem;
+  std::error_code code;
+  fs::path name = target;
+  if (!name.has_filename()) name = name.parent_path();  // "out/" means "out"
+  if (fs::exists(name, code) && !(fs::is_directory(name, code) && fs::is_empty(name, code)))
+    return error(Errc::bad_request, "{}: exists already; name a new folder or remove it first", name.string());
+  AtomicFolder folder;
+  folder.target_ = name;
+  fs::path temporary = name;
+  temporary += fmt::format(".partial-{}", ::getpid());
+  fs::remove_all(temporary, code);
+  if (!fs::create_directory(temporary, code)) return error(Errc::io_failure, "{}: cannot create: {}", temporary.string(), code.message());
+  folder.temporary_ = temporary;
+  return folder;
+}
+
+AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept { *this = std::move(other); }
+
+AtomicFolder& AtomicFolder::operator=(AtomicFolder&& other) noexcept {
+  std::swap(target_, other.target_), std::swap(temporary_, other.temporary_);
+  return *this;
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+}
+
+Result<void> AtomicFolder::commit() {
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) return system_error(target_, "cannot put in place", errno);
+  temporary_.clear();
+  return {};
+}
+
+}  // namespace nibble

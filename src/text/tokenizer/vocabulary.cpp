@@ -1,0 +1,80 @@
+#include "text/tokenizer/vocabulary.hpp"
+
+#include <cstring>
+
+namespace nibble {
+
+std::uint64_t hash_bytes(const char* data, std::size_t size) {
+  std::uint64_t hash = 0x9E3779B97F4A7C15u ^ size;
+  const auto mix = [&](std::uint64_t word) {
+    hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
+    hash ^= hash >> 32;
+  };
+  for (; size >= 8; data += 8, size -= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, data, 8);
+    mix(word);
+  }
+  if (size > 0) {
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < size; ++i) word |= std::uint64_t(static_cast<unsigned char>(data[i])) << (8 * i);
+    mix(word);
+  }
+  return hash;
+}
+
+void Vocabulary::reserve(std::size_t tokens) {
+  tokens_.reserve(tokens);
+  std::size_t slots = 64;
+  while (slots < tokens * 2) slots *= 2;
+  if (slots > slots_.size()) grow(slots);
+}
+
+void Vocabulary::grow(std::size_t slots) {
+  slots_.assign(slots, -1);
+  for (std::size_t id = 0; id < tokens_.size(); ++id) {
+    if (!present_[id]) continue;
+    std::size_t at = hash_bytes(tokens_[id].data(), tokens_[id].size()) & (slots - 1);
+    while (slots_[at] >= 0) at = (at + 1) & (slots - 1);
+    slots_[at] = std::int32_t(id);
+  }
+}
+
+Result<void> Vocabulary::add(std::string token, std::int64_t id) {
+  if (id < 0 || id >= limit) {
+    return error(Errc::corrupt_file, "token \"{}\" has id {}; ids go from 0 to {}", token, id, limit - 1);
+  }
+  if (has(id)) {
+    return error(Errc::corrupt_file, "id {} is given to both \"{}\" and \"{}\"", id, this->token(id), token);
+  }
+  if (const auto known = this->id(token)) {
+    return error(Errc::corrupt_file, "token \"{}\" has two ids, {} and {}", token, *known, id);
+  }
+  if (id >= size()) {
+    tokens_.resize(std::size_t(id) + 1);
+    present_.resize(std::size_t(id) + 1);
+  }
+  if ((used_ + 1) * 2 > slots_.size()) grow(slots_.empty() ? 64 : slots_.size() * 2);
+  std::size_t at = hash_bytes(token.data(), token.size()) & (slots_.size() - 1);
+  while (slots_[at] >= 0) at = (at + 1) & (slots_.size() - 1);
+  slots_[at] = std::int32_t(id);
+  tokens_[std::size_t(id)] = std::move(token);
+  present_[std::size_t(id)] = true;
+  ++used_;
+  return {};
+}
+
+std::optional<std::int32_t> Vocabulary::id(std::string_view token) const {
+  if (slots_.empty()) return {};
+  std::size_t at = hash_bytes(token.data(), token.size()) & (slots_.size() - 1);
+  for (; slots_[at] >= 0; at = (at + 1) & (slots_.size() - 1)) {
+    if (tokens_[std::size_t(slots_[at])] == token) return slots_[at];
+  }
+  return {};
+}
+
+std::string_view Vocabulary::token(std::int64_t id) const {
+  return has(id) ? std::string_view(tokens_[std::size_t(id)]) : std::string_view();
+}
+
+}  // namespace nibble
