@@ -27,11 +27,12 @@ Sampling default_sampling(const Model& model);
 struct GenerateOptions {
   std::int64_t max_new_tokens = 128;
   Sampling sampling;
-  std::vector<std::string> stop;    // the text ends before the first of these
+  std::vector<std::string> stop_strings = {};  // the text ends before the first of these
   std::int64_t context = 0;         // tokens of KV cache per sequence; 0: what prompt and max_new_tokens need
   bool ignore_eos = false;          // for benchmarks
   // Whole characters as they become certain; return false to stop (the result is then what was generated so far).
-  std::function<bool(std::size_t prompt, std::string_view text)> on_text;
+  std::function<bool(std::size_t prompt, std::string_view text)> on_text = {};
+  std::function<bool()> stop = {};  // asked before every pass over the model; true ends like on_text's false
 };
 
 enum class StopReason { length, end_token, stop_string, cancelled };

@@ -13,7 +13,7 @@ double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_
 
 // The text side of one sequence: ids to characters, stop strings, what the caller sees.
 struct Writer {
-  Writer(std::size_t index, const Tokenizer* tokenizer, const GenerateOptions& options) : index(index), options(options), stops(options.stop) {
+  Writer(std::size_t index, const Tokenizer* tokenizer, const GenerateOptions& options) : index(index), options(options), stops(options.stop_strings) {
     if (tokenizer) decoder.emplace(*tokenizer);
   }
   // False: the sequence ends here.
@@ -65,11 +65,16 @@ Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tok
     std::vector<Slice> slices;
     for (const std::size_t s : active) slices.push_back({sequences[s].cache, sequences[s].unread, LogitsOf::last});
     std::vector<std::int32_t> next(active.size(), -1);
-    NIBBLE_CHECK(model.transformer->forward(slices, [&](std::size_t slice, std::int64_t, std::span<const float> logits) {
+    const auto pick = [&](std::size_t slice, std::int64_t, std::span<const float> logits) {
       const std::size_t s = active[slice];
       next[slice] = samplers[s].pick(logits, sequences[s].seen);
       finite = finite && std::isfinite(logits[std::size_t(next[slice])]);
-    }));
+    };
+    if (auto read = model.transformer->forward(slices, pick, options.stop); !read) {
+      if (read.error().code != Errc::cancelled) return read.error();
+      for (const std::size_t s : active) writers[s].out.stopped = StopReason::cancelled;
+      break;
+    }
     if (!finite) return explain_nonfinite(model);
     if (produced == 0) prefilled = now_seconds();
 

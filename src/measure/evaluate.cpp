@@ -8,6 +8,7 @@
 #include "generate/session.hpp"
 #include "io/safetensors.hpp"
 #include "measure/divergence.hpp"
+#include "measure/evaluate_logits.hpp"
 #include "nibble/evaluate.hpp"
 
 namespace nibble {
@@ -98,7 +99,7 @@ class LogitsFile {
   Result<void> state_;
 };
 
-Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
+Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids, const EvaluateOptions& options, const LogitsVisitor& visit) {
   const auto start = std::chrono::steady_clock::now();
   LoadedModel& model = handle.implementation();
   LoadedModel* reference = reference_handle ? &reference_handle->implementation() : nullptr;
@@ -126,6 +127,7 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
       out.tokens.push_back({target, negative_log_likelihood(logits, target)});
       if (reference) divergence.add(std::span(expected).subspan(at, logits.size()), logits), at += logits.size();
       if (file) file->add(logits);
+      if (visit) visit(logits);
     }));
     if (options.progress) options.progress(double(w + 1) / double(plan.windows.size()));
   }
@@ -143,10 +145,14 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
 
 }  // namespace
 
-Result<Evaluation> evaluate(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) { return run(model, nullptr, ids, options); }
+Result<Evaluation> evaluate(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) { return run(model, nullptr, ids, options, {}); }
 
 Result<Evaluation> evaluate_against(const Model& model, const Model& reference, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
-  return run(model, &reference, ids, options);
+  return run(model, &reference, ids, options, {});
+}
+
+Result<Evaluation> evaluate_logits(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options, const LogitsVisitor& visit) {
+  return run(model, nullptr, ids, options, visit);
 }
 
 }  // namespace nibble

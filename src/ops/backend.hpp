@@ -18,9 +18,10 @@
 
 namespace nibble {
 
-// How a product rounds its inputs. Sums are always fp32 (int32 for int8), whatever the compute type.
+// How a product rounds its inputs. Sums are always fp32 (int32 for int8), whatever the compute type. Dense weights keep the
+// precision they are stored in; block scales stay fp32.
 struct ComputeOptions {
-  DType compute = DType::f32;     // f32, bf16 or f16: activations, and decoded 4-bit weights, are rounded to it
+  DType compute = DType::f32;     // f32, bf16 or f16: activations, and the table values of 4-bit weights, are rounded to it
   float outlier_threshold = 6.0f; // int8 only: columns with an |activation| at or above it stay in 16/32 bits; 0 turns it off
 };
 
@@ -80,6 +81,8 @@ class Backend {
   virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
   virtual void download(TensorView from, float* host) = 0;  // rows x cols fp32, after everything queued before
   virtual void synchronize() = 0;
+  // int8: share of activation columns so far that held an outlier.
+  virtual double outlier_share() const { return 0; }
 };
 
 }  // namespace nibble

@@ -1,6 +1,7 @@
 #include "ops/quantize.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "formats/all.hpp"
@@ -11,6 +12,14 @@ namespace nibble {
 namespace {
 
 constexpr std::int64_t nested_block = 256;
+
+// A format's table as bitsandbytes stores it: built from integers, so fp4's minus zero is a zero.
+template <TableFormat F>
+constexpr std::array<float, 16> stored_table = [] {
+  std::array<float, 16> table = F::table;
+  for (float& value : table) value += 0.0f;
+  return table;
+}();
 
 Result<void> check_options(const QuantizeOptions& options, ScaleLayout layout, std::int64_t rows, std::int64_t cols) {
   // 2^40 elements are a thousand times the largest matrix known; far below, no size computed from them can overflow.
@@ -63,7 +72,7 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
   if (facts.scales == ScaleLayout::per_block) {
     weight.block_size = options.block_size;
     visit_format(facts.name, [&]<class F>() {
-      if constexpr (TableFormat<F>) weight.table = F::table;
+      if constexpr (TableFormat<F>) weight.table = stored_table<F>;
     });
   }
   const std::size_t count = facts.scale_count(std::uint64_t(rows), std::uint64_t(cols), std::uint64_t(options.block_size));

@@ -21,13 +21,6 @@ class ReferenceWeight final : public PreparedWeight {
 
 const ReferenceWeight& own(const PreparedWeight& w) { return static_cast<const ReferenceWeight&>(w); }
 
-float cache_value(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i) {
-  const auto at = (head * cache.capacity + position) * cache.head_dim + i;
-  if (cache.dtype == DType::f32) return static_cast<const float*>(cache.data)[at];
-  const auto bits = static_cast<const std::uint16_t*>(cache.data)[at];
-  return cache.dtype == DType::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
-}
-
 void cache_store(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i, float x) {
   const auto at = (head * cache.capacity + position) * cache.head_dim + i;
   if (cache.dtype == DType::f32) static_cast<float*>(cache.data)[at] = x;
@@ -48,7 +41,7 @@ void linear_int8(const ReferenceWeight& w, TensorView x, TensorView y, const flo
       double value = double(sum) * scales[r] * w.weight.scales[c] / (127.0 * 127.0);
       for (std::int64_t i = 0; i < k; ++i)
         if (outlier[i])
-          value += double(round_to(w.options.compute, x.row(r)[i])) * round_to(w.options.compute, decode_element(w.weight, c * k + i));
+          value += double(round_to(w.options.compute, x.row(r)[i])) * decode_element(w.weight, c * k + i);
       if (bias) value += bias[c];
       y.row(r)[c] = float(add ? y.row(r)[c] + value : value);
     }
@@ -69,9 +62,9 @@ class ReferenceBackend final : public Backend {
     const ReferenceWeight& w = own(prepared);
     if (w.weight.format == Int8::name) return linear_int8(w, x, y, bias, add);
     std::vector<float> row(w.weight.cols);
+    const std::vector<float> table = rounded_table(w.weight, w.options.compute);
     for (std::int64_t c = 0; c < w.weight.rows; ++c) {
-      decode_row(w.weight, c, row.data());
-      for (float& value : row) value = round_to(w.options.compute, value);
+      decode_row(w.weight, c, row.data(), table.data());
       for (std::int64_t r = 0; r < x.rows; ++r) {
         double sum = bias ? bias[c] : 0;
         for (std::int64_t i = 0; i < x.cols; ++i) sum += double(round_to(w.options.compute, x.row(r)[i])) * row[i];
@@ -165,10 +158,23 @@ class ReferenceBackend final : public Backend {
 
 }  // namespace
 
+float cache_value(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i) {
+  const auto at = (head * cache.capacity + position) * cache.head_dim + i;
+  if (cache.dtype == DType::f32) return static_cast<const float*>(cache.data)[at];
+  const auto bits = static_cast<const std::uint16_t*>(cache.data)[at];
+  return cache.dtype == DType::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
+}
+
 float round_to(DType type, float x) {
   if (type == DType::bf16) return bf16_to_float(float_to_bf16(x));
   if (type == DType::f16) return f16_to_float(float_to_f16(x));
   return x;
+}
+
+std::vector<float> rounded_table(const Weight& weight, DType compute) {
+  std::vector<float> table(weight.table.begin(), weight.table.end());
+  for (float& value : table) value = round_to(compute, value);
+  return table;
 }
 
 float decode_element(const Weight& weight, std::int64_t i) {
@@ -188,8 +194,15 @@ float decode_element(const Weight& weight, std::int64_t i) {
   return value;
 }
 
-void decode_row(const Weight& weight, std::int64_t row, float* out) {
-  for (std::int64_t i = 0; i < weight.cols; ++i) out[i] = decode_element(weight, row * weight.cols + i);
+void decode_row(const Weight& weight, std::int64_t row, float* out, const float* table) {
+  if (weight.table.empty() || !table) {
+    for (std::int64_t i = 0; i < weight.cols; ++i) out[i] = decode_element(weight, row * weight.cols + i);
+    return;
+  }
+  for (std::int64_t i = 0, element = row * weight.cols; i < weight.cols; ++i, ++element) {
+    const auto byte = std::uint8_t(weight.codes[element / 2]);
+    out[i] = table[element % 2 ? byte & 15 : byte >> 4] * weight.scale(element / weight.block_size);
+  }
 }
 
 void quantize_activations(TensorView x, float threshold, const Int8Activations& out) {
@@ -213,5 +226,7 @@ void quantize_activations(TensorView x, float threshold, const Int8Activations& 
     }
   }
 }
+
+std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
 
 }  // namespace nibble

@@ -1,14 +1,20 @@
 // The plain versions of every operation: slow, obvious, and the law against which fast code is tested.
 #pragma once
 
+#include <vector>
+
 #include "ops/backend.hpp"
 
 namespace nibble {
 
 // The value of element i (row-major) of a weight, in fp32: table or code times scale, one rounding.
 float decode_element(const Weight& weight, std::int64_t i);
-// A whole row as fp32.
-void decode_row(const Weight& weight, std::int64_t row, float* out);
+// One element of a cache, whatever its type.
+float cache_value(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i);
+// A whole row as fp32. `table`: replaces the weight's own, if it has one; null keeps it.
+void decode_row(const Weight& weight, std::int64_t row, float* out, const float* table = nullptr);
+// The table of a weight, every value rounded to the compute type; empty if it has none.
+std::vector<float> rounded_table(const Weight& weight, DType compute);
 
 // x rounded to a compute type and back.
 float round_to(DType type, float x);

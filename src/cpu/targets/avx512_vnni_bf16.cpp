@@ -1,0 +1,57 @@
+// AVX-512 with VNNI and BF16: Zen 4 and later, Cooper Lake, Sapphire Rapids.
+#define NIBBLE_TARGET_BF16
+// GCC 12 takes the deliberately undefined registers of its own intrinsics for a mistake.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <immintrin.h>
+
+#include "cpu/kernels.hpp"
+#include "formats/int8.hpp"
+#include "ops/reference.hpp"
+
+// GCC 12 warns about the undefined registers that its own intrinsics are written with (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c")
+
+namespace nibble {
+namespace {
+namespace on_avx512_vnni_bf16 {
+
+#include "cpu/targets/vec512.hpp"
+
+inline void store_i8(std::int8_t* p, F x) { _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x))); }
+// The instruction multiplies unsigned by signed bytes: weights are shifted by 128 (one xor), and what that adds, 128 times
+// the sum of the activations, is taken off at the start.
+inline void start_int8(const std::int8_t* codes, std::int64_t chunks, std::int32_t* start) {
+  I sum = _mm512_setzero_si512();
+  for (std::int64_t c = 0; c < chunks; ++c) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_loadu_si512(codes + c * chunk));
+  _mm512_storeu_si512(start, _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), sum), 7));
+}
+template <int M, class Rows>
+inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
+  I xs[M];
+  for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x[m] + c * chunk);
+  for (int n = 0; n < 4; ++n) {
+    const I w = _mm512_xor_si512(_mm512_loadu_si512(rows.row[n] + c * chunk), _mm512_set1_epi8(char(0x80)));
+    for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbusd_epi32(acc[m * 4 + n], w, xs[m]);
+  }
+}
+
+#include "cpu/targets/linear_body.hpp"
+#include "cpu/targets/row_body.hpp"
+#include "cpu/targets/attention_body.hpp"
+
+}  // namespace on_avx512_vnni_bf16
+}  // namespace
+
+#pragma GCC pop_options
+
+const Kernels& avx512_vnni_bf16_kernels() {
+  static const Kernels kernels{"avx512_vnni_bf16", Activations::bf16, Activations::bf16_paired, 16, on_avx512_vnni_bf16::linear, on_avx512_vnni_bf16::arrange, on_avx512_vnni_bf16::scan_int8, on_avx512_vnni_bf16::encode_int8, on_avx512_vnni_bf16::rms_norm, on_avx512_vnni_bf16::silu_mul, on_avx512_vnni_bf16::attention};
+  return kernels;
+}
+
+}  // namespace nibble

@@ -1,0 +1,418 @@
+// Products with weights in every format, written over the vocabulary of a vec*.hpp. Included inside a target's namespace.
+//
+// A Rows reader gives the elements of four weight rows chunk by chunk. `scaled` readers give bare codes' values and the
+// scale beside them: the scale multiplies a chunk's sum, once per 64 products instead of once per weight.
+
+constexpr int vectors = int(chunk) / lanes;  // of fp32 per chunk
+
+struct DenseF32 {
+  static constexpr bool scaled = false;
+  const float* row[4];
+  void get(int n, std::int64_t c, F* w) const {
+    for (int v = 0; v < vectors; ++v) w[v] = load(row[n] + c * chunk + v * lanes);
+  }
+};
+struct DenseBf16 {
+  static constexpr bool scaled = false;
+  const std::uint16_t* row[4];
+  void get(int n, std::int64_t c, F* w) const {
+    for (int v = 0; v < vectors; ++v) w[v] = load_bf16(row[n] + c * chunk + v * lanes);
+  }
+};
+struct DenseF16 {
+  static constexpr bool scaled = false;
+  const std::uint16_t* row[4];
+  void get(int n, std::int64_t c, F* w) const {
+    for (int v = 0; v < vectors; ++v) w[v] = load_f16(row[n] + c * chunk + v * lanes);
+  }
+};
+struct CodesF32 {  // four-bit codes where they lie
+  static constexpr bool scaled = true;
+  const std::byte* row[4];
+  Table table;
+  void get(int n, std::int64_t c, F* w) const { lookup(table, row[n] + c * (chunk / 2), w); }
+};
+struct PanelF32 {  // the same values, looked up before
+  static constexpr bool scaled = true;
+  const float* row[4];
+  void get(int n, std::int64_t c, F* w) const {
+    for (int v = 0; v < vectors; ++v) w[v] = load(row[n] + c * chunk + v * lanes);
+  }
+};
+
+// Scales of four rows: `step` floats per chunk, 1 or (blocks of 32) 2.
+struct Scales {
+  const float* row[4];
+  std::int64_t shift = 0;  // log2 of chunks per scale
+};
+
+template <int M, class Rows, bool Halves>
+inline void tile_f32(const Rows& rows, const Scales& scales, const float* const* x, std::int64_t chunks, float* sums) {
+  F acc[lanes];
+  for (int i = 0; i < lanes; ++i) acc[i] = zero();
+  for (std::int64_t c = 0; c < chunks; ++c)
+    for (int n = 0; n < 4; ++n) {
+      F w[vectors];
+      rows.get(n, c, w);
+      if constexpr (!Rows::scaled) {
+        for (int m = 0; m < M; ++m)
+          for (int v = 0; v < vectors; ++v) acc[m * 4 + n] = fma(load(x[m] + c * chunk + v * lanes), w[v], acc[m * 4 + n]);
+      } else if constexpr (!Halves) {
+        const F scale = set1(scales.row[n][c >> scales.shift]);
+        for (int m = 0; m < M; ++m) {
+          F sum = mul(load(x[m] + c * chunk), w[0]);
+          for (int v = 1; v < vectors; ++v) sum = fma(load(x[m] + c * chunk + v * lanes), w[v], sum);
+          acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
+        }
+      } else {
+        const F first = set1(scales.row[n][2 * c]), second = set1(scales.row[n][2 * c + 1]);
+        for (int m = 0; m < M; ++m)
+          for (int v = 0; v < vectors; ++v) acc[m * 4 + n] = fma(mul(load(x[m] + c * chunk + v * lanes), w[v]), first_half(v) ? first : second, acc[m * 4 + n]);
+      }
+    }
+  reduce(acc, sums);
+}
+
+// ---- bf16 pairs, where the processor multiplies them ----
+#ifdef NIBBLE_TARGET_BF16
+inline __m512bh as_bf16(I x) { return (__m512bh)x; }
+struct TableBf16 {
+  I words;
+  explicit TableBf16(const float* table) {
+    // Index bits 0..3 choose; bit 4, which belongs to the other nibble, finds the same values in the upper half.
+    const __m256i half = _mm512_cvtepi32_epi16(bf16_bits(load(table)));
+    words = _mm512_broadcast_i64x4(half);
+  }
+};
+struct PairsBf16 {
+  static constexpr bool scaled = false;
+  const std::uint16_t* row[4];
+  void get(int n, std::int64_t c, I& a, I& b) const { a = _mm512_loadu_si512(row[n] + c * chunk), b = _mm512_loadu_si512(row[n] + c * chunk + 32); }
+};
+struct CodesBf16 {
+  static constexpr bool scaled = true;
+  const std::byte* row[4];
+  TableBf16 table;
+  void get(int n, std::int64_t c, I& a, I& b) const {
+    const I codes = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)(row[n] + c * (chunk / 2))));
+    a = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table.words), b = _mm512_permutexvar_epi16(codes, table.words);
+  }
+};
+struct PanelBf16 {
+  static constexpr bool scaled = true;
+  const std::uint16_t* row[4];
+  void get(int n, std::int64_t c, I& a, I& b) const { a = _mm512_loadu_si512(row[n] + c * chunk), b = _mm512_loadu_si512(row[n] + c * chunk + 32); }
+};
+
+template <int M, class Rows, bool Halves>
+inline void tile_bf16(const Rows& rows, const Scales& scales, const std::uint16_t* const* x, std::int64_t chunks, float* sums) {
+  F acc[lanes];
+  for (int i = 0; i < lanes; ++i) acc[i] = zero();
+  for (std::int64_t c = 0; c < chunks; ++c) {
+    I first[M], second[M];
+    for (int m = 0; m < M; ++m) first[m] = _mm512_loadu_si512(x[m] + c * chunk), second[m] = _mm512_loadu_si512(x[m] + c * chunk + 32);
+    for (int n = 0; n < 4; ++n) {
+      I a, b;
+      rows.get(n, c, a, b);
+      if constexpr (!Rows::scaled) {
+        for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(acc[m * 4 + n], as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
+      } else {
+        const F scale = Halves ? halves(scales.row[n][2 * c], scales.row[n][2 * c + 1]) : set1(scales.row[n][c >> scales.shift]);
+        for (int m = 0; m < M; ++m) {
+          const F sum = _mm512_dpbf16_ps(_mm512_dpbf16_ps(zero(), as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
+          acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
+        }
+      }
+    }
+  }
+  reduce(acc, sums);
+}
+#endif
+
+// ---- int8: exact integer sums, outlier columns in floating point beside them ----
+struct RowsInt8 {
+  const std::int8_t* row[4];
+  const float* outliers[4];  // decoded weights of the outlier columns
+  float scale[4];            // of the row, divided by 127 * 127
+};
+
+template <int M>
+inline void tile_int8(const RowsInt8& rows, const LinearCall& call, std::int64_t first_x, float* sums) {
+  I acc[lanes];
+  const std::int8_t* x[M];
+  for (int m = 0; m < M; ++m) {
+    x[m] = (const std::int8_t*)(call.x + (first_x + m) * call.x_stride);
+    for (int n = 0; n < 4; ++n) acc[m * 4 + n] = load_start(call.x_start + (first_x + m) * 16);
+  }
+  for (std::int64_t c = 0; c < call.chunks; ++c) accumulate_int8<M>(rows, x, c, acc);
+  F total[lanes];
+  for (int i = 0; i < lanes; ++i) total[i] = zero();
+  for (int m = 0; m < M; ++m)
+    for (int n = 0; n < 4; ++n) {
+      F sum = mul(to_float(acc[m * 4 + n]), set1(call.x_scales[first_x + m] * rows.scale[n]));
+      const float* outliers = call.x_outliers + (first_x + m) * call.outliers_padded;
+      for (std::int64_t i = 0; i < call.outliers_padded; i += lanes) sum = fma(load(outliers + i), load(rows.outliers[n] + i), sum);
+      total[m * 4 + n] = sum;
+    }
+  reduce(total, sums);
+}
+
+// ---- one panel of weight rows against all rows of x ----
+inline void put(const LinearCall& call, std::int64_t m, std::int64_t row, int valid, const float* sums) {
+  float* y = call.y + m * call.y_stride + row;
+  for (int n = 0; n < valid; ++n) {
+    float value = sums[n];
+    if (call.bias) value += call.bias[row + n];
+    y[n] = call.add ? y[n] + value : value;
+  }
+}
+
+// Calls tile(first_x, sums) for full tiles of x rows, then for single ones; results go to y.
+template <class Full, class Single>
+inline void over_x(const LinearCall& call, std::int64_t row, int valid, Full full, Single single, std::int64_t begin, std::int64_t end) {
+  float sums[lanes];
+  std::int64_t m = begin;
+  for (; m + tile_rows <= end; m += tile_rows) {
+    full(m, sums);
+    for (int i = 0; i < tile_rows; ++i) put(call, m + i, row, valid, sums + 4 * i);
+  }
+  for (; m < end; ++m) single(m, sums), put(call, m, row, valid, sums);
+}
+
+constexpr std::int64_t x_block = 16;  // rows of x that stay near while a panel's rows pass
+
+template <class Rows, bool Halves>
+inline void panel_f32(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows, const Scales* scales) {
+  for (std::int64_t begin = 0; begin < call.m; begin += x_block)
+    for (int t = 0; t < tiles; ++t) {
+      const std::int64_t end = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
+      const int valid = int(end_row - first < 4 ? end_row - first : 4);
+      const auto pointers = [&](std::int64_t m, int count, const float** x) {
+        for (int i = 0; i < count; ++i) x[i] = (const float*)(call.x + (m + i) * call.x_stride);
+      };
+      over_x(call, first, valid,
+             [&](std::int64_t m, float* sums) {
+               const float* x[tile_rows];
+               pointers(m, tile_rows, x);
+               tile_f32<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+             },
+             [&](std::int64_t m, float* sums) {
+               const float* x[1];
+               pointers(m, 1, x);
+               tile_f32<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+             },
+             begin, end);
+    }
+}
+
+#ifdef NIBBLE_TARGET_BF16
+template <class Rows, bool Halves>
+inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows, const Scales* scales) {
+  for (std::int64_t begin = 0; begin < call.m; begin += x_block)
+    for (int t = 0; t < tiles; ++t) {
+      const std::int64_t end = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
+      const int valid = int(end_row - first < 4 ? end_row - first : 4);
+      const auto pointers = [&](std::int64_t m, int count, const std::uint16_t** x) {
+        for (int i = 0; i < count; ++i) x[i] = (const std::uint16_t*)(call.x + (m + i) * call.x_stride);
+      };
+      over_x(call, first, valid,
+             [&](std::int64_t m, float* sums) {
+               const std::uint16_t* x[tile_rows];
+               pointers(m, tile_rows, x);
+               tile_bf16<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+             },
+             [&](std::int64_t m, float* sums) {
+               const std::uint16_t* x[1];
+               pointers(m, 1, x);
+               tile_bf16<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+             },
+             begin, end);
+    }
+}
+#endif
+
+constexpr int panel_tiles = int(panel_rows) / 4;
+
+// The row that tile t reads as its n-th: the last tile repeats the last row.
+inline std::int64_t clamped(std::int64_t row, std::int64_t end) { return row < end ? row : end - 1; }
+
+template <class Rows, class Code>
+inline void dense_rows(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, Rows* rows, const Code* codes, std::int64_t stride) {
+  (void)call;
+  for (int t = 0; t < tiles; ++t)
+    for (int n = 0; n < 4; ++n) rows[t].row[n] = codes + clamped(row + 4 * t + n, end) * stride;
+}
+
+// Scales of one row as floats: where they lie, or decoded into scratch if they are nested.
+inline const float* row_scales(const Weight& w, std::int64_t row, std::int64_t count, float* scratch) {
+  const std::int64_t first = row * w.cols / w.block_size;
+  if (w.nested.empty()) return w.scales.data() + first;
+  const NestedScales& nested = w.nested;
+  for (std::int64_t i = 0; i < count;) {
+    const std::int64_t block = (first + i) / nested.block, stop = (block + 1) * nested.block - first, end = stop < count ? stop : count;
+    const float absmax = nested.absmax[block];
+    for (; i < end; ++i) scratch[i] = nested.map[nested.codes[first + i]] * absmax + nested.offset;
+  }
+  return scratch;
+}
+
+inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
+  const Weight& w = *call.weight;
+  const std::int64_t k = call.chunks * chunk;
+  // Blocks larger than a row's chunks: a scale may cover part of a row only if the row begins inside it.
+  const std::int64_t per_row = (w.cols + w.block_size - 1) / w.block_size;
+  float* scale_scratch = (float*)scratch;
+  std::byte* panel = scratch + panel_rows * (k / 32) * std::int64_t(sizeof(float));
+  Scales scales[panel_tiles];
+  const bool halves_used = w.block_size == 32;
+  std::int64_t shift = 0;
+  while ((chunk << shift) < w.block_size) ++shift;
+  const auto code_row = [&](std::int64_t r) { return w.codes + r * w.cols / 2; };
+  for (int t = 0; t < tiles; ++t) {
+    scales[t].shift = shift;
+    for (int n = 0; n < 4; ++n) scales[t].row[n] = row_scales(w, clamped(row + 4 * t + n, end), per_row, scale_scratch + (4 * t + n) * (k / 32));
+  }
+  const bool direct = call.m <= direct_rows;
+#ifdef NIBBLE_TARGET_BF16
+  if (call.form == Activations::bf16_paired) {
+    const TableBf16 table(call.table);
+    if (direct) {
+      for (int t = 0; t < tiles; ++t) {
+        CodesBf16 rows{{}, table};
+        for (int n = 0; n < 4; ++n) rows.row[n] = code_row(clamped(row + 4 * t + n, end));
+        if (halves_used) panel_bf16<CodesBf16, true>(call, row + 4 * t, 1, end, &rows, scales + t);
+        else panel_bf16<CodesBf16, false>(call, row + 4 * t, 1, end, &rows, scales + t);
+      }
+      return;
+    }
+    PanelBf16 rows[panel_tiles];
+    for (int t = 0; t < tiles; ++t)
+      for (int n = 0; n < 4; ++n) {
+        std::uint16_t* out = (std::uint16_t*)panel + (4 * t + n) * k;
+        const CodesBf16 codes{{code_row(clamped(row + 4 * t + n, end)), nullptr, nullptr, nullptr}, table};
+        for (std::int64_t c = 0; c < call.chunks; ++c) {
+          I a, b;
+          codes.get(0, c, a, b);
+          _mm512_storeu_si512(out + c * chunk, a), _mm512_storeu_si512(out + c * chunk + 32, b);
+        }
+        rows[t].row[n] = out;
+      }
+    if (halves_used) panel_bf16<PanelBf16, true>(call, row, tiles, end, rows, scales);
+    else panel_bf16<PanelBf16, false>(call, row, tiles, end, rows, scales);
+    return;
+  }
+#endif
+  const Table table(call.table);
+  if (direct) {
+    for (int t = 0; t < tiles; ++t) {
+      CodesF32 rows{{}, table};
+      for (int n = 0; n < 4; ++n) rows.row[n] = code_row(clamped(row + 4 * t + n, end));
+      if (halves_used) panel_f32<CodesF32, true>(call, row + 4 * t, 1, end, &rows, scales + t);
+      else panel_f32<CodesF32, false>(call, row + 4 * t, 1, end, &rows, scales + t);
+    }
+    return;
+  }
+  PanelF32 rows[panel_tiles];
+  for (int t = 0; t < tiles; ++t)
+    for (int n = 0; n < 4; ++n) {
+      float* out = (float*)panel + (4 * t + n) * k;
+      const std::byte* codes = code_row(clamped(row + 4 * t + n, end));
+      for (std::int64_t c = 0; c < call.chunks; ++c) {
+        F values[vectors];
+        lookup(table, codes + c * (chunk / 2), values);
+        for (int v = 0; v < vectors; ++v) store(out + c * chunk + v * lanes, values[v]);
+      }
+      rows[t].row[n] = out;
+    }
+  if (halves_used) panel_f32<PanelF32, true>(call, row, tiles, end, rows, scales);
+  else panel_f32<PanelF32, false>(call, row, tiles, end, rows, scales);
+}
+
+inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
+  const Weight& w = *call.weight;
+  const std::int8_t* codes = (const std::int8_t*)w.codes;
+  float* outliers = (float*)scratch;
+  for (int t = 0; t < tiles; ++t) {
+    RowsInt8 rows;
+    for (int n = 0; n < 4; ++n) {
+      const std::int64_t r = clamped(row + 4 * t + n, end);
+      rows.row[n] = codes + r * w.cols;
+      rows.scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
+      float* decoded = outliers + (4 * t + n) * call.outliers_padded;
+      for (std::int64_t i = 0; i < call.outliers; ++i) decoded[i] = float(rows.row[n][call.outlier_columns[i]]) * (w.scales[r] * Int8::step);
+      for (std::int64_t i = call.outliers; i < call.outliers_padded; ++i) decoded[i] = 0;
+      rows.outliers[n] = decoded;
+    }
+    const std::int64_t first = row + 4 * t;
+    const int valid = int(end - first < 4 ? end - first : 4);
+    over_x(call, first, valid, [&](std::int64_t m, float* sums) { tile_int8<tile_rows>(rows, call, m, sums); },
+           [&](std::int64_t m, float* sums) { tile_int8<1>(rows, call, m, sums); }, 0, call.m);
+  }
+}
+
+// Rows that are not whole chunks: rare shapes, no vectors.
+inline void linear_int8_plain(const LinearCall& call, std::int64_t row, std::int64_t end) {
+  const Weight& w = *call.weight;
+  for (std::int64_t r = row; r < end; ++r)
+    for (std::int64_t m = 0; m < call.m; ++m) {
+      const std::int8_t* codes = (const std::int8_t*)w.codes + r * w.cols;
+      const std::int8_t* x = (const std::int8_t*)(call.x + m * call.x_stride);
+      std::int32_t sum = 0;
+      for (std::int64_t i = 0; i < w.cols; ++i) sum += std::int32_t(codes[i]) * x[i];
+      float value = float(sum) * (call.x_scales[m] * (w.scales[r] * (1.0f / (127.0f * 127.0f))));
+      for (std::int64_t i = 0; i < call.outliers; ++i)
+        value += call.x_outliers[m * call.outliers_padded + i] * (float(codes[call.outlier_columns[i]]) * (w.scales[r] * Int8::step));
+      put(call, m, r, 1, &value);
+    }
+}
+
+inline void linear_panel(const LinearCall& call, std::int64_t row, std::int64_t end, std::byte* scratch) {
+  const Weight& w = *call.weight;
+  const int tiles = int((end - row + 3) / 4);
+  const Scales none[panel_tiles] = {};
+  const std::int64_t k = call.chunks * chunk;
+  if (call.expand && call.kind == WeightKind::int8) {
+    linear_int8_plain(call, row, end);
+  } else if (call.expand) {
+    float* panel = (float*)scratch;
+    for (std::int64_t r = row; r < end; ++r) {
+      float* out = panel + (r - row) * k;
+      decode_row(w, r, out, call.table);
+      for (std::int64_t i = w.cols; i < k; ++i) out[i] = 0;
+    }
+    DenseF32 rows[panel_tiles];
+    dense_rows(call, 0, end - row, tiles, rows, (const float*)panel, k);
+    panel_f32<DenseF32, false>(call, row, tiles, end, rows, none);
+  } else if (call.kind == WeightKind::f32) {
+    DenseF32 rows[panel_tiles];
+    dense_rows(call, row, end, tiles, rows, (const float*)w.codes, w.cols);
+    panel_f32<DenseF32, false>(call, row, tiles, end, rows, none);
+  } else if (call.kind == WeightKind::f16) {
+    DenseF16 rows[panel_tiles];
+    dense_rows(call, row, end, tiles, rows, (const std::uint16_t*)w.codes, w.cols);
+    panel_f32<DenseF16, false>(call, row, tiles, end, rows, none);
+  } else if (call.kind == WeightKind::bf16) {
+#ifdef NIBBLE_TARGET_BF16
+    if (call.form == Activations::bf16) {
+      PairsBf16 rows[panel_tiles];
+      dense_rows(call, row, end, tiles, rows, (const std::uint16_t*)w.codes, w.cols);
+      panel_bf16<PairsBf16, false>(call, row, tiles, end, rows, none);
+      return;
+    }
+#endif
+    DenseBf16 rows[panel_tiles];
+    dense_rows(call, row, end, tiles, rows, (const std::uint16_t*)w.codes, w.cols);
+    panel_f32<DenseBf16, false>(call, row, tiles, end, rows, none);
+  } else if (call.kind == WeightKind::int8) {
+    linear_int8(call, row, end, tiles, scratch);
+  } else {
+    linear_table(call, row, end, tiles, scratch);
+  }
+}
+
+void linear(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
+  for (std::int64_t row = first_row; row < first_row + rows; row += panel_rows) {
+    const std::int64_t end = row + panel_rows < first_row + rows ? row + panel_rows : first_row + rows;
+    linear_panel(call, row, end, scratch);
+  }
+}

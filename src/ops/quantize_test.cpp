@@ -1,0 +1,221 @@
+#include "ops/quantize.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/numeric.hpp"
+#include "formats/all.hpp"
+#include "ops/quantization_vectors.hpp"
+#include "ops/reference.hpp"
+
+namespace nibble {
+namespace {
+
+struct Source {
+  std::int64_t rows = 0, cols = 0;
+  std::vector<float> values;
+
+  static Source golden_matrix(const std::string& name) {
+    const auto shape = golden().get<std::int64_t>(name + ".shape");
+    return {shape.at(0), shape.at(1), golden().get<float>(name + ".values")};
+  }
+  ElementReader reader() const {
+    return [this](std::int64_t first, std::int64_t count, float* out) { std::copy_n(values.begin() + first, count, out); };
+  }
+};
+
+HostAllocator& memory() {
+  static HostAllocator allocator;
+  return allocator;
+}
+
+QuantizedWeight quantized(const Source& source, const QuantizeOptions& options, int threads = 2) {
+  ThreadPool pool(threads);
+  auto out = allocate_quantized(memory(), options, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
+  EXPECT_TRUE(out) << out.error().message;
+  const auto done = quantize(source.reader(), *out, pool);
+  EXPECT_TRUE(done) << done.error().message;
+  return std::move(out).value();
+}
+
+template <class T>
+std::vector<T> bytes_as(const Weight& weight) {
+  std::vector<T> values(weight.code_bytes / sizeof(T));
+  std::memcpy(values.data(), weight.codes, weight.code_bytes);
+  return values;
+}
+
+// Bits, so that -0 and 0 differ.
+std::vector<std::uint32_t> bits(std::span<const float> values) {
+  std::vector<std::uint32_t> out;
+  for (const float value : values) out.push_back(std::bit_cast<std::uint32_t>(value));
+  return out;
+}
+
+std::string key(const std::string& matrix, const std::string& kind, int block) { return matrix + "." + kind + "." + std::to_string(block); }
+
+template <class Check>
+void for_each_4bit_golden(Check&& check) {
+  int cases = 0;
+  for (const std::string matrix : {"normal", "bf16", "odd", "special", "huge"})
+    for (const int block : {32, 64, 128, 256, 512, 1024, 2048, 4096})
+      if (golden().has(key(matrix, "nf4", block) + ".codes")) {
+        SCOPED_TRACE(key(matrix, "4-bit", block));
+        check(matrix, block), ++cases;
+      }
+  EXPECT_EQ(cases, 20);
+}
+
+TEST(Quantize, Nf4CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {
+  for_each_4bit_golden([](const std::string& matrix, int block) {
+    const auto ours = quantized(Source::golden_matrix(matrix), {"nf4", block});
+    EXPECT_EQ(bytes_as<std::uint8_t>(ours.weight), golden().get<std::uint8_t>(key(matrix, "nf4", block) + ".codes"));
+    EXPECT_EQ(bits(ours.weight.scales), bits(golden().get<float>(key(matrix, "nf4", block) + ".absmax")));
+  });
+}
+
+TEST(Quantize, Fp4CodesAndScalesFollowTheRuleOfTheCudaKernel) {
+  for_each_4bit_golden([](const std::string& matrix, int block) {
+    const auto ours = quantized(Source::golden_matrix(matrix), {"fp4", block});
+    EXPECT_EQ(bytes_as<std::uint8_t>(ours.weight), golden().get<std::uint8_t>(key(matrix, "fp4_cuda", block) + ".codes"));
+    EXPECT_EQ(bits(ours.weight.scales), bits(golden().get<float>(key(matrix, "fp4_cuda", block) + ".absmax")));
+  });
+}
+
+TEST(Quantize, Int8CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {
+  for (const std::string matrix : {"normal", "bf16", "odd", "special"}) {
+    SCOPED_TRACE(matrix);
+    const auto ours = quantized(Source::golden_matrix(matrix), {"int8"});
+    EXPECT_EQ(bytes_as<std::int8_t>(ours.weight), golden().get<std::int8_t>(matrix + ".int8.codes"));
+    EXPECT_EQ(bits(ours.weight.scales), bits(golden().get<float>(matrix + ".int8.absmax")));
+  }
+}
+
+TEST(Quantize, DecodingStaysWithinHalfAStepOfTheSource) {
+  const Source source = Source::golden_matrix("normal");
+  for (const std::string_view format : {"nf4", "fp4"}) {
+    const auto ours = quantized(source, {format});
+    float widest = 0;  // between neighbours of the table
+    std::vector<float> table(ours.weight.table.begin(), ours.weight.table.end());
+    std::sort(table.begin(), table.end());
+    for (int i = 0; i < 15; ++i) widest = std::max(widest, table[i + 1] - table[i]);
+    for (std::int64_t i = 0; i < ours.weight.elements(); ++i)
+      ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]), widest / 2 * ours.weight.scale(i / 64) * 1.00001f) << format << " " << i;
+  }
+  const auto ours = quantized(source, {"int8"});
+  for (std::int64_t i = 0; i < ours.weight.elements(); ++i) {
+    // Half a step of the row, and the rounding to fp16 that came first.
+    const float bound = ours.weight.scale(i / source.cols) / 254 * 1.00001f + std::fabs(source.values[i]) * 0x1p-11f + 0x1p-25f;
+    ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]), bound) << i;
+  }
+}
+
+TEST(Quantize, DenseFormatsRoundOnce) {
+  const Source source = Source::golden_matrix("normal");
+  for_each_format([&]<class F>() {
+    if constexpr (DenseFormat<F>) {
+      const auto ours = quantized(source, {F::name});
+      const auto codes = bytes_as<typename F::Code>(ours.weight);
+      for (std::size_t i = 0; i < codes.size(); ++i) ASSERT_EQ(codes[i], F::encode(source.values[i]));
+      EXPECT_TRUE(ours.weight.scales.empty());
+    }
+  }, AllFormats{});
+}
+
+// Large enough for several pieces and several threads.
+Source long_source() {
+  Source source{157, 1000, {}};
+  std::uint32_t state = 1;
+  for (std::int64_t i = 0; i < source.rows * source.cols; ++i) {
+    state = state * 1664525u + 1013904223u;
+    source.values.push_back((float(state >> 8) * 0x1p-24f - 0.5f) * 0.1f);
+  }
+  return source;
+}
+
+TEST(Quantize, AnyNumberOfThreadsGivesTheSameBytes) {
+  const Source source = long_source();
+  for (const QuantizeOptions& options : {QuantizeOptions{"nf4", 4096}, {"nf4", 32, true}, {"fp4"}, {"int8"}, {"fp16"}}) {
+    const auto one = quantized(source, options, 1), many = quantized(source, options, 7);
+    EXPECT_EQ(bytes_as<std::uint8_t>(one.weight), bytes_as<std::uint8_t>(many.weight));
+    ASSERT_EQ(one.weight.nested.codes.size(), many.weight.nested.codes.size());
+    EXPECT_TRUE(std::equal(one.weight.nested.codes.begin(), one.weight.nested.codes.end(), many.weight.nested.codes.begin()));
+    EXPECT_EQ(bits(one.weight.nested.absmax), bits(many.weight.nested.absmax));
+    EXPECT_EQ(bits(one.weight.scales), bits(many.weight.scales));
+  }
+}
+
+TEST(Quantize, PiecesMeetWithoutASeam) {
+  const Source source = long_source();
+  const auto ours = quantized(source, {"nf4", 64});
+  for (std::int64_t i = 0; i < ours.weight.elements() / 64 * 64; ++i) {
+    const auto byte = std::uint8_t(ours.weight.codes[i / 2]);
+    ASSERT_EQ(i % 2 ? byte & 15 : byte >> 4, Nf4::encode(source.values[i] * (1.0f / ours.weight.scales[i / 64]))) << i;
+  }
+}
+
+TEST(Quantize, ABadWeightIsNamedByRowAndColumn) {
+  for (const std::string_view format : {"nf4", "fp4", "int8", "fp16", "bf16", "fp32"})
+    for (const float value : {std::numeric_limits<float>::quiet_NaN(), -INFINITY, std::bit_cast<float>(0x7fffffffu)}) {
+      Source source = long_source();
+      source.values[99 * 1000 + 7] = value;
+      source.values[150 * 1000 + 3] = value;
+      ThreadPool pool(3);
+      auto out = allocate_quantized(memory(), {format}, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
+      const auto done = quantize(source.reader(), *out, pool);
+      ASSERT_FALSE(done) << format;
+      EXPECT_EQ(done.error().code, Errc::corrupt_file);
+      EXPECT_NE(done.error().message.find("row 99, column 7"), std::string::npos) << done.error().message;
+    }
+}
+
+TEST(Quantize, AWeightBeyondFp16IsRefusedWhereFp16Matters) {
+  const auto refused = [](std::string_view format, float value) {
+    const Source source{1, 2, {1, value}};
+    ThreadPool pool(1);
+    auto out = allocate_quantized(memory(), {format}, 1, 2, Purpose::linear_weights, Purpose::scales);
+    const auto done = quantize(source.reader(), *out, pool);
+    EXPECT_TRUE(done || done.error().message.find("column 1 is 65520") != std::string::npos) << done.error().message;
+    return !done;
+  };
+  for (const std::string_view format : {"int8", "fp16"}) {
+    EXPECT_TRUE(refused(format, 65520.0f));   // halfway between the largest fp16 and the next power: rounds to infinity
+    EXPECT_FALSE(refused(format, 65519.9f));  // rounds to 65504
+  }
+  EXPECT_FALSE(refused("nf4", 65520.0f));
+}
+
+TEST(Quantize, WrongRequestsAreRefused) {
+  const auto message = [](QuantizeOptions options, std::int64_t rows, std::int64_t cols) {
+    const auto out = allocate_quantized(memory(), options, rows, cols, Purpose::linear_weights, Purpose::scales);
+    return out ? std::string() : out.error().message;
+  };
+  EXPECT_NE(message({"q4_k"}, 2, 2).find("\"q4_k\"; known are fp32, fp16"), std::string::npos);
+  for (const int block : {-64, 0, 16, 48, 8192}) EXPECT_NE(message({"nf4", block}, 2, 2).find("block size"), std::string::npos) << block;
+  EXPECT_NE(message({"int8", 64, true}, 2, 2).find("no block scales"), std::string::npos);
+  EXPECT_NE(message({"nf4"}, std::int64_t(1) << 40, 2).find("limit"), std::string::npos);
+  EXPECT_NE(message({"nf4"}, -1, 2).find("limit"), std::string::npos);
+  EXPECT_EQ(message({"int8", 48}, 2, 2), "");  // no blocks, so their size does not matter
+}
+
+TEST(Quantize, CountingGivesTheBytesThatAreTaken) {
+  for (const QuantizeOptions& options : {QuantizeOptions{"nf4"}, {"nf4", 32, true}, {"fp4", 4096}, {"int8"}, {"bf16"}}) {
+    CountingAllocator counting;
+    HostAllocator host;
+    const auto counted = allocate_quantized(counting, options, 61, 171, Purpose::linear_weights, Purpose::scales);
+    const auto taken = allocate_quantized(host, options, 61, 171, Purpose::linear_weights, Purpose::scales);
+    ASSERT_TRUE(counted && taken);
+    EXPECT_EQ(counted->weight.codes, nullptr);
+    EXPECT_EQ(counting.use().now, host.use().now);
+    EXPECT_EQ(counting.use().now[int(Purpose::linear_weights)], taken->weight.code_bytes);
+  }
+}
+
+TEST(Quantize, AnEmptyMatrixIsFine) {
+  for (const std::string_view format : {"nf4", "int8", "bf16"}) EXPECT_EQ(quantized({0, 64, {}}, {format}).weight.code_bytes, 0u);
+}
+
+}  // namespace
+}  // namespace nibble
