@@ -1,7 +1,4 @@
 // AVX-512 without its dot products: Skylake-X.
-// GCC 12 takes the deliberately undefined registers of its own intrinsics for a mistake.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #include "cpu/kernels.hpp"

@@ -1,8 +1,5 @@
 // AVX-512 with VNNI and BF16: Zen 4 and later, Cooper Lake, Sapphire Rapids.
 #define NIBBLE_TARGET_BF16
-// GCC 12 takes the deliberately undefined registers of its own intrinsics for a mistake.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #include "cpu/kernels.hpp"

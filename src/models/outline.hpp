@@ -1,0 +1,19 @@
+// Sizes of architectures that Nibble does not run yet: enough to inspect and estimate them, from config.json alone.
+#pragma once
+
+#include "models/modules.hpp"
+
+namespace nibble {
+
+struct Outline {
+  std::string architecture;
+  std::vector<ModuleSpec> modules;
+  std::int64_t layers = 0, hidden_size = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0, max_positions = 0;
+  bool tied_embeddings = false;
+};
+
+// Llama's relatives, Gemma 1 to 3 (text), Phi-3, and mixtures of experts (Mixtral, Qwen2/3-MoE).
+// unsupported: names the architecture and what can be estimated.
+Result<Outline> read_outline(const Json& config, std::string_view place);
+
+}  // namespace nibble

@@ -1,0 +1,116 @@
+#include "text/tokenizer/normalizer.hpp"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "text/tokenizer/unicode_class.hpp"
+#include "text/tokenizer/utf8.hpp"
+
+namespace nibble {
+namespace {
+
+// Characters below U+0300 are their own NFC, ASCII is its own everything.
+bool already_normal(const UnicodeForm& form, std::string_view text) {
+  const unsigned char first_changed = form.compose && !form.compatibility ? 0xCC : 0x80;
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < first_changed;
+  });
+}
+
+bool apply(const UnicodeForm& form, std::string_view text, std::string& out) {
+  if (text.empty() || already_normal(form, text)) return false;
+  int options = UTF8PROC_STABLE | (form.compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
+  if (form.compatibility) options |= UTF8PROC_COMPAT;
+  utf8proc_uint8_t* result = nullptr;
+  const utf8proc_ssize_t bytes = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                              utf8proc_ssize_t(text.size()), &result, utf8proc_option_t(options));
+  if (bytes < 0) return false;  // only out of memory is left: the text is valid
+  out.assign(reinterpret_cast<const char*>(result), std::size_t(bytes));
+  std::free(result);
+  return true;
+}
+
+bool apply(const ReplaceText& step, std::string_view text, std::string& out) {
+  std::vector<Span> matches;
+  step.pattern.find_all(text, matches);
+  if (matches.empty()) return false;
+  out.clear();
+  std::size_t at = 0;
+  for (const Span match : matches) {
+    out.append(text.substr(at, match.begin - at)).append(step.content);
+    at = match.end;
+  }
+  out.append(text.substr(at));
+  return true;
+}
+
+bool apply(const PrependText& step, std::string_view text, std::string& out) {
+  if (text.empty()) return false;
+  out = step.prefix;
+  out += text;
+  return true;
+}
+
+template <class Change>
+bool rewrite(std::string_view text, std::string& out, Change change) {
+  out.clear();
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint c = decode_valid(text.data() + at);
+    change(c.value);
+    at += c.bytes;
+  }
+  return true;
+}
+
+bool apply(const LowercaseText&, std::string_view text, std::string& out) {
+  return rewrite(text, out, [&](std::uint32_t c) {
+    if (c == 0x130) out += "i\xCC\x87";  // the one character whose lower case is two
+    else append_utf8(out, std::uint32_t(utf8proc_tolower(utf8proc_int32_t(c))));
+  });
+}
+
+bool apply(const StripAccents&, std::string_view text, std::string& out) {
+  return rewrite(text, out, [&](std::uint32_t c) {
+    if (!is_mark(c)) append_utf8(out, c);
+  });
+}
+
+bool apply(const StripSpaces& step, std::string_view text, std::string& out) {
+  std::size_t begin = 0, end = text.size();
+  const auto space = [&](std::size_t at) { return classify(decode_valid(text.data() + at).value) == CharClass::space; };
+  while (step.left && begin < end && space(begin)) begin += decode_valid(text.data() + begin).bytes;
+  while (step.right && end > begin) {
+    std::size_t last = end - 1;
+    while ((static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
+    if (!space(last)) break;
+    end = last;
+  }
+  out = text.substr(begin, end - begin);
+  return true;
+}
+
+bool apply(const CollapseSpaces&, std::string_view text, std::string& out) {
+  out.clear();
+  for (const char c : text) {
+    if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+  }
+  if (!out.empty() && out.back() == ' ') out.pop_back();
+  return true;
+}
+
+}  // namespace
+
+std::string_view Normalizer::apply(std::string_view text, std::string& storage) const {
+  std::string next;
+  for (const Step& step : steps_) {
+    if (!std::visit([&](const auto& s) { return nibble::apply(s, text, next); }, step)) continue;
+    storage.swap(next);
+    text = storage;
+  }
+  return text;
+}
+
+}  // namespace nibble

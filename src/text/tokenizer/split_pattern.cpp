@@ -1,0 +1,157 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "text/tokenizer/split_pattern.hpp"
+
+#include <pcre2.h>
+
+#include "text/tokenizer/utf8.hpp"
+
+namespace nibble {
+
+struct SplitPattern::Compiled {
+  pcre2_code* code = nullptr;
+  ~Compiled() { pcre2_code_free(code); }
+};
+
+namespace {
+
+constexpr std::size_t longest_pattern = 16384;
+
+// Oniguruma's \s is White_Space and its \w has marks; PCRE2's are not. What has another meaning here is refused.
+Result<std::string> translate(std::string_view pattern) {
+  std::string out;
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
+    if (c == '\\') {
+      ++i;
+      if (next == 's') out += "\\p{White_Space}";
+      else if (next == 'S') out += "\\P{White_Space}";
+      else if (next == 'w' && in_class) out += "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+      else if (next == 'w') out += "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
+      else if (next == 'h' || next == 'H' || next == 'K' || next == 'C' || next == 'G' || (next == 'W' && in_class)) {
+        return error(Errc::unsupported, "the pattern uses \\{}, which Nibble does not read: {}", next, pattern);
+      } else if (next == 'W') out += "[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
+      else out.append({c, next}, 0, next ? 2 : 1);
+      continue;
+    }
+    if (in_class && ((c == '&' && next == '&') || (c == '[' && next != ':'))) {
+      return error(Errc::unsupported, "the pattern combines character classes (&& or nested brackets): {}", pattern);
+    }
+    if (in_class && c == '[' && next == ':') {
+      const std::size_t end = pattern.find(":]", i);
+      if (end == std::string_view::npos) return error(Errc::unsupported, "the pattern has an open [: {}", pattern);
+      out += pattern.substr(i, end + 2 - i);
+      i = end + 1;
+      continue;
+    }
+    if (!in_class && c == '[') {
+      in_class = true;
+      out += c;
+      if (next == '^') out += next, ++i;
+      if (i + 1 < pattern.size() && pattern[i + 1] == ']') out += "\\]", ++i;
+      continue;
+    }
+    if (in_class && c == ']') in_class = false;
+    out += c;
+  }
+  return out;
+}
+
+struct MatchState {
+  pcre2_match_data* data;
+  pcre2_match_context* context;
+  pcre2_jit_stack* stack;
+  explicit MatchState(const pcre2_code* code)
+      : data(pcre2_match_data_create_from_pattern(code, nullptr)),
+        context(pcre2_match_context_create(nullptr)),
+        stack(pcre2_jit_stack_create(64 << 10, 8 << 20, nullptr)) {
+    pcre2_jit_stack_assign(context, nullptr, stack);
+    pcre2_set_match_limit(context, 1'000'000);
+  }
+  ~MatchState() {
+    pcre2_jit_stack_free(stack);
+    pcre2_match_context_free(context);
+    pcre2_match_data_free(data);
+  }
+  MatchState(const MatchState&) = delete;
+  MatchState& operator=(const MatchState&) = delete;
+};
+
+}  // namespace
+
+SplitPattern SplitPattern::literal(std::string text) {
+  SplitPattern pattern;
+  pattern.literal_ = std::move(text);
+  return pattern;
+}
+
+SplitPattern SplitPattern::known(KnownPattern known) {
+  SplitPattern pattern;
+  pattern.known_ = known;
+  return pattern;
+}
+
+Result<SplitPattern> SplitPattern::regex(std::string_view text) {
+  if (const auto known = known_pattern(text)) return SplitPattern::known(*known);
+  if (text.size() > longest_pattern) {
+    return error(Errc::unsupported, "the pattern has {} bytes; the limit is {}", text.size(), longest_pattern);
+  }
+  NIBBLE_TRY(const std::string translated, translate(text));
+  int code = 0;
+  PCRE2_SIZE at = 0;
+  auto compiled = std::make_shared<Compiled>();
+  compiled->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, nullptr);
+  if (compiled->code == nullptr) {
+    PCRE2_UCHAR message[256] = {};
+    pcre2_get_error_message(code, message, sizeof message);
+    return error(Errc::unsupported, "the pattern does not compile: {} at byte {} of {}",
+                 reinterpret_cast<const char*>(message), at, translated);
+  }
+  pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);  // where it cannot, pcre2_match interprets
+  SplitPattern pattern;
+  pattern.compiled_ = std::move(compiled);
+  return pattern;
+}
+
+void SplitPattern::find_all(std::string_view text, std::vector<Span>& matches) const {
+  if (known_) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::string_view rest = text.substr(at);
+      const std::size_t length = *known_ == KnownPattern::gpt2 ? match_gpt2(rest)
+                                                               : match_cl100k(rest, *known_ == KnownPattern::llama3 ? 3 : 1);
+      matches.push_back({at, at + length});
+      at += length;
+    }
+  } else if (compiled_) {
+    find_compiled(text, matches);
+  } else if (!literal_.empty()) {
+    for (std::size_t at = 0; (at = text.find(literal_, at)) != std::string_view::npos; at += literal_.size()) {
+      matches.push_back({at, at + literal_.size()});
+    }
+  }
+}
+
+// Where a hostile pattern exceeds the match limit, the rest of the text counts as unmatched.
+void SplitPattern::find_compiled(std::string_view text, std::vector<Span>& matches) const {
+  MatchState state(compiled_->code);
+  if (state.data == nullptr || state.context == nullptr) return;
+  const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
+  std::size_t at = 0, last_end = std::string_view::npos;
+  while (at <= text.size()) {
+    if (pcre2_match(compiled_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, state.data, state.context) < 0) return;
+    const PCRE2_SIZE* found = pcre2_get_ovector_pointer(state.data);
+    const std::size_t begin = found[0], end = found[1];
+    if (begin > end || begin < at) return;
+    if (begin == end && begin == last_end) {  // an empty match right after the last one: step over one character
+      if (at >= text.size()) return;
+      at += decode_valid(text.data() + at).bytes;
+      continue;
+    }
+    matches.push_back({begin, end});
+    at = last_end = end;
+  }
+}
+
+}  // namespace nibble

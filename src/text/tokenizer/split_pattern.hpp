@@ -1,0 +1,40 @@
+// What a pre-tokenizer or a Replace looks for: a literal text, one of the published patterns (scanned by hand, several
+// times faster), or any other regular expression (PCRE2 with JIT).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "text/tokenizer/known_patterns.hpp"
+
+namespace nibble {
+
+struct Span {
+  std::size_t begin = 0, end = 0;
+};
+
+class SplitPattern {
+ public:
+  static SplitPattern literal(std::string text);
+  static SplitPattern known(KnownPattern pattern);
+  // Written for Oniguruma, as tokenizer.json does. What PCRE2 would read differently is translated or refused.
+  static Result<SplitPattern> regex(std::string_view pattern);
+
+  // Appends all matches in `text` (valid UTF-8), leftmost first, not overlapping, none empty beside the last match.
+  void find_all(std::string_view text, std::vector<Span>& matches) const;
+
+ private:
+  struct Compiled;
+  void find_compiled(std::string_view text, std::vector<Span>& matches) const;
+
+  std::string literal_;
+  std::optional<KnownPattern> known_;
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+}  // namespace nibble

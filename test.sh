@@ -1,0 +1,14 @@
+#!/bin/sh
+# Installs what is missing, builds with warnings as errors, and runs every test: the whole suite, then the fast tests and
+# the fuzz targets (FUZZ_SECONDS each, default 20) under AddressSanitizer and UndefinedBehaviorSanitizer.
+set -eu
+cd "$(dirname "$0")"
+tools/setup.sh libgtest-dev
+
+tools/build.sh dev
+ctest --test-dir build-dev --output-on-failure -j 2
+
+tools/build.sh sanitize
+for target in build-sanitize/fuzz/*_fuzz; do echo "$target"; done |
+  xargs -P 2 -I '{}' '{}' --seconds "${FUZZ_SECONDS:-20}"
+ctest --test-dir build-sanitize --output-on-failure -j 2 -L fast

@@ -1,0 +1,48 @@
+#!/bin/sh
+# The rules of the tree that no compiler checks. Prints each breach; the exit status says whether there was one.
+set -u
+cd "$(dirname "$0")/../.." || exit
+breaches=$(mktemp)
+trap 'rm -f "$breaches"' EXIT
+tracked=$(find . \( -path ./.git -o -path './build*' -o -path './out-*' -o -name __pycache__ -o -path ./.cache \) -prune \
+  -o -type f -print | sed 's|^\./||' | sort)
+matching() { printf '%s\n' "$tracked" | grep -E "$1"; }
+
+# 1. A folder of src includes only what stands to its left; folders between the same bars are strangers.
+layers='base | formats | tensor | ops io | text | models cpu cuda | engine | generate train | measure | api'
+matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | xargs awk -v layers="$layers" '
+  BEGIN { n = split(layers, word, " "); rank = 1; for (i = 1; i <= n; i++) if (word[i] == "|") rank++; else of[word[i]] = rank }
+  FNR == 1 { split(FILENAME, part, "/"); here = part[2]; if (!(here in of)) print FILENAME ": folder " here " is in no layer" }
+  /^[ \t]*#[ \t]*include[ \t]*"/ {
+    split($0, quoted, "\""); split(quoted[2], target, "/"); there = target[1]
+    if (there in of && there != here && of[there] >= of[here]) print FILENAME ":" FNR ": " here " may not include " there
+  }' >>"$breaches"
+
+# 2. Programs and examples use the library as anybody would; public headers need the standard library alone.
+inside='(base|formats|tensor|ops|io|text|models|cpu|cuda|engine|generate|train|measure|api)'
+matching '^(apps|examples)/.*\.(cpp|hpp)$' | xargs -r grep -nE "#include \"$inside/" /dev/null |
+  sed 's/$/   (only nibble\/... here)/' >>"$breaches"
+matching '^include/' | xargs grep -nE '#include (<[a-z_]+[./]|"(\.\.|[a-z]+\.hpp))' /dev/null |
+  sed 's/$/   (standard or nibble\/... here)/' >>"$breaches"
+
+# 3. Nothing of the machine it was written on, and no package registry.
+machine='/wor[k]/|/op[t]/oracle|/tm[p]/nibble|\.\./share[d]|/hom[e]/|/roo[t]/|pyp[i]\.org|pythonhoste[d]|debia[n]\.org|npmj[s]\.'
+matching . | grep -v '^models/' | tr '\n' '\0' | xargs -0 grep -nIoE "$machine" /dev/null >>"$breaches"
+
+# 4. A source file holds one idea: at most 400 lines. The exceptions are named here.
+long_files=''
+matching '^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|inl|cu|cuh)$' | tr '\n' '\0' | xargs -0 wc -l |
+  awk -v allowed="$long_files" '$2 != "total" && $1 > 400 && index(" " allowed " ", " " $2 " ") == 0 {
+    print $2 ": " $1 " lines; split it by idea" }' >>"$breaches"
+
+# 5. Every golden file, or the folder it lies in, is named by a test, and its generator recorded what made it.
+tests=$(matching '^(src/.*_(test|vectors)\.(cpp|hpp)|tests/.*\.(cpp|hpp|sh))$')
+matching '^tests/golden/' | grep -v '/MANIFEST\.' | while read -r golden; do
+  folder=$(basename "$(dirname "$golden")")
+  [ "$folder" = golden ] && folder=$(basename "$golden")
+  grep -qF -e "$(basename "$golden")" -e "$folder" $tests /dev/null || echo "$golden: no test names it"
+done >>"$breaches"
+
+[ -s "$breaches" ] || exit 0
+cat "$breaches"
+exit 1
