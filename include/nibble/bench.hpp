@@ -44,4 +44,19 @@ struct BenchReport {
 // The weights of `model`; or, with random_weights, seeded random weights of the shape in that config.json.
 Result<BenchReport> bench_model(const std::filesystem::path& model, bool random_weights, const BenchOptions& options);
 
+struct KernelResult {
+  std::string format;                    // "nf4", "nf4 double-quant"
+  std::int64_t rows = 0, cols = 0, batch = 0;
+  double seconds = 0;                    // best of several
+  double gb_per_s = 0, percent_of_bandwidth = 0, gflops = 0, percent_of_peak = 0;
+};
+
+struct KernelReport {
+  MachineReport machine;
+  std::vector<KernelResult> results;
+};
+
+// One product y = W x in every format, for one row and for 512 rows of x, at the shapes of TinyLlama's layers.
+Result<KernelReport> bench_kernels(int threads = 0, const std::string& cpu_target = {});
+
 }  // namespace nibble

@@ -45,6 +45,9 @@ struct Comparison {
 // Must be called before this process has started threads of its own: each precision runs in a forked child.
 Result<Comparison> compare(const std::filesystem::path& model, const CompareOptions& options);
 
+// Held-out prose (public domain), the default text to evaluate.
+const std::string& held_out_text();
+
 std::string to_table(const Comparison& comparison);      // for a terminal
 std::string to_markdown(const Comparison& comparison);
 std::string to_json(const Comparison& comparison);

@@ -1,0 +1,75 @@
+// What the verbs share: the contract of options, output and exit codes.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "nibble/model.hpp"
+
+namespace nibble::cli {
+
+using Json = nlohmann::ordered_json;
+
+// Options that every verb understands.
+struct Common {
+  bool json = false, quiet = false;
+  int threads = 0;
+  std::string device = "auto";
+  std::uint64_t seed = 0;
+  std::vector<std::string> ignore_config;
+};
+
+// Options that say how a model is held.
+struct PrecisionArguments {
+  std::string precision = "stored", compute_dtype;
+  bool double_quant = false;
+  int block_size = 64;
+  float int8_threshold = 6.0f;
+  std::vector<std::string> skip;
+};
+
+void add_common(CLI::App& verb, Common& common);
+// `name` is the option that names the precision: --precision, or --to where one is written.
+void add_precision(CLI::App& verb, PrecisionArguments& arguments, const std::string& name);
+Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, const std::string& precision);
+// A comma-separated list; "nf4-dq" and "fp4-dq" are the double-quantized forms.
+Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
+Result<void> check_device(const Common& common);
+LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
+
+// Prints the error to standard error and gives the exit code.
+int fail(const Error& error);
+// Text or bytes that must arrive: a write that fails is an error.
+void print(const std::string& text);
+void print_json(const Json& json);
+
+// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet.
+Progress progress_bar(const Common& common, const std::string& what);
+
+Json to_json(const MemoryReport& memory);
+Result<std::string> read_file(const std::string& path);
+Result<void> write_file(const std::string& path, const std::string& text);
+
+// Set by Ctrl-C; a second Ctrl-C ends the program at once.
+void watch_interrupt();
+bool interrupted();
+
+// Every verb adds itself and sets `run` when it was chosen.
+using Verb = std::function<int()>;
+void add_doctor(CLI::App& app, Verb& run);
+void add_inspect(CLI::App& app, Verb& run);
+void add_estimate(CLI::App& app, Verb& run);
+void add_quantize(CLI::App& app, Verb& run);
+void add_run(CLI::App& app, Verb& run);
+void add_chat(CLI::App& app, Verb& run);
+void add_compare(CLI::App& app, Verb& run);
+void add_eval(CLI::App& app, Verb& run);
+void add_tokenize(CLI::App& app, Verb& run);
+void add_bench(CLI::App& app, Verb& run);
+
+}  // namespace nibble::cli

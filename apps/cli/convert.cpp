@@ -1,0 +1,99 @@
+// quantize and tokenize.
+#include "common.hpp"
+#include "nibble/quantize.hpp"
+#include "nibble/tokenizer.hpp"
+
+namespace nibble::cli {
+namespace {
+
+struct QuantizeArguments {
+  std::string model, out;
+  double shard_gb = 5;
+  PrecisionArguments held;
+};
+
+int quantize_verb(const QuantizeArguments& a, const Common& common) {
+  auto precision = read_precision(a.held, a.held.precision);
+  if (!precision) return fail(precision.error());
+  if (!(a.shard_gb > 0 && a.shard_gb < 1e6)) return fail({Errc::bad_request, "--shard-size must be a positive number of GB"});
+  QuantizeCheckpointOptions options;
+  options.precision = *precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.shard_bytes = std::uint64_t(a.shard_gb * 1e9), options.progress = progress_bar(common, "quantize");
+  auto report = quantize_checkpoint(a.model, a.out, options);
+  if (!report) return fail(report.error());
+  if (common.json) {
+    print_json({{"out", a.out}, {"precision", precision->label()}, {"bytes_read", report->bytes_read}, {"bytes_written", report->bytes_written}, {"peak_buffer_bytes", report->peak_buffer_bytes},
+                {"quantized_modules", report->quantized_modules}, {"kept_modules", report->kept_modules}, {"seconds", report->seconds}});
+    return 0;
+  }
+  print(fmt::format("{}: {} modules in {}, {} linear layers kept; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} s\n", a.out, report->quantized_modules, precision->label(), report->kept_modules, double(report->bytes_read) / 1e6,
+                    double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds));
+  return 0;
+}
+
+struct TokenizeArguments {
+  std::string model, text, file;
+  bool decode = false, no_special = false, skip_special = false;
+};
+
+int tokenize_verb(const TokenizeArguments& a, bool has_text, const Common& common) {
+  if (has_text == !a.file.empty()) return fail({Errc::bad_request, "name either TEXT or --file FILE"});
+  auto tokenizer = TextTokenizer::load(a.model);
+  if (!tokenizer) return fail(tokenizer.error());
+  std::string text = a.text;
+  if (!has_text) {
+    auto read = read_file(a.file);
+    if (!read) return fail(read.error());
+    text = *read;
+  }
+  if (a.decode) {
+    std::vector<std::int32_t> ids;
+    std::string number;
+    for (const char c : text + " ") {
+      if (c >= '0' && c <= '9' && number.size() < 10) number += c;
+      else if (c == ' ' || c == ',' || c == '\n' || c == '\t' || c == '\r' || c == '[' || c == ']') {
+        if (!number.empty()) ids.push_back(std::int32_t(std::min(std::stoll(number), 2147483647ll)));
+        number.clear();
+      } else return fail({Errc::bad_request, "--decode expects token ids, whole numbers separated by spaces or commas"});
+    }
+    const std::string decoded = tokenizer->decode(ids, a.skip_special);
+    if (common.json) print_json({{"text", decoded}});
+    else print(decoded + (has_text ? "\n" : ""));
+    return 0;
+  }
+  const std::vector<std::int32_t> ids = tokenizer->encode(text, !a.no_special);
+  if (common.json) print(Json{{"ids", ids}}.dump() + "\n");
+  else print(fmt::format("{}\n", fmt::join(ids, " ")));
+  return 0;
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<QuantizeArguments>();
+  CLI::App* verb = app.add_subcommand("quantize", "write a copy that transformers and bitsandbytes read");
+  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout")->required();
+  verb->add_option("OUT", a->out, "the new folder")->required();
+  add_precision(*verb, a->held, "--to");
+  verb->get_option("--to")->required();
+  verb->add_option("--shard-size", a->shard_gb, "GB per file at most (default 5)");
+  add_common(*verb, *common);
+  verb->callback([=, &run] { run = [=] { return quantize_verb(*a, *common); }; });
+}
+
+void add_tokenize(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<TokenizeArguments>();
+  CLI::App* verb = app.add_subcommand("tokenize", "ids of a text as the model's tokenizer gives them, or the text of ids");
+  verb->add_option("MODEL", a->model, "a model, or a folder that holds only a tokenizer")->required();
+  CLI::Option* text = verb->add_option("TEXT", a->text, "the text");
+  verb->add_option("--file", a->file, "read it from a file");
+  verb->add_flag("--decode", a->decode, "the other way: ids to text");
+  verb->add_flag("--no-special", a->no_special, "no BOS or EOS");
+  verb->add_flag("--skip-special", a->skip_special, "with --decode: leave special tokens out");
+  add_common(*verb, *common);
+  verb->callback([=, &run] { run = [=] { return tokenize_verb(*a, text->count() > 0, *common); }; });
+}
+
+}  // namespace nibble::cli

@@ -1,0 +1,144 @@
+// doctor, inspect, estimate: what the machine has, what a model is, what it will cost.
+#include "common.hpp"
+#include "nibble/bench.hpp"
+#include "nibble/estimate.hpp"
+
+namespace nibble::cli {
+namespace {
+
+std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
+
+int doctor(const Common& common) {
+  const MachineReport m = measure_machine(common.threads);
+  if (common.json) {
+    print_json({{"cpu", m.cpu}, {"instruction_sets", m.instruction_sets}, {"kernels", m.kernel_target}, {"cores", m.cores}, {"memory_bytes", m.memory_bytes}, {"available_bytes", m.available_bytes},
+                {"read_gb_per_s", m.read_gb_per_s}, {"fp32_gflops", m.fp32_gflops}, {"bf16_gflops", m.bf16_gflops}, {"int8_gops", m.int8_gops}, {"gpus", Json::array()}});
+    return 0;
+  }
+  print(fmt::format("processor       {}, {} cores usable\ninstructions    {}\nNibble uses     {}\nmemory          {} GB, {} GB free\nread bandwidth  {:.1f} GB/s\nfp32            {:.0f} GFLOP/s\n", m.cpu, m.cores,
+                    m.instruction_sets, m.kernel_target, gb(m.memory_bytes), gb(m.available_bytes), m.read_gb_per_s, m.fp32_gflops));
+  print(m.bf16_gflops > 0 ? fmt::format("bf16            {:.0f} GFLOP/s\n", m.bf16_gflops) : "bf16            no instruction, computed in fp32\n");
+  print(m.int8_gops > 0 ? fmt::format("int8            {:.0f} GOP/s\n", m.int8_gops) : "int8            no dot product, computed in 16 bits\n");
+  print("GPUs            not used by this build\n");
+  return 0;
+}
+
+int inspect(const std::string& path, const Common& common) {
+  auto described = Model::inspect(path);
+  if (!described) return fail(described.error());
+  const ModelDescription& d = *described;
+  if (common.json) {
+    Json json = {{"architecture", d.architecture}, {"model_type", d.model_type}, {"container", d.container}, {"runs", d.runs}};
+    if (!d.runs) json["why_not"] = d.why_not;
+    json["parameters"] = d.parameters, json["precision"] = d.precision, json["file_bytes"] = d.file_bytes;
+    json["bytes"] = Json::object();
+    for (const char* name : {"linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"}) json["bytes"][name] = d.bytes_by_class.count(name) ? d.bytes_by_class.at(name) : 0;
+    json["bytes_by_dtype"] = d.bytes_by_dtype;
+    json["layers"] = d.layers, json["hidden_size"] = d.hidden_size, json["heads"] = d.heads, json["kv_heads"] = d.kv_heads, json["head_dim"] = d.head_dim, json["vocab_size"] = d.vocab_size;
+    json["max_positions"] = d.max_positions, json["tied_embeddings"] = d.tied_embeddings, json["chat_template"] = d.has_chat_template, json["tokenizer"] = d.tokenizer;
+    if (!d.tokenizer_problem.empty()) json["tokenizer_problem"] = d.tokenizer_problem;
+    json["not_understood"] = d.not_understood;
+    print_json(json);
+    return 0;
+  }
+  print(fmt::format("architecture    {} ({}, {})\nparameters      {}\nprecision       {}\nweight files    {} GB\n", d.architecture, d.model_type, d.container, d.parameters, d.precision, gb(d.file_bytes)));
+  for (const auto& [name, bytes] : d.bytes_by_class) print(fmt::format("  {:<20} {:>15} bytes\n", name, bytes));
+  for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>15} bytes\n", name, bytes));
+  print(fmt::format("shape           {} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}\n", d.layers, d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size, d.max_positions, d.tied_embeddings ? ", tied embeddings" : ""));
+  print(fmt::format("tokenizer       {}\nchat template   {}\n", d.tokenizer.empty() ? d.tokenizer_problem : d.tokenizer, d.has_chat_template ? "yes" : "no"));
+  if (!d.runs) print("cannot be run:  " + d.why_not + "\n");
+  for (const std::string& name : d.not_understood) print("not understood: tensor " + name + "\n");
+  return 0;
+}
+
+struct EstimateArguments {
+  std::string model, precision;
+  std::int64_t context = 4096, batch = 1;
+  PrecisionArguments held;
+};
+
+// "7b", "1.1B", "135m": a bare size, for the rule of thumb. 0: it is not one.
+std::uint64_t bare_size(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const std::string unit = end;
+  if (end == text.c_str() || !(value > 0)) return 0;
+  if (unit == "b" || unit == "B") return std::uint64_t(value * 1e9);
+  if (unit == "m" || unit == "M") return std::uint64_t(value * 1e6);
+  return 0;
+}
+
+int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_t parameters) {
+  const std::string name = a.precision.empty() ? "bf16" : a.precision == "int4" ? "nf4" : a.precision;
+  auto precision = parse_precision(name);
+  if (!precision) return fail(precision.error());
+  const std::uint64_t bytes = estimate(parameters, *precision);
+  if (common.json) {
+    print_json({{"parameters", parameters}, {"precision", name}, {"rule_of_thumb_bytes", bytes}});
+    return 0;
+  }
+  print(fmt::format("{} parameters at {}: {} GB by the rule of thumb, parameters * bits / 8.\nReality is more: four-bit types keep a scale per block (nf4: 4.5 bits per weight, 4.13 with double quantization), embeddings, norms and\n"
+                    "lm_head stay in 16 bits, and the KV cache and activations come on top. `nibble estimate MODEL` with a config.json counts them all.\n", parameters, name, gb(bytes)));
+  return 0;
+}
+
+int estimate_verb(const EstimateArguments& a, const Common& common) {
+  if (const std::uint64_t parameters = bare_size(a.model)) return rule_of_thumb(a, common, parameters);
+  EstimateOptions options;
+  options.context = a.context, options.batch = a.batch, options.ignore_config = common.ignore_config;
+  if (!a.precision.empty()) {
+    auto precisions = read_precisions(a.held, a.precision == "int4" ? "nf4" : a.precision);
+    if (!precisions) return fail(precisions.error());
+    options.precisions = *precisions;
+  }
+  auto estimated = estimate(a.model, options);
+  if (!estimated) return fail(estimated.error());
+  if (common.json) {
+    Json json = {{"architecture", estimated->architecture}, {"parameters", estimated->parameters}, {"context", estimated->context}, {"batch", estimated->batch}, {"precisions", Json::array()}};
+    for (const PrecisionEstimate& p : estimated->precisions)
+      json["precisions"].push_back({{"precision", name_of(p.precision.format)}, {"double_quant", p.precision.double_quant}, {"block_size", p.precision.block_size}, {"bytes", to_json(p.bytes)}});
+    print_json(json);
+    return 0;
+  }
+  print(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes\n\n{:<18}{:>10}{:>10}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n", estimated->architecture, estimated->parameters, estimated->context, estimated->batch, "precision",
+                    "weights", "linear", "emb+head", "norms", "scales", "buffers", "KV cache", "activations", "total"));
+  for (const PrecisionEstimate& p : estimated->precisions)
+    print(fmt::format("{:<18}{:>10}{:>10}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n", p.precision.label(), gb(p.bytes.weights_total()), gb(p.bytes.linear_weights), gb(p.bytes.embeddings_and_head), gb(p.bytes.norms),
+                      gb(p.bytes.quantization_state), gb(p.bytes.buffers), gb(p.bytes.kv_cache), gb(p.bytes.activations), gb(p.bytes.total())));
+  return 0;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  CLI::App* verb = app.add_subcommand("doctor", "what this machine offers and what Nibble will use");
+  add_common(*verb, *common);
+  verb->callback([common, &run] { run = [common] { return doctor(*common); }; });
+}
+
+void add_inspect(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto model = std::make_shared<std::string>();
+  CLI::App* verb = app.add_subcommand("inspect", "architecture, parameters, bytes by type and class, tokenizer, what is not understood");
+  verb->add_option("MODEL", *model, "a folder in Hugging Face layout or a .gguf file")->required();
+  add_common(*verb, *common);
+  verb->callback([=, &run] { run = [=] { return inspect(*model, *common); }; });
+}
+
+void add_estimate(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<EstimateArguments>();
+  CLI::App* verb = app.add_subcommand("estimate", "bytes per category for every precision, before a weight is read");
+  verb->add_option("MODEL", a->model, "a folder, a config.json, a .gguf file, or a bare size such as 7b")->required();
+  verb->add_option("--precision", a->precision, "only these, separated by commas (int4: any four-bit type)");
+  verb->add_option("--context", a->context, "tokens of KV cache per sequence (default 4096)");
+  verb->add_option("--batch", a->batch, "sequences (default 1)");
+  verb->add_flag("--double-quant", a->held.double_quant, "nf4, fp4: quantize the scales too");
+  verb->add_option("--block-size", a->held.block_size, "nf4, fp4: weights per scale (default 64)");
+  verb->add_option("--skip", a->held.skip, "regular expression of modules that are not quantized");
+  add_common(*verb, *common);
+  verb->callback([=, &run] { run = [=] { return estimate_verb(*a, *common); }; });
+}
+
+}  // namespace nibble::cli

@@ -1,0 +1,173 @@
+// run and chat.
+#include <unistd.h>
+
+#include <iostream>
+
+#include "common.hpp"
+#include "nibble/generate.hpp"
+
+namespace nibble::cli {
+namespace {
+
+struct Arguments {
+  std::string model, kv_cache = "stored", cpu_target;
+  std::vector<std::string> prompts, stop;
+  std::int64_t new_tokens = 128, context = 0;
+  // Unset ones follow the model's generation_config.json.
+  std::optional<float> temperature, top_p, min_p, repetition_penalty;
+  std::optional<int> top_k;
+  bool chat = false, show_thinking = false, hide_thinking = false;
+  std::string system;
+  PrecisionArguments held;
+};
+
+void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
+  verb.add_option("--max-new-tokens,-n", a.new_tokens, "tokens to generate at most (default 128)");
+  verb.add_option("--context", a.context, "tokens of KV cache (default: what is needed)");
+  verb.add_option("--temperature", a.temperature, "0: greedy");
+  verb.add_option("--top-k", a.top_k, "keep the k most likely tokens; 0: all");
+  verb.add_option("--top-p", a.top_p, "keep the most likely tokens that hold this share of probability");
+  verb.add_option("--min-p", a.min_p, "keep tokens at least this share as likely as the most likely one");
+  verb.add_option("--repetition-penalty", a.repetition_penalty, "above 1: what was said becomes less likely");
+  verb.add_option("--stop", a.stop, "end before this text; may be repeated");
+  verb.add_option("--kv-cache", a.kv_cache, "fp32, bf16 or fp16 (default: fp32 for fp32, else bf16)");
+  verb.add_option("--cpu-target", a.cpu_target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
+  verb.add_flag("--show-thinking", a.show_thinking, "print <think>...</think> (default)");
+  verb.add_flag("--hide-thinking", a.hide_thinking, "leave <think>...</think> out of what is printed");
+  add_precision(verb, a.held, "--precision");
+  add_common(verb, common);
+}
+
+Result<Model> load(const Arguments& a, const Common& common) {
+  NIBBLE_CHECK(check_device(common));
+  if (a.show_thinking && a.hide_thinking) return Error{Errc::bad_request, "--show-thinking and --hide-thinking contradict each other; name one"};
+  NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
+  LoadOptions options = load_options(common, precision);
+  NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
+  options.cpu_target = a.cpu_target;
+  return Model::load(a.model, options);
+}
+
+GenerateOptions generation(const Model& model, const Arguments& a, const Common& common) {
+  GenerateOptions options;
+  options.max_new_tokens = a.new_tokens, options.context = a.context, options.stop_strings = a.stop;
+  options.sampling = default_sampling(model);
+  options.sampling.seed = common.seed;
+  if (a.temperature) options.sampling.temperature = *a.temperature;
+  if (a.top_k) options.sampling.top_k = *a.top_k;
+  if (a.top_p) options.sampling.top_p = *a.top_p;
+  if (a.min_p) options.sampling.min_p = *a.min_p;
+  if (a.repetition_penalty) options.sampling.repetition_penalty = *a.repetition_penalty;
+  options.stop = interrupted;
+  return options;
+}
+
+std::string without_thinking(const std::string& text) {
+  ThinkingFilter filter;
+  std::string shown = filter.push(text);
+  return shown + filter.flush();
+}
+
+void report_speed(const Generation& g, const Model& model, const Common& common) {
+  if (common.quiet) return;
+  fmt::print(stderr, "[{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(), g.prompt_tokens, g.prefill_seconds, g.ids.size(),
+             g.decode_seconds > 0 ? double(g.ids.size() - 1) / g.decode_seconds : 0.0, name_of(g.stopped));
+}
+
+int run_verb(const Arguments& a, const Common& common) {
+  auto model = load(a, common);
+  if (!model) return fail(model.error());
+  std::vector<std::vector<std::int32_t>> ids;
+  auto tokenizer = model->tokenizer();
+  if (!tokenizer) return fail(tokenizer.error());
+  for (const std::string& prompt : a.prompts) {
+    std::string text = prompt;
+    if (a.chat) {
+      std::vector<Message> messages;
+      if (!a.system.empty()) messages.push_back({"system", a.system});
+      messages.push_back({"user", prompt});
+      auto rendered = render_chat(*model, messages);
+      if (!rendered) return fail(rendered.error());
+      text = *rendered;
+    }
+    ids.push_back(tokenizer->encode(text, !a.chat));
+  }
+  GenerateOptions options = generation(*model, a, common);
+  const bool stream = a.prompts.size() == 1 && !common.json;
+  ThinkingFilter filter;
+  if (stream)
+    options.on_text = [&](std::size_t, std::string_view text) {
+      print(a.hide_thinking ? filter.push(text) : std::string(text));
+      return !interrupted();
+    };
+  auto results = generate_ids(*model, ids, options);
+  if (!results) return fail(results.error());
+  if (stream) print((a.hide_thinking ? filter.flush() : "") + "\n");
+  if (common.json) {
+    Json json = {{"precision", model->precision().label()}, {"results", Json::array()}};
+    for (std::size_t i = 0; i < results->size(); ++i) {
+      const Generation& g = (*results)[i];
+      json["results"].push_back({{"prompt", a.prompts[i]}, {"text", a.hide_thinking ? without_thinking(g.text) : g.text}, {"ids", g.ids}, {"stopped", name_of(g.stopped)}, {"prompt_tokens", g.prompt_tokens},
+                                 {"prefill_seconds", g.prefill_seconds}, {"decode_seconds", g.decode_seconds}});
+    }
+    print_json(json);
+  } else if (!stream) {
+    for (std::size_t i = 0; i < results->size(); ++i) print(fmt::format("== {}\n{}\n", a.prompts[i], a.hide_thinking ? without_thinking((*results)[i].text) : (*results)[i].text));
+  }
+  report_speed(results->front(), *model, common);
+  return interrupted() ? 1 : 0;
+}
+
+int chat_verb(const Arguments& a, const Common& common) {
+  auto model = load(a, common);
+  if (!model) return fail(model.error());
+  auto chat = Chat::start(*model, a.system, a.context);
+  if (!chat) return fail(chat.error());
+  const bool terminal = ::isatty(0);
+  for (std::string line; !interrupted();) {
+    if (terminal) fmt::print(stderr, "> ");
+    if (!std::getline(std::cin, line)) break;
+    if (line.empty()) continue;
+    if (line == "/quit") break;
+    GenerateOptions options = generation(*model, a, common);
+    ThinkingFilter filter;
+    options.on_text = [&](std::size_t, std::string_view text) {
+      if (!common.json) print(a.hide_thinking ? filter.push(text) : std::string(text));
+      return !interrupted();
+    };
+    auto answer = chat->say(line, options);
+    if (!answer) return fail(answer.error());
+    if (common.json)
+      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text) : answer->text}, {"prompt_tokens", answer->prompt_tokens}, {"reused_tokens", chat->reused_tokens()}, {"new_tokens", answer->ids.size()}, {"stopped", name_of(answer->stopped)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    else
+      print((a.hide_thinking ? filter.flush() : "") + "\n");
+  }
+  return interrupted() ? 1 : 0;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<Arguments>();
+  CLI::App* verb = app.add_subcommand("run", "continue one or several prompts, streamed");
+  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("PROMPT", a->prompts, "text to continue; several are generated in one batch")->required();
+  verb->add_flag("--chat", a->chat, "put each prompt into the model's chat template");
+  verb->add_option("--system", a->system, "with --chat: the system message");
+  add_arguments(*verb, *a, *common);
+  verb->callback([=, &run] { run = [=] { return run_verb(*a, *common); }; });
+}
+
+void add_chat(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<Arguments>();
+  a->new_tokens = 1024;
+  CLI::App* verb = app.add_subcommand("chat", "a conversation with the model's own template, one line per turn; /quit ends it");
+  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("--system", a->system, "the system message");
+  add_arguments(*verb, *a, *common);
+  verb->callback([=, &run] { run = [=] { return chat_verb(*a, *common); }; });
+}
+
+}  // namespace nibble::cli
