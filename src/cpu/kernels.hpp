@@ -14,7 +14,6 @@ namespace nibble {
 
 inline constexpr std::int64_t chunk = 64;        // elements of k that are handled together
 inline constexpr std::int64_t panel_rows = 16;   // weight rows that are expanded together into a thread's scratch
-inline constexpr std::int64_t direct_rows = 4;   // up to here rows of x read the codes themselves, above it they share a panel
 
 // How rows of x are laid out for a product. `paired`: within each chunk the even elements come first, then the odd ones,
 // as the two nibbles of a byte come out of a vector of bytes.

@@ -71,7 +71,7 @@ class Loader {
       mapped[int(Purpose::scales)] += state_bytes(*ready);
       return backend_.prepare(*ready, compute);
     }
-    NIBBLE_TRY(QuantizedWeight held, allocate_quantized(backend_.memory(), {format, config_.block_size, config_.double_quant}, module.rows, module.cols, purpose, Purpose::scales));
+    NIBBLE_TRY(QuantizedWeight held, allocate_quantized(backend_.memory(), {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4}, module.rows, module.cols, purpose, Purpose::scales));
     NIBBLE_TRY(const ElementReader read, source_.reader(module));
     if (!source_.counts_only())
       if (auto done = quantize(read, held, *pool_); !done) return done.error().at(fmt::format("tensor \"{}\"", module.name));
@@ -155,7 +155,7 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
   NIBBLE_CHECK(precision.check());
   NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
-  const Precision kv = options.kv_cache != Precision::stored ? options.kv_cache : model->precision.format == Precision::fp32 ? Precision::fp32 : Precision::bf16;
+  const Precision kv = options.kv_cache != Precision::stored ? options.kv_cache : compute_dtype_of(precision) == DType::f32 ? Precision::fp32 : Precision::bf16;
   if (kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
     return error(Errc::bad_request, "the KV cache can be fp32, bf16 or fp16, not {}", name_of(kv));
   model->kv_dtype = dtype_of(kv);

@@ -161,7 +161,7 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
       if (ready) {
         weight = *ready;
       } else {
-        NIBBLE_TRY(made, allocate_quantized(memory, {format, options.precision.block_size, options.precision.double_quant}, module.rows, matrix ? module.cols : 1, Purpose::linear_weights, Purpose::scales));
+        NIBBLE_TRY(made, allocate_quantized(memory, {format, options.precision.block_size, options.precision.double_quant && quantized}, module.rows, matrix ? module.cols : 1, Purpose::linear_weights, Purpose::scales));
         NIBBLE_TRY(const ElementReader read, source->reader(module));
         if (auto ok = quantize(read, made, pool); !ok) return ok.error().at(fmt::format("{}: tensor \"{}\"", path.string(), module.name));
         weight = made.weight;

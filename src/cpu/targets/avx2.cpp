@@ -26,10 +26,10 @@ template <int M, class Rows>
 inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
   for (int part = 0; part < int(chunk); part += 16) {
     I xs[M];
-    for (int m = 0; m < M; ++m) xs[m] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x[m] + c * chunk + part)));
-    for (int n = 0; n < 4; ++n) {
+    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x[m] + c * chunk + part)));
+    _Pragma("GCC unroll 16") for (int n = 0; n < 4; ++n) {
       const I w = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(rows.row[n] + c * chunk + part)));
-      for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm256_add_epi32(acc[m * 4 + n], _mm256_madd_epi16(xs[m], w));
+      _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm256_add_epi32(acc[m * 4 + n], _mm256_madd_epi16(xs[m], w));
     }
   }
 }

@@ -30,10 +30,10 @@ inline void start_int8(const std::int8_t* codes, std::int64_t chunks, std::int32
 template <int M, class Rows>
 inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
   I xs[M];
-  for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x[m] + c * chunk);
-  for (int n = 0; n < 4; ++n) {
+  _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x[m] + c * chunk);
+  _Pragma("GCC unroll 16") for (int n = 0; n < 4; ++n) {
     const I w = _mm512_xor_si512(_mm512_loadu_si512(rows.row[n] + c * chunk), _mm512_set1_epi8(char(0x80)));
-    for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbusd_epi32(acc[m * 4 + n], w, xs[m]);
+    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbusd_epi32(acc[m * 4 + n], w, xs[m]);
   }
 }
 

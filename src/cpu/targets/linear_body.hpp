@@ -3,28 +3,26 @@
 // A Rows reader gives the elements of four weight rows chunk by chunk. `scaled` readers give bare codes' values and the
 // scale beside them: the scale multiplies a chunk's sum, once per 64 products instead of once per weight.
 
+// Sums stay in registers only if the loops over a tile disappear, which -O2 alone does not do.
+#define NIBBLE_UNROLL _Pragma("GCC unroll 16")
+
 constexpr int vectors = int(chunk) / lanes;  // of fp32 per chunk
+
 
 struct DenseF32 {
   static constexpr bool scaled = false;
   const float* row[4];
-  void get(int n, std::int64_t c, F* w) const {
-    for (int v = 0; v < vectors; ++v) w[v] = load(row[n] + c * chunk + v * lanes);
-  }
+  F get(int n, std::int64_t k) const { return load(row[n] + k); }
 };
 struct DenseBf16 {
   static constexpr bool scaled = false;
   const std::uint16_t* row[4];
-  void get(int n, std::int64_t c, F* w) const {
-    for (int v = 0; v < vectors; ++v) w[v] = load_bf16(row[n] + c * chunk + v * lanes);
-  }
+  F get(int n, std::int64_t k) const { return load_bf16(row[n] + k); }
 };
 struct DenseF16 {
   static constexpr bool scaled = false;
   const std::uint16_t* row[4];
-  void get(int n, std::int64_t c, F* w) const {
-    for (int v = 0; v < vectors; ++v) w[v] = load_f16(row[n] + c * chunk + v * lanes);
-  }
+  F get(int n, std::int64_t k) const { return load_f16(row[n] + k); }
 };
 struct CodesF32 {  // four-bit codes where they lie
   static constexpr bool scaled = true;
@@ -36,7 +34,7 @@ struct PanelF32 {  // the same values, looked up before
   static constexpr bool scaled = true;
   const float* row[4];
   void get(int n, std::int64_t c, F* w) const {
-    for (int v = 0; v < vectors; ++v) w[v] = load(row[n] + c * chunk + v * lanes);
+    NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) w[v] = load(row[n] + c * chunk + v * lanes);
   }
 };
 
@@ -49,28 +47,38 @@ struct Scales {
 template <int M, class Rows, bool Halves>
 inline void tile_f32(const Rows& rows, const Scales& scales, const float* const* x, std::int64_t chunks, float* sums) {
   F acc[lanes];
-  for (int i = 0; i < lanes; ++i) acc[i] = zero();
+  NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
+  if constexpr (!Rows::scaled) {
+    for (std::int64_t c = 0; c < chunks; ++c)
+      NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) {
+        F xs[M];
+        NIBBLE_UNROLL for (int m = 0; m < M; ++m) xs[m] = load(x[m] + c * chunk + v * lanes);
+        NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+          const F w = rows.get(n, c * chunk + v * lanes);
+          NIBBLE_UNROLL for (int m = 0; m < M; ++m) acc[m * 4 + n] = fma(xs[m], w, acc[m * 4 + n]);
+        }
+      }
+    return reduce(acc, sums);
+  } else {
   for (std::int64_t c = 0; c < chunks; ++c)
-    for (int n = 0; n < 4; ++n) {
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       F w[vectors];
       rows.get(n, c, w);
-      if constexpr (!Rows::scaled) {
-        for (int m = 0; m < M; ++m)
-          for (int v = 0; v < vectors; ++v) acc[m * 4 + n] = fma(load(x[m] + c * chunk + v * lanes), w[v], acc[m * 4 + n]);
-      } else if constexpr (!Halves) {
+      if constexpr (!Halves) {
         const F scale = set1(scales.row[n][c >> scales.shift]);
-        for (int m = 0; m < M; ++m) {
+        NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
           F sum = mul(load(x[m] + c * chunk), w[0]);
           for (int v = 1; v < vectors; ++v) sum = fma(load(x[m] + c * chunk + v * lanes), w[v], sum);
           acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
         }
       } else {
         const F first = set1(scales.row[n][2 * c]), second = set1(scales.row[n][2 * c + 1]);
-        for (int m = 0; m < M; ++m)
-          for (int v = 0; v < vectors; ++v) acc[m * 4 + n] = fma(mul(load(x[m] + c * chunk + v * lanes), w[v]), first_half(v) ? first : second, acc[m * 4 + n]);
+        NIBBLE_UNROLL for (int m = 0; m < M; ++m)
+          NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) acc[m * 4 + n] = fma(mul(load(x[m] + c * chunk + v * lanes), w[v]), first_half(v) ? first : second, acc[m * 4 + n]);
       }
     }
   reduce(acc, sums);
+  }
 }
 
 // ---- bf16 pairs, where the processor multiplies them ----
@@ -78,6 +86,7 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
 inline __m512bh as_bf16(I x) { return (__m512bh)x; }
 struct TableBf16 {
   I words;
+  TableBf16() = default;
   explicit TableBf16(const float* table) {
     // Index bits 0..3 choose; bit 4, which belongs to the other nibble, finds the same values in the upper half.
     const __m256i half = _mm512_cvtepi32_epi16(bf16_bits(load(table)));
@@ -98,27 +107,21 @@ struct CodesBf16 {
     a = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table.words), b = _mm512_permutexvar_epi16(codes, table.words);
   }
 };
-struct PanelBf16 {
-  static constexpr bool scaled = true;
-  const std::uint16_t* row[4];
-  void get(int n, std::int64_t c, I& a, I& b) const { a = _mm512_loadu_si512(row[n] + c * chunk), b = _mm512_loadu_si512(row[n] + c * chunk + 32); }
-};
-
 template <int M, class Rows, bool Halves>
 inline void tile_bf16(const Rows& rows, const Scales& scales, const std::uint16_t* const* x, std::int64_t chunks, float* sums) {
   F acc[lanes];
-  for (int i = 0; i < lanes; ++i) acc[i] = zero();
+  NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
   for (std::int64_t c = 0; c < chunks; ++c) {
     I first[M], second[M];
-    for (int m = 0; m < M; ++m) first[m] = _mm512_loadu_si512(x[m] + c * chunk), second[m] = _mm512_loadu_si512(x[m] + c * chunk + 32);
-    for (int n = 0; n < 4; ++n) {
+    NIBBLE_UNROLL for (int m = 0; m < M; ++m) first[m] = _mm512_loadu_si512(x[m] + c * chunk), second[m] = _mm512_loadu_si512(x[m] + c * chunk + 32);
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       I a, b;
       rows.get(n, c, a, b);
       if constexpr (!Rows::scaled) {
-        for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(acc[m * 4 + n], as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
+        NIBBLE_UNROLL for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(acc[m * 4 + n], as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
       } else {
         const F scale = Halves ? halves(scales.row[n][2 * c], scales.row[n][2 * c + 1]) : set1(scales.row[n][c >> scales.shift]);
-        for (int m = 0; m < M; ++m) {
+        NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
           const F sum = _mm512_dpbf16_ps(_mm512_dpbf16_ps(zero(), as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
           acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
         }
@@ -140,15 +143,15 @@ template <int M>
 inline void tile_int8(const RowsInt8& rows, const LinearCall& call, std::int64_t first_x, float* sums) {
   I acc[lanes];
   const std::int8_t* x[M];
-  for (int m = 0; m < M; ++m) {
+  NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
     x[m] = (const std::int8_t*)(call.x + (first_x + m) * call.x_stride);
-    for (int n = 0; n < 4; ++n) acc[m * 4 + n] = load_start(call.x_start + (first_x + m) * 16);
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) acc[m * 4 + n] = load_start(call.x_start + (first_x + m) * 16);
   }
   for (std::int64_t c = 0; c < call.chunks; ++c) accumulate_int8<M>(rows, x, c, acc);
   F total[lanes];
-  for (int i = 0; i < lanes; ++i) total[i] = zero();
-  for (int m = 0; m < M; ++m)
-    for (int n = 0; n < 4; ++n) {
+  NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) total[i] = zero();
+  NIBBLE_UNROLL for (int m = 0; m < M; ++m)
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       F sum = mul(to_float(acc[m * 4 + n]), set1(call.x_scales[first_x + m] * rows.scale[n]));
       const float* outliers = call.x_outliers + (first_x + m) * call.outliers_padded;
       for (std::int64_t i = 0; i < call.outliers_padded; i += lanes) sum = fma(load(outliers + i), load(rows.outliers[n] + i), sum);
@@ -240,7 +243,7 @@ template <class Rows, class Code>
 inline void dense_rows(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, Rows* rows, const Code* codes, std::int64_t stride) {
   (void)call;
   for (int t = 0; t < tiles; ++t)
-    for (int n = 0; n < 4; ++n) rows[t].row[n] = codes + clamped(row + 4 * t + n, end) * stride;
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = codes + clamped(row + 4 * t + n, end) * stride;
 }
 
 // Scales of one row as floats: where they lie, or decoded into scratch if they are nested.
@@ -262,7 +265,7 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
   // Blocks larger than a row's chunks: a scale may cover part of a row only if the row begins inside it.
   const std::int64_t per_row = (w.cols + w.block_size - 1) / w.block_size;
   float* scale_scratch = (float*)scratch;
-  std::byte* panel = scratch + panel_rows * (k / 32) * std::int64_t(sizeof(float));
+  float* panel = scale_scratch + panel_rows * (k / 32);
   Scales scales[panel_tiles];
   const bool halves_used = w.block_size == 32;
   std::int64_t shift = 0;
@@ -270,57 +273,41 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
   const auto code_row = [&](std::int64_t r) { return w.codes + r * w.cols / 2; };
   for (int t = 0; t < tiles; ++t) {
     scales[t].shift = shift;
-    for (int n = 0; n < 4; ++n) scales[t].row[n] = row_scales(w, clamped(row + 4 * t + n, end), per_row, scale_scratch + (4 * t + n) * (k / 32));
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) scales[t].row[n] = row_scales(w, clamped(row + 4 * t + n, end), per_row, scale_scratch + (4 * t + n) * (k / 32));
   }
-  const bool direct = call.m <= direct_rows;
 #ifdef NIBBLE_TARGET_BF16
   if (call.form == Activations::bf16_paired) {
+    CodesBf16 rows[panel_tiles] = {};
     const TableBf16 table(call.table);
-    if (direct) {
-      for (int t = 0; t < tiles; ++t) {
-        CodesBf16 rows{{}, table};
-        for (int n = 0; n < 4; ++n) rows.row[n] = code_row(clamped(row + 4 * t + n, end));
-        if (halves_used) panel_bf16<CodesBf16, true>(call, row + 4 * t, 1, end, &rows, scales + t);
-        else panel_bf16<CodesBf16, false>(call, row + 4 * t, 1, end, &rows, scales + t);
-      }
-      return;
+    for (int t = 0; t < tiles; ++t) {
+      rows[t].table = table;
+      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = code_row(clamped(row + 4 * t + n, end));
     }
-    PanelBf16 rows[panel_tiles];
-    for (int t = 0; t < tiles; ++t)
-      for (int n = 0; n < 4; ++n) {
-        std::uint16_t* out = (std::uint16_t*)panel + (4 * t + n) * k;
-        const CodesBf16 codes{{code_row(clamped(row + 4 * t + n, end)), nullptr, nullptr, nullptr}, table};
-        for (std::int64_t c = 0; c < call.chunks; ++c) {
-          I a, b;
-          codes.get(0, c, a, b);
-          _mm512_storeu_si512(out + c * chunk, a), _mm512_storeu_si512(out + c * chunk + 32, b);
-        }
-        rows[t].row[n] = out;
-      }
-    if (halves_used) panel_bf16<PanelBf16, true>(call, row, tiles, end, rows, scales);
-    else panel_bf16<PanelBf16, false>(call, row, tiles, end, rows, scales);
+    if (halves_used) panel_bf16<CodesBf16, true>(call, row, tiles, end, rows, scales);
+    else panel_bf16<CodesBf16, false>(call, row, tiles, end, rows, scales);
     return;
   }
 #endif
   const Table table(call.table);
-  if (direct) {
+  if (call.m <= direct_rows) {
+    CodesF32 rows[panel_tiles];
     for (int t = 0; t < tiles; ++t) {
-      CodesF32 rows{{}, table};
-      for (int n = 0; n < 4; ++n) rows.row[n] = code_row(clamped(row + 4 * t + n, end));
-      if (halves_used) panel_f32<CodesF32, true>(call, row + 4 * t, 1, end, &rows, scales + t);
-      else panel_f32<CodesF32, false>(call, row + 4 * t, 1, end, &rows, scales + t);
+      rows[t].table = table;
+      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = code_row(clamped(row + 4 * t + n, end));
     }
+    if (halves_used) panel_f32<CodesF32, true>(call, row, tiles, end, rows, scales);
+    else panel_f32<CodesF32, false>(call, row, tiles, end, rows, scales);
     return;
   }
   PanelF32 rows[panel_tiles];
   for (int t = 0; t < tiles; ++t)
-    for (int n = 0; n < 4; ++n) {
-      float* out = (float*)panel + (4 * t + n) * k;
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+      float* out = panel + (4 * t + n) * k;
       const std::byte* codes = code_row(clamped(row + 4 * t + n, end));
       for (std::int64_t c = 0; c < call.chunks; ++c) {
         F values[vectors];
         lookup(table, codes + c * (chunk / 2), values);
-        for (int v = 0; v < vectors; ++v) store(out + c * chunk + v * lanes, values[v]);
+        NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) store(out + c * chunk + v * lanes, values[v]);
       }
       rows[t].row[n] = out;
     }
@@ -332,22 +319,24 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
   const Weight& w = *call.weight;
   const std::int8_t* codes = (const std::int8_t*)w.codes;
   float* outliers = (float*)scratch;
-  for (int t = 0; t < tiles; ++t) {
-    RowsInt8 rows;
-    for (int n = 0; n < 4; ++n) {
+  RowsInt8 rows[panel_tiles];
+  for (int t = 0; t < tiles; ++t)
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       const std::int64_t r = clamped(row + 4 * t + n, end);
-      rows.row[n] = codes + r * w.cols;
-      rows.scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
+      rows[t].row[n] = codes + r * w.cols;
+      rows[t].scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
       float* decoded = outliers + (4 * t + n) * call.outliers_padded;
-      for (std::int64_t i = 0; i < call.outliers; ++i) decoded[i] = float(rows.row[n][call.outlier_columns[i]]) * (w.scales[r] * Int8::step);
+      for (std::int64_t i = 0; i < call.outliers; ++i) decoded[i] = float(rows[t].row[n][call.outlier_columns[i]]) * (w.scales[r] * Int8::step);
       for (std::int64_t i = call.outliers; i < call.outliers_padded; ++i) decoded[i] = 0;
-      rows.outliers[n] = decoded;
+      rows[t].outliers[n] = decoded;
     }
-    const std::int64_t first = row + 4 * t;
-    const int valid = int(end - first < 4 ? end - first : 4);
-    over_x(call, first, valid, [&](std::int64_t m, float* sums) { tile_int8<tile_rows>(rows, call, m, sums); },
-           [&](std::int64_t m, float* sums) { tile_int8<1>(rows, call, m, sums); }, 0, call.m);
-  }
+  for (std::int64_t begin = 0; begin < call.m; begin += x_block)
+    for (int t = 0; t < tiles; ++t) {
+      const std::int64_t stop = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
+      const int valid = int(end - first < 4 ? end - first : 4);
+      over_x(call, first, valid, [&](std::int64_t m, float* sums) { tile_int8<tile_rows>(rows[t], call, m, sums); },
+             [&](std::int64_t m, float* sums) { tile_int8<1>(rows[t], call, m, sums); }, begin, stop);
+    }
 }
 
 // Rows that are not whole chunks: rare shapes, no vectors.

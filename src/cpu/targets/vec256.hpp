@@ -4,6 +4,8 @@ using F = __m256;
 using I = __m256i;
 constexpr int lanes = 8;
 constexpr int tile_rows = 2;
+// A look-up costs two permutations and a blend: from here on rows of x share an expanded panel.
+constexpr std::int64_t direct_rows = 4;
 
 inline F zero() { return _mm256_setzero_ps(); }
 inline F set1(float x) { return _mm256_set1_ps(x); }
@@ -36,6 +38,7 @@ inline F halves(float a, float b) { return _mm256_set_m128(_mm_set1_ps(b), _mm_s
 
 struct Table {
   F low, high;
+  Table() = default;
   explicit Table(const float* table) : low(_mm256_loadu_ps(table)), high(_mm256_loadu_ps(table + 8)) {}
   // A permutation looks at three bits; the fourth, moved to the sign, chooses the half.
   F at(I index) const { return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index), _mm256_castsi256_ps(_mm256_slli_epi32(index, 28))); }

@@ -4,6 +4,8 @@ using F = __m512;
 using I = __m512i;
 constexpr int lanes = 16;
 constexpr int tile_rows = 4;  // rows of x in a full tile; a tile is always 4 weight rows wide
+// One permutation looks a vector up, beside the multiplications for free: codes are always read where they lie.
+constexpr std::int64_t direct_rows = std::int64_t(1) << 62;
 
 inline F zero() { return _mm512_setzero_ps(); }
 inline F set1(float x) { return _mm512_set1_ps(x); }
@@ -37,6 +39,7 @@ inline F halves(float a, float b) { return _mm512_mask_blend_ps(0xff00, _mm512_s
 // 16 values of a table, looked up by the low four bits of each lane.
 struct Table {
   F values;
+  Table() = default;
   explicit Table(const float* table) : values(_mm512_loadu_ps(table)) {}
   F at(I index) const { return _mm512_permutexvar_ps(index, values); }
 };

@@ -103,6 +103,8 @@ bool apply(const CollapseSpaces&, std::string_view text, std::string& out) {
 
 }  // namespace
 
+void Normalizer::add(Step step) { steps_.push_back(std::move(step)); }
+
 std::string_view Normalizer::apply(std::string_view text, std::string& storage) const {
   std::string next;
   for (const Step& step : steps_) {

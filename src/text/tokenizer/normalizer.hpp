@@ -31,7 +31,7 @@ class Normalizer {
  public:
   using Step = std::variant<UnicodeForm, ReplaceText, PrependText, LowercaseText, StripSpaces, CollapseSpaces, StripAccents>;
 
-  void add(Step step) { steps_.push_back(std::move(step)); }
+  void add(Step step);
   bool empty() const { return steps_.empty(); }
   // The result is `text` itself or lives in `storage`.
   std::string_view apply(std::string_view text, std::string& storage) const;

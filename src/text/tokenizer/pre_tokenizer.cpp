@@ -124,6 +124,8 @@ void split(const MetaspaceSplit& step, std::string_view text, bool at_start, Pre
 
 }  // namespace
 
+void PreTokenizer::add(Step step) { steps_.push_back(std::move(step)); }
+
 void PreTokenizer::finish() {
   for (std::size_t i = 0; i + 1 < steps_.size(); ++i) {
     if (auto* step = std::get_if<ByteLevelSplit>(&steps_[i])) step->map_bytes = mapped_ = true;

@@ -37,7 +37,7 @@ class PreTokenizer {
  public:
   using Step = std::variant<SplitByPattern, SplitByClass, ByteLevelSplit, MetaspaceSplit>;
 
-  void add(Step step) { steps_.push_back(std::move(step)); }
+  void add(Step step);
   bool empty() const { return steps_.empty(); }
   const std::vector<Step>& steps() const { return steps_; }
   // To be called once all steps are there: decides where bytes must be spelled out in GPT-2's alphabet.

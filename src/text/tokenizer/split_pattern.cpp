@@ -62,10 +62,11 @@ struct MatchState {
   pcre2_match_data* data;
   pcre2_match_context* context;
   pcre2_jit_stack* stack;
-  explicit MatchState(const pcre2_code* code)
-      : data(pcre2_match_data_create_from_pattern(code, nullptr)),
+  MatchState()
+      : data(pcre2_match_data_create(1, nullptr)),
         context(pcre2_match_context_create(nullptr)),
         stack(pcre2_jit_stack_create(64 << 10, 8 << 20, nullptr)) {
+    if (context == nullptr) return;
     pcre2_jit_stack_assign(context, nullptr, stack);
     pcre2_set_match_limit(context, 1'000'000);
   }
@@ -135,7 +136,7 @@ void SplitPattern::find_all(std::string_view text, std::vector<Span>& matches) c
 
 // Where a hostile pattern exceeds the match limit, the rest of the text counts as unmatched.
 void SplitPattern::find_compiled(std::string_view text, std::vector<Span>& matches) const {
-  MatchState state(compiled_->code);
+  thread_local const MatchState state;
   if (state.data == nullptr || state.context == nullptr) return;
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   std::size_t at = 0, last_end = std::string_view::npos;
