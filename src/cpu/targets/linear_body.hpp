@@ -321,7 +321,7 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
   float* outliers = (float*)scratch;
   RowsInt8 rows[panel_tiles];
   for (int t = 0; t < tiles; ++t)
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+    for (int n = 0; n < 4; ++n) {
       const std::int64_t r = clamped(row + 4 * t + n, end);
       rows[t].row[n] = codes + r * w.cols;
       rows[t].scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
