@@ -13,7 +13,8 @@ foreach(library nibble nibble_shared)
   target_include_directories(${library} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${library} PRIVATE fmt::fmt Threads::Threads
-    $<BUILD_INTERFACE:PkgConfig::PCRE2> $<INSTALL_INTERFACE:pcre2-8>)
+    $<BUILD_INTERFACE:PkgConfig::PCRE2> $<BUILD_INTERFACE:PkgConfig::UTF8PROC>
+    $<INSTALL_INTERFACE:pcre2-8> $<INSTALL_INTERFACE:utf8proc>)
   target_link_options(${library} PUBLIC $<BUILD_INTERFACE:$<TARGET_PROPERTY:nibble_flags,INTERFACE_LINK_OPTIONS>>)
 endforeach()
 add_library(nibble::nibble ALIAS nibble)

@@ -1,0 +1,165 @@
+// The program as a user meets it: what it prints, how it exits, what it leaves behind.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+struct Outcome {
+  int status = -1;
+  std::string out, err;
+  Json json() const { return Json::parse(out); }
+};
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::temp_directory_path() / ("nibble-cli-" + std::to_string(::getpid()) + "-" + testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+  }
+  void TearDown() override { fs::remove_all(folder); }
+
+  Outcome run(const std::string& arguments) {
+    const fs::path out = folder / "stdout", err = folder / "stderr";
+    const int status = std::system((std::string(NIBBLE_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string()).c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
+  }
+  static std::string read(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void write(const std::string& name, const std::string& text) { std::ofstream(folder / name, std::ios::binary) << text; }
+  // A copy of the shipped model that a test may damage.
+  fs::path copied_model() {
+    fs::copy(shipped, folder / "model", fs::copy_options::recursive);
+    return folder / "model";
+  }
+
+  const std::string shipped = std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m";
+  fs::path folder;
+};
+
+TEST_F(Program, InspectCountsEveryParameterOfTheShippedModel) {
+  const Outcome r = run("inspect " + shipped + " --json");
+  ASSERT_EQ(r.status, 0) << r.err;
+  EXPECT_EQ(r.json()["parameters"], 15736192);
+  EXPECT_EQ(r.json()["bytes"]["linear_weights"], 25165824);
+  EXPECT_TRUE(r.json()["not_understood"].empty());
+}
+
+TEST_F(Program, EstimateGivesThePublishedSizesOfQwen3From4BConfigAlone) {
+  const Outcome r = run("estimate " + std::string(NIBBLE_SOURCE_DIR) + "/bench/configs/qwen3_4b.json --json");
+  ASSERT_EQ(r.status, 0) << r.err;
+  const auto weights = [&](const char* precision, bool double_quant) {
+    for (const Json& p : r.json()["precisions"])
+      if (p["precision"] == precision && p["double_quant"] == double_quant) return std::round(p["bytes"]["weights_total"].get<double>() / 1e6) / 1e3;
+    return 0.0;
+  };
+  EXPECT_EQ(weights("bf16", false), 8.045);
+  EXPECT_EQ(weights("nf4", false), 2.822);
+  EXPECT_EQ(weights("nf4", true), 2.653);
+}
+
+TEST_F(Program, AQuantizedFolderGivesWhatQuantizingOnTheFlyGives) {
+  const std::string out = (folder / "out").string(), text = (folder / "text").string();
+  write("text", "The old house stood at the end of the lane, and nobody had lived in it for many years.");
+  ASSERT_EQ(run("quantize " + shipped + " " + out + " --to nf4 --double-quant --quiet").status, 0);
+  const Outcome stored = run("eval " + out + " --text " + text + " --json --quiet --per-token"), fresh = run("eval " + shipped + " --precision nf4 --double-quant --text " + text + " --json --quiet --per-token");
+  ASSERT_EQ(stored.status, 0) << stored.err;
+  ASSERT_EQ(fresh.status, 0) << fresh.err;
+  EXPECT_EQ(stored.json()["tokens"], fresh.json()["tokens"]);
+  const Outcome a = run("run " + out + " 'It was a dark and stormy night' --seed 1 -n 12 --quiet"), b = run("run " + shipped + " 'It was a dark and stormy night' --precision nf4 --double-quant --seed 1 -n 12 --quiet");
+  EXPECT_EQ(a.status, 0) << a.err;
+  EXPECT_EQ(a.out, b.out);
+  EXPECT_EQ(run("quantize " + shipped + " " + out + " --to nf4").status, 2) << "an existing folder is not overwritten";
+}
+
+TEST_F(Program, ThreadsDoNotChangeABit) {
+  const std::string arguments = "eval " + shipped + " --text " + std::string(NIBBLE_SOURCE_DIR) + "/data/held_out.txt --max-tokens 200 --per-token --json --quiet --precision ";
+  for (const char* precision : {"fp32", "bf16", "int8", "nf4"}) {
+    const Outcome one = run(arguments + precision + " --threads 1"), three = run(arguments + precision + " --threads 3");
+    ASSERT_EQ(one.status, 0) << one.err;
+    EXPECT_EQ(one.json()["tokens"], three.json()["tokens"]) << precision;
+  }
+}
+
+TEST_F(Program, SeveralPromptsGiveInFp32WhatEachGivesAlone) {
+  const std::string tail = " --precision fp32 -n 12 --json --quiet";
+  const Outcome both = run("run " + shipped + " 'The sea was calm' 'Once upon a time there lived' " + tail), first = run("run " + shipped + " 'The sea was calm'" + tail), second = run("run " + shipped + " 'Once upon a time there lived'" + tail);
+  ASSERT_EQ(both.status, 0) << both.err;
+  EXPECT_EQ(both.json()["results"][0]["ids"], first.json()["results"][0]["ids"]);
+  EXPECT_EQ(both.json()["results"][1]["ids"], second.json()["results"][0]["ids"]);
+}
+
+TEST_F(Program, TokenizeGoesBothWays) {
+  const Outcome ids = run("tokenize " + shipped + " 'It was a dark and stormy night' --json");
+  ASSERT_EQ(ids.status, 0) << ids.err;
+  std::string list;
+  for (const auto& id : ids.json()["ids"]) list += std::to_string(id.get<int>()) + " ";
+  EXPECT_EQ(run("tokenize " + shipped + " '" + list + "' --decode --json").json()["text"], "It was a dark and stormy night");
+}
+
+TEST_F(Program, WrongRequestsExitWithTwoAndSayWhat) {
+  const auto refused = [&](const std::string& arguments, const std::string& word) {
+    const Outcome r = run(arguments);
+    EXPECT_EQ(r.status, 2) << arguments << "\n" << r.err;
+    EXPECT_NE(r.err.find(word), std::string::npos) << arguments << "\n" << r.err;
+  };
+  refused("run " + folder.string() + " x", "config.json");
+  refused("run /no/such/place x", "no such");
+  refused("run " + shipped + " x --precision int3", "int3");
+  refused("run " + shipped + " x --precision nf4 --block-size 48", "48");
+  refused("run " + shipped + " x --skip '('", "skip pattern");
+  refused("run " + shipped + " x --context 999999", "999999");
+  refused("run " + shipped + " x --device cuda", "cuda");
+  refused("eval " + shipped, "--text");
+  refused("quantize " + shipped + " " + (folder / "no/such/parent").string() + " --to bf16 --double-quant", "double quantization");
+}
+
+TEST_F(Program, DamagedModelsExitWithAPlaceAndLeaveNothing) {
+  const fs::path model = copied_model();
+  fs::resize_file(model / "model-00002-of-00003.safetensors", 5000);
+  const Outcome cut = run("run " + model.string() + " x");
+  EXPECT_EQ(cut.status, 1);
+  EXPECT_NE(cut.err.find("model-00002-of-00003.safetensors"), std::string::npos) << cut.err;
+  const Outcome quantized = run("quantize " + model.string() + " " + (folder / "out").string() + " --to nf4 --quiet");
+  EXPECT_NE(quantized.status, 0);
+  EXPECT_FALSE(fs::exists(folder / "out"));
+  fs::remove(model / "model-00002-of-00003.safetensors");
+  const Outcome missing = run("run " + model.string() + " x");
+  EXPECT_EQ(missing.status, 2);
+  EXPECT_NE(missing.err.find("missing"), std::string::npos) << missing.err;
+}
+
+TEST_F(Program, AnUnknownConfigValueIsRefusedByName) {
+  const fs::path model = copied_model();
+  Json config = Json::parse(read(model / "config.json"));
+  config["attention_sinks"] = 4;
+  std::ofstream(model / "config.json") << config;
+  const Outcome refused = run("run " + model.string() + " x");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("attention_sinks"), std::string::npos) << refused.err;
+  EXPECT_EQ(run("run " + model.string() + " x -n 1 --ignore-config attention_sinks --quiet").status, 0);
+}
+
+TEST_F(Program, CompareMeasuresEachPrecisionInItsOwnProcess) {
+  const std::string html = (folder / "report.html").string();
+  const Outcome r = run("compare " + shipped + " --precisions fp32,nf4 --max-eval-tokens 200 --prompt-tokens 32 --decode-tokens 4 --new-tokens 8 --repeats 1 --json --quiet --html " + html);
+  ASSERT_EQ(r.status, 0) << r.err;
+  const Json results = r.json()["results"];
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0]["mean_kl"], 0.0);
+  EXPECT_GT(results[1]["mean_kl"].get<double>(), 0.01);
+  EXPECT_LT(results[1]["peak_anonymous_bytes"].get<std::int64_t>(), results[0]["peak_anonymous_bytes"].get<std::int64_t>());
+  EXPECT_NE(read(html).find("<svg"), std::string::npos);
+}
+
+}  // namespace
