@@ -1,5 +1,8 @@
 #include "io/json.hpp"
 
+#include <string>
+#include <unordered_set>
+
 #include "io/mapped_file.hpp"
 
 namespace nibble {
@@ -27,18 +30,35 @@ std::size_t too_deep_at(std::string_view text) {
   return std::string_view::npos;
 }
 
+// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." without what the caller says itself.
+std::string cause(const Json::exception& problem) {
+  std::string message = problem.what();
+  if (const auto end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
+  if (const auto end = message.find(": "); end != std::string::npos && message.starts_with("parse error")) message.erase(0, end + 2);
+  return message.substr(0, 200);
+}
+
 }  // namespace
 
-Result<Json> parse_json(std::string_view text, std::string_view place) {
+Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedKeys repeated) {
   if (const std::size_t at = too_deep_at(text); at != std::string_view::npos)
     return error(Errc::corrupt_file, "{}: byte {}: nested deeper than {} levels", place, at, depth_limit);
-  // The parser's own message names byte and cause; it is caught here and nowhere else.
+  std::unordered_set<std::string> keys;
+  std::string twice;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (depth == 1 && event == Json::parse_event_t::key && !keys.insert(value.get<std::string>()).second) twice = value;
+    return true;
+  };
+  // The parser's own exceptions are caught here and nowhere else.
   try {
-    return Json::parse(text.begin(), text.end());
-  } catch (const Json::exception& problem) {
-    std::string message = problem.what();
-    if (const auto bracket = message.find("] "); bracket != std::string::npos) message.erase(0, bracket + 2);
-    return error(Errc::corrupt_file, "{}: not valid JSON: {}", place, message.substr(0, 300));
+    Json json = repeated == RepeatedKeys::keep_last ? Json::parse(text) : Json::parse(text, watch);
+    if (!twice.empty()) return error(Errc::corrupt_file, "{}: \"{}\" is named twice", place, twice.substr(0, 200));
+    return json;
+  } catch (const Json::parse_error& problem) {
+    return error(Errc::corrupt_file, "{}: not valid JSON at byte {}: {}; if it was downloaded, take it again", place,
+                 problem.byte, cause(problem));
+  } catch (const Json::exception& problem) {  // a number beyond double
+    return error(Errc::corrupt_file, "{}: not valid JSON: {}", place, cause(problem));
   }
 }
 

@@ -1,4 +1,4 @@
-// nlohmann-json without exceptions: parsing untrusted text gives a Result, getters name the key, what was expected, what was found.
+// nlohmann-json without exceptions: parsing untrusted text gives a Result.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +12,12 @@ namespace nibble {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
+// A key written twice in the outermost object: config files keep the last one, as Python does; a container's header
+// that names a tensor twice is refused.
+enum class RepeatedKeys { keep_last, refuse };
+
 // `place` is named in errors ("config.json"). Depth is limited to 200. Errors give the byte where parsing stopped.
-Result<Json> parse_json(std::string_view text, std::string_view place);
+Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedKeys repeated = RepeatedKeys::keep_last);
 Result<Json> read_json(const std::filesystem::path& path);
 
 }  // namespace nibble

@@ -39,7 +39,8 @@ Result<StoredTensor> read_entry(const Json& entry, std::string_view place, const
   const auto type = entry.find("dtype");
   if (type == entry.end() || !type->is_string()) return error(Errc::corrupt_file, "{}: tensor \"{}\": \"dtype\" is missing", place, name);
   const auto dtype = parse_dtype(type->get_ref<const std::string&>());
-  if (!dtype) return error(Errc::unsupported, "{}: tensor \"{}\": dtype {} is not supported", place, name, type->dump().substr(0, 80));
+  constexpr std::string_view known = "F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL";
+  if (!dtype) return error(Errc::unsupported, "{}: tensor \"{}\": dtype {} is not one that Nibble reads ({}); convert it first", place, name, type->dump().substr(0, 80), known);
   tensor.dtype = *dtype;
   const auto shape = entry.find("shape");
   if (shape == entry.end() || !shape->is_array()) return error(Errc::corrupt_file, "{}: tensor \"{}\": \"shape\" should be a list", place, name);
@@ -69,15 +70,15 @@ Result<Safetensors> Safetensors::open(const std::filesystem::path& path) {
 
 Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes, std::string_view place) {
   std::uint64_t header_bytes = 0;
-  if (bytes.size() < sizeof header_bytes) return error(Errc::corrupt_file, "{}: {} bytes, too short for a safetensors file", place, bytes.size());
+  if (bytes.size() < sizeof header_bytes) return error(Errc::corrupt_file, "{}: {} bytes, too short for a safetensors file; it is cut short, take it again", place, bytes.size());
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   if (header_bytes > header_limit)
     return error(Errc::corrupt_file, "{}: the header claims {} bytes, more than the {} it may have; this is not a safetensors file", place, header_bytes, header_limit);
   if (header_bytes > bytes.size() - 8)
     return error(Errc::corrupt_file, "{}: the header claims {} bytes, the file holds {}; it is cut short, take it again", place, header_bytes, bytes.size() - 8);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes);
-  NIBBLE_TRY(const Json header, parse_json(text, fmt::format("{}: header", place)));
-  if (!header.is_object()) return error(Errc::corrupt_file, "{}: the header is not a JSON object", place);
+  NIBBLE_TRY(const Json header, parse_json(text, fmt::format("{}: header", place), RepeatedKeys::refuse));
+  if (!header.is_object()) return error(Errc::corrupt_file, "{}: the header is not a JSON object; this is not a safetensors file", place);
 
   Safetensors file;
   file.file_bytes_ = bytes.size();
@@ -86,8 +87,11 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes, std::st
   std::vector<StoredTensor> tensors;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
-      for (const auto& [key, value] : entry.items())
-        if (value.is_string()) file.metadata_[key] = value.get<std::string>();
+      if (!entry.is_object()) return error(Errc::corrupt_file, "{}: \"__metadata__\" should map names to text, it is {}", place, entry.type_name());
+      for (const auto& [key, value] : entry.items()) {
+        if (!value.is_string()) return error(Errc::corrupt_file, "{}: \"__metadata__\": \"{}\" should be text, it is {}", place, key, value.type_name());
+        file.metadata_[key] = value.get<std::string>();
+      }
       continue;
     }
     Extent extent;
@@ -104,7 +108,7 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes, std::st
     end = extent.end;
     file.tensors_.push_back(std::move(tensors[index]));
   }
-  if (end != data.size()) return error(Errc::corrupt_file, "{}: {} bytes follow the last tensor", place, data.size() - end);
+  if (end != data.size()) return error(Errc::corrupt_file, "{}: {} bytes follow the last tensor; header and data do not belong together, take it again", place, data.size() - end);
   return file;
 }
 

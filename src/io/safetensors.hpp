@@ -24,7 +24,8 @@ struct StoredTensor {
 
 class Safetensors {
  public:
-  // Checks everything before use: header length, JSON, dtype, shape overflow, offsets inside the file, no overlap, no holes.
+  // Checks everything before use: header length, JSON, dtype, shape overflow, offsets inside the file, no overlap, no holes,
+  // no name twice.
   static Result<Safetensors> open(const std::filesystem::path& path);
   static Result<Safetensors> parse(std::span<const std::byte> bytes, std::string_view place);  // the parser alone, for fuzzing
 
@@ -53,5 +54,9 @@ class SafetensorsWriter {
   AtomicFile file_;
   std::uint64_t expected_ = 0, written_ = 0;
 };
+
+// The order in which the reference implementation stores tensors, as indices into `entries`: by type, the widest first,
+// so that each begins at a multiple of its element; then by name. A file declared in this order has its very bytes.
+std::vector<std::size_t> stored_order(const std::vector<SafetensorsWriter::Entry>& entries);
 
 }  // namespace nibble

@@ -58,8 +58,9 @@ TEST_F(Program, InspectCountsEveryParameterOfTheShippedModel) {
 TEST_F(Program, EstimateGivesThePublishedSizesOfQwen3From4BConfigAlone) {
   const Outcome r = run("estimate " + std::string(NIBBLE_SOURCE_DIR) + "/bench/configs/qwen3_4b.json --json");
   ASSERT_EQ(r.status, 0) << r.err;
+  const Json report = r.json();  // named: a loop over a part of a temporary outlives it
   const auto weights = [&](const char* precision, bool double_quant) {
-    for (const Json& p : r.json()["precisions"])
+    for (const Json& p : report["precisions"])
       if (p["precision"] == precision && p["double_quant"] == double_quant) return std::round(p["bytes"]["weights_total"].get<double>() / 1e6) / 1e3;
     return 0.0;
   };
@@ -87,7 +88,7 @@ TEST_F(Program, ThreadsDoNotChangeABit) {
   for (const char* precision : {"fp32", "bf16", "int8", "nf4"}) {
     const Outcome one = run(arguments + precision + " --threads 1"), three = run(arguments + precision + " --threads 3");
     ASSERT_EQ(one.status, 0) << one.err;
-    EXPECT_EQ(one.json()["tokens"], three.json()["tokens"]) << precision;
+    EXPECT_EQ(one.json().at("tokens"), three.json().at("tokens")) << precision;
   }
 }
 
@@ -103,8 +104,10 @@ TEST_F(Program, TokenizeGoesBothWays) {
   const Outcome ids = run("tokenize " + shipped + " 'It was a dark and stormy night' --json");
   ASSERT_EQ(ids.status, 0) << ids.err;
   std::string list;
-  for (const auto& id : ids.json()["ids"]) list += std::to_string(id.get<int>()) + " ";
-  EXPECT_EQ(run("tokenize " + shipped + " '" + list + "' --decode --json").json()["text"], "It was a dark and stormy night");
+  const Json encoded = ids.json();
+  for (const auto& id : encoded["ids"]) list += std::to_string(id.get<int>()) + " ";
+  const Json decoded = run("tokenize " + shipped + " '" + list + "' --decode --json").json();
+  EXPECT_EQ(decoded["text"], "It was a dark and stormy night");
 }
 
 TEST_F(Program, WrongRequestsExitWithTwoAndSayWhat) {
