@@ -1,5 +1,5 @@
-// Products of every format on every target of this processor, in the shapes of a 1.1B model, beside the measured peaks of
-// this machine. One row of x is generation (bound by memory), many rows are reading a prompt (bound by arithmetic).
+// Products of every format on every target of this processor, in the shapes of a 1.1B model, beside the measured peaks
+// of this machine. One row of x is generation (bound by memory), many rows are reading a prompt (bound by arithmetic).
 // Usage: kernel_bench [target] [format] [threads]
 #include <fmt/format.h>
 
@@ -37,12 +37,14 @@ double best_seconds(Backend& backend, const PreparedWeight& w, TensorView x, Ten
 }
 
 // Random weights: quantized in earnest for codes, so that every code and scale occurs.
-QuantizedWeight random_weight(HostAllocator& memory, ThreadPool& pool, const QuantizeOptions& options, std::int64_t rows, std::int64_t cols) {
+QuantizedWeight random_weight(HostAllocator& memory, ThreadPool& pool, const QuantizeOptions& options,
+                              std::int64_t rows, std::int64_t cols) {
   auto weight = allocate_quantized(memory, options, rows, cols, Purpose::linear_weights, Purpose::scales);
   if (!weight) fmt::print("{}\n", weight.error().message), std::exit(1);
   const auto noise = [](std::int64_t first, std::int64_t count, float* out) {
     std::uint64_t state = std::uint64_t(first) * 0x9e3779b97f4a7c15u + 1;
-    for (std::int64_t i = 0; i < count; ++i) state = state * 6364136223846793005u + 1442695040888963407u, out[i] = float(std::int32_t(state >> 32)) * 0x1p-36f;
+    for (std::int64_t i = 0; i < count; ++i)
+      state = state * 6364136223846793005u + 1442695040888963407u, out[i] = float(std::int32_t(state >> 32)) * 0x1p-36f;
   };
   if (auto done = quantize(noise, *weight, pool); !done) fmt::print("{}\n", done.error().message), std::exit(1);
   return std::move(*weight);
@@ -58,12 +60,21 @@ void run(const std::string& target, const std::string& only, int threads) {
   auto backend = make_cpu_backend({.threads = threads, .target = target});
   if (!backend) return fmt::print("{}: {}\n", target, backend.error().message);
   const Peaks peaks = measure_peaks(threads);
-  fmt::print("{} threads: read {:.1f} GB/s, fp32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, int8 {:.0f} GOP/s\n", peaks.threads, peaks.read_gbs, peaks.fp32_gflops, peaks.bf16_gflops, peaks.int8_gops);
-  const Case cases[] = {{"fp32", {.format = "fp32"}, DType::f32}, {"fp16", {.format = "fp16"}, DType::f32}, {"bf16", {.format = "bf16"}, DType::bf16}, {"bf16/f32", {.format = "bf16"}, DType::f32}, {"int8", {.format = "int8"}, DType::bf16},
-                        {"nf4", {.format = "nf4"}, DType::bf16}, {"nf4-dq", {.format = "nf4", .double_quant = true}, DType::bf16}, {"fp4", {.format = "fp4"}, DType::bf16}, {"nf4/f32", {.format = "nf4"}, DType::f32}};
+  fmt::print("{} threads: read {:.1f} GB/s, fp32 {:.0f} GFLOP/s, bf16 {:.0f} GFLOP/s, int8 {:.0f} GOP/s\n",
+             peaks.threads, peaks.read_gbs, peaks.fp32_gflops, peaks.bf16_gflops, peaks.int8_gops);
+  const Case cases[] = {{"fp32", {.format = "fp32"}, DType::f32},
+                        {"fp16", {.format = "fp16"}, DType::f32},
+                        {"bf16", {.format = "bf16"}, DType::bf16},
+                        {"bf16/f32", {.format = "bf16"}, DType::f32},
+                        {"int8", {.format = "int8"}, DType::bf16},
+                        {"nf4", {.format = "nf4"}, DType::bf16},
+                        {"nf4-dq", {.format = "nf4", .double_quant = true}, DType::bf16},
+                        {"fp4", {.format = "fp4"}, DType::bf16},
+                        {"nf4/f32", {.format = "nf4"}, DType::f32}};
   HostAllocator memory;
   ThreadPool pool(threads);
-  fmt::print("{}\n{:<9} {:>12} {:>5} {:>9} {:>8} {:>9} {:>7}\n", (*backend)->name(), "format", "shape", "x", "ms", "GB/s", "GFLOP/s", "% peak");
+  fmt::print("{}\n{:<9} {:>12} {:>5} {:>9} {:>8} {:>9} {:>7}\n", (*backend)->name(), "format", "shape", "x", "ms",
+             "GB/s", "GFLOP/s", "% peak");
   for (const Case& c : cases) {
     if (!only.empty() && only != c.label) continue;
     double seconds_per_x[4] = {};
@@ -74,18 +85,27 @@ void run(const std::string& target, const std::string& only, int threads) {
       std::vector<float> x(std::size_t(512 * shape.cols)), y(std::size_t(512 * shape.rows));
       std::minstd_rand random(1);
       for (float& v : x) v = float(random()) * 0x1p-30f - 1;
-      const double bytes = double(weight.weight.code_bytes) + double(weight.scales.bytes() + weight.nested_codes.bytes() + weight.nested_absmax.bytes());
+      const double bytes = double(weight.weight.code_bytes) +
+                           double(weight.scales.bytes() + weight.nested_codes.bytes() + weight.nested_absmax.bytes());
       for (int i = 0; i < 4; ++i) {
         const std::int64_t m = counts[i];
-        const double seconds = best_seconds(**backend, **prepared, {x.data(), DType::f32, m, shape.cols}, {y.data(), DType::f32, m, shape.rows});
+        const double seconds = best_seconds(**backend, **prepared, {x.data(), DType::f32, m, shape.cols},
+                                            {y.data(), DType::f32, m, shape.rows});
         // A model computes logits of the last position of a prompt alone.
         if (shape.per_layer || m < 512) seconds_per_x[i] += seconds * (shape.per_layer ? shape.per_layer * layers : 1);
-        const double flops = 2.0 * double(m * shape.rows) * double(shape.cols) / seconds * 1e-9, gbs = bytes / seconds * 1e-9;
-        const double arithmetic = c.options.format == "int8" ? peaks.int8_gops : c.compute == DType::bf16 && peaks.bf16_gflops > 0 ? peaks.bf16_gflops : peaks.fp32_gflops;
-        fmt::print("{:<9} {:>6}x{:<5} {:>5} {:>9.3f} {:>8.1f} {:>9.1f} {:>6.0f}%\n", c.label, shape.rows, shape.cols, m, seconds * 1e3, gbs, flops, 100 * std::max(gbs / peaks.read_gbs, flops / arithmetic));
+        const double flops = 2.0 * double(m * shape.rows) * double(shape.cols) / seconds * 1e-9,
+                     gbs = bytes / seconds * 1e-9;
+        const double arithmetic = c.options.format == "int8"                          ? peaks.int8_gops
+                                  : c.compute == DType::bf16 && peaks.bf16_gflops > 0 ? peaks.bf16_gflops
+                                                                                      : peaks.fp32_gflops;
+        fmt::print("{:<9} {:>6}x{:<5} {:>5} {:>9.3f} {:>8.1f} {:>9.1f} {:>6.0f}%\n", c.label, shape.rows, shape.cols, m,
+                   seconds * 1e3, gbs, flops, 100 * std::max(gbs / peaks.read_gbs, flops / arithmetic));
       }
     }
-    fmt::print("{:<9} products of a 1.1B model alone, tokens/s: 1 row {:.1f}, 4 rows {:.1f}, 8 rows {:.1f}, prompt of 512 {:.0f}\n", c.label, 1 / seconds_per_x[0], 4 / seconds_per_x[1], 8 / seconds_per_x[2], 512 / seconds_per_x[3]);
+    fmt::print(
+        "{:<9} products of a 1.1B model alone, tokens/s: 1 row {:.1f}, 4 rows {:.1f}, 8 rows {:.1f}, prompt of 512 "
+        "{:.0f}\n",
+        c.label, 1 / seconds_per_x[0], 4 / seconds_per_x[1], 8 / seconds_per_x[2], 512 / seconds_per_x[3]);
     std::fflush(stdout);
   }
 }

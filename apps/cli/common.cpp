@@ -26,15 +26,19 @@ void add_common(CLI::App& verb, Common& common) {
   verb.add_option("--threads", common.threads, "threads (default: every core this process may use)");
   verb.add_option("--device", common.device, "cpu or auto");
   verb.add_option("--seed", common.seed, "seed of everything random (default 0)");
-  verb.add_option("--ignore-config", common.ignore_config, "key of config.json that Nibble does not understand and you know to be harmless; may be repeated");
+  verb.add_option("--ignore-config", common.ignore_config,
+                  "key of config.json that Nibble does not understand and you know to be harmless; may be repeated");
 }
 
 void add_precision(CLI::App& verb, PrecisionArguments& a, const std::string& name) {
-  verb.add_option(name, a.precision, "fp32, fp16, bf16, int8, nf4, fp4" + std::string(name == "--to" ? "" : " (default: as stored)"));
-  verb.add_option("--compute-dtype", a.compute_dtype, "what products round to: fp32, bf16, fp16 (default: bf16 for int8, nf4, fp4)");
+  verb.add_option(name, a.precision,
+                  "fp32, fp16, bf16, int8, nf4, fp4" + std::string(name == "--to" ? "" : " (default: as stored)"));
+  verb.add_option("--compute-dtype", a.compute_dtype,
+                  "what products round to: fp32, bf16, fp16 (default: bf16 for int8, nf4, fp4)");
   verb.add_flag("--double-quant", a.double_quant, "nf4, fp4: quantize the scales too");
   verb.add_option("--block-size", a.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default 64)");
-  verb.add_option("--int8-threshold", a.int8_threshold, "int8: activations at or above stay in 16 bits; 0 turns it off (default 6.0)");
+  verb.add_option("--int8-threshold", a.int8_threshold,
+                  "int8: activations at or above stay in 16 bits; 0 turns it off (default 6.0)");
   verb.add_option("--skip", a.skip, "regular expression; matching modules are not quantized; may be repeated");
 }
 
@@ -47,7 +51,8 @@ Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std
     NIBBLE_TRY(config.compute_dtype, parse_precision(a.compute_dtype));
   }
   config.double_quant = dq || (a.double_quant && four_bits);
-  if (a.double_quant && !four_bits && precision != Precision::stored && a.precision == name) config.double_quant = true;  // refused by check()
+  if (a.double_quant && !four_bits && precision != Precision::stored && a.precision == name)
+    config.double_quant = true;  // refused by check()
   config.block_size = a.block_size, config.int8_threshold = a.int8_threshold, config.skip = a.skip;
   NIBBLE_CHECK(config.check());
   return config;
@@ -65,7 +70,8 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
 
 Result<void> check_device(const Common& common) {
   if (common.device == "auto" || common.device == "cpu") return {};
-  return Error{Errc::unsupported, "device \"" + common.device + "\" is not supported by this build; choose cpu or auto"};
+  return Error{Errc::unsupported,
+               "device \"" + common.device + "\" is not supported by this build; choose cpu or auto"};
 }
 
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
@@ -95,19 +101,30 @@ Progress progress_bar(const Common& common, const std::string& what) {
     const int now = int(done * (terminal ? 100 : 10));
     if (now == last) return;
     last = now;
-    if (terminal) std::fprintf(stderr, "\r%s [%-40s] %3d %%%s", what.c_str(), std::string(std::size_t(done * 40), '#').c_str(), now, done >= 1 ? "\n" : "");
-    else if (now > 0) std::fprintf(stderr, "%s: %d %%\n", what.c_str(), now * 10);
+    if (terminal)
+      std::fprintf(stderr, "\r%s [%-40s] %3d %%%s", what.c_str(), std::string(std::size_t(done * 40), '#').c_str(), now,
+                   done >= 1 ? "\n" : "");
+    else if (now > 0)
+      std::fprintf(stderr, "%s: %d %%\n", what.c_str(), now * 10);
   };
 }
 
 Json to_json(const MemoryReport& m) {
-  return {{"linear_weights", m.linear_weights}, {"quantization_state", m.quantization_state}, {"embeddings_and_head", m.embeddings_and_head}, {"norms", m.norms}, {"buffers", m.buffers},
-          {"kv_cache", m.kv_cache}, {"activations", m.activations}, {"weights_total", m.weights_total()}, {"total", m.total()}};
+  return {{"linear_weights", m.linear_weights},
+          {"quantization_state", m.quantization_state},
+          {"embeddings_and_head", m.embeddings_and_head},
+          {"norms", m.norms},
+          {"buffers", m.buffers},
+          {"kv_cache", m.kv_cache},
+          {"activations", m.activations},
+          {"weights_total", m.weights_total()},
+          {"total", m.total()}};
 }
 
 Result<std::string> read_file(const std::string& path) {
   std::error_code code;
-  if (std::filesystem::is_directory(path, code)) return Error{Errc::bad_request, path + ": is a folder, expected a file"};
+  if (std::filesystem::is_directory(path, code))
+    return Error{Errc::bad_request, path + ": is a folder, expected a file"};
   std::ifstream file(path, std::ios::binary);
   if (!file) return Error{Errc::not_found, path + ": cannot read this file"};
   return std::string(std::istreambuf_iterator<char>(file), {});
@@ -124,7 +141,8 @@ Result<void> write_file(const std::string& path, const std::string& text) {
       return Error{Errc::io_failure, path + ": cannot write this file; is there space, and may you write there?"};
     }
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) return Error{Errc::io_failure, path + ": cannot write this file"};
+  if (std::rename(temporary.c_str(), path.c_str()) != 0)
+    return Error{Errc::io_failure, path + ": cannot write this file"};
   return {};
 }
 

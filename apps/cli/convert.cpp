@@ -15,19 +15,29 @@ struct QuantizeArguments {
 int quantize_verb(const QuantizeArguments& a, const Common& common) {
   auto precision = read_precision(a.held, a.held.precision);
   if (!precision) return fail(precision.error());
-  if (!(a.shard_gb > 0 && a.shard_gb < 1e6)) return fail({Errc::bad_request, "--shard-size must be a positive number of GB"});
+  if (!(a.shard_gb > 0 && a.shard_gb < 1e6))
+    return fail({Errc::bad_request, "--shard-size must be a positive number of GB"});
   QuantizeCheckpointOptions options;
   options.precision = *precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
   options.shard_bytes = std::uint64_t(a.shard_gb * 1e9), options.progress = progress_bar(common, "quantize");
   auto report = quantize_checkpoint(a.model, a.out, options);
   if (!report) return fail(report.error());
   if (common.json) {
-    print_json({{"out", a.out}, {"precision", precision->label()}, {"bytes_read", report->bytes_read}, {"bytes_written", report->bytes_written}, {"peak_buffer_bytes", report->peak_buffer_bytes},
-                {"quantized_modules", report->quantized_modules}, {"kept_modules", report->kept_modules}, {"seconds", report->seconds}});
+    print_json({{"out", a.out},
+                {"precision", precision->label()},
+                {"bytes_read", report->bytes_read},
+                {"bytes_written", report->bytes_written},
+                {"peak_buffer_bytes", report->peak_buffer_bytes},
+                {"quantized_modules", report->quantized_modules},
+                {"kept_modules", report->kept_modules},
+                {"seconds", report->seconds}});
     return 0;
   }
-  print(fmt::format("{}: {} modules in {}, {} linear layers kept; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} s\n", a.out, report->quantized_modules, precision->label(), report->kept_modules, double(report->bytes_read) / 1e6,
-                    double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds));
+  print(fmt::format(
+      "{}: {} modules in {}, {} linear layers kept; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} "
+      "s\n",
+      a.out, report->quantized_modules, precision->label(), report->kept_modules, double(report->bytes_read) / 1e6,
+      double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds));
   return 0;
 }
 
@@ -50,20 +60,26 @@ int tokenize_verb(const TokenizeArguments& a, bool has_text, const Common& commo
     std::vector<std::int32_t> ids;
     std::string number;
     for (const char c : text + " ") {
-      if (c >= '0' && c <= '9' && number.size() < 10) number += c;
+      if (c >= '0' && c <= '9' && number.size() < 10)
+        number += c;
       else if (c == ' ' || c == ',' || c == '\n' || c == '\t' || c == '\r' || c == '[' || c == ']') {
         if (!number.empty()) ids.push_back(std::int32_t(std::min(std::stoll(number), 2147483647ll)));
         number.clear();
-      } else return fail({Errc::bad_request, "--decode expects token ids, whole numbers separated by spaces or commas"});
+      } else
+        return fail({Errc::bad_request, "--decode expects token ids, whole numbers separated by spaces or commas"});
     }
     const std::string decoded = tokenizer->decode(ids, a.skip_special);
-    if (common.json) print_json({{"text", decoded}});
-    else print(decoded + (has_text ? "\n" : ""));
+    if (common.json)
+      print_json({{"text", decoded}});
+    else
+      print(decoded + (has_text ? "\n" : ""));
     return 0;
   }
   const std::vector<std::int32_t> ids = tokenizer->encode(text, !a.no_special);
-  if (common.json) print(Json{{"ids", ids}}.dump() + "\n");
-  else print(fmt::format("{}\n", fmt::join(ids, " ")));
+  if (common.json)
+    print(Json{{"ids", ids}}.dump() + "\n");
+  else
+    print(fmt::format("{}\n", fmt::join(ids, " ")));
   return 0;
 }
 
@@ -85,7 +101,8 @@ void add_quantize(CLI::App& app, Verb& run) {
 void add_tokenize(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<TokenizeArguments>();
-  CLI::App* verb = app.add_subcommand("tokenize", "ids of a text as the model's tokenizer gives them, or the text of ids");
+  CLI::App* verb =
+      app.add_subcommand("tokenize", "ids of a text as the model's tokenizer gives them, or the text of ids");
   verb->add_option("MODEL", a->model, "a model, or a folder that holds only a tokenizer")->required();
   CLI::Option* text = verb->add_option("TEXT", a->text, "the text");
   verb->add_option("--file", a->file, "read it from a file");

@@ -11,14 +11,28 @@ std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes)
 int doctor(const Common& common) {
   const MachineReport m = measure_machine(common.threads);
   if (common.json) {
-    print_json({{"cpu", m.cpu}, {"instruction_sets", m.instruction_sets}, {"kernels", m.kernel_target}, {"cores", m.cores}, {"memory_bytes", m.memory_bytes}, {"available_bytes", m.available_bytes},
-                {"read_gb_per_s", m.read_gb_per_s}, {"fp32_gflops", m.fp32_gflops}, {"bf16_gflops", m.bf16_gflops}, {"int8_gops", m.int8_gops}, {"gpus", Json::array()}});
+    print_json({{"cpu", m.cpu},
+                {"instruction_sets", m.instruction_sets},
+                {"kernels", m.kernel_target},
+                {"cores", m.cores},
+                {"memory_bytes", m.memory_bytes},
+                {"available_bytes", m.available_bytes},
+                {"read_gb_per_s", m.read_gb_per_s},
+                {"fp32_gflops", m.fp32_gflops},
+                {"bf16_gflops", m.bf16_gflops},
+                {"int8_gops", m.int8_gops},
+                {"gpus", Json::array()}});
     return 0;
   }
-  print(fmt::format("processor       {}, {} cores usable\ninstructions    {}\nNibble uses     {}\nmemory          {} GB, {} GB free\nread bandwidth  {:.1f} GB/s\nfp32            {:.0f} GFLOP/s\n", m.cpu, m.cores,
-                    m.instruction_sets, m.kernel_target, gb(m.memory_bytes), gb(m.available_bytes), m.read_gb_per_s, m.fp32_gflops));
-  print(m.bf16_gflops > 0 ? fmt::format("bf16            {:.0f} GFLOP/s\n", m.bf16_gflops) : "bf16            no instruction, computed in fp32\n");
-  print(m.int8_gops > 0 ? fmt::format("int8            {:.0f} GOP/s\n", m.int8_gops) : "int8            no dot product, computed in 16 bits\n");
+  print(
+      fmt::format("processor       {}, {} cores usable\ninstructions    {}\nNibble uses     {}\nmemory          {} GB, "
+                  "{} GB free\nread bandwidth  {:.1f} GB/s\nfp32            {:.0f} GFLOP/s\n",
+                  m.cpu, m.cores, m.instruction_sets, m.kernel_target, gb(m.memory_bytes), gb(m.available_bytes),
+                  m.read_gb_per_s, m.fp32_gflops));
+  print(m.bf16_gflops > 0 ? fmt::format("bf16            {:.0f} GFLOP/s\n", m.bf16_gflops)
+                          : "bf16            no instruction, computed in fp32\n");
+  print(m.int8_gops > 0 ? fmt::format("int8            {:.0f} GOP/s\n", m.int8_gops)
+                        : "int8            no dot product, computed in 16 bits\n");
   print("GPUs            not used by this build\n");
   return 0;
 }
@@ -28,24 +42,33 @@ int inspect(const std::string& path, const Common& common) {
   if (!described) return fail(described.error());
   const ModelDescription& d = *described;
   if (common.json) {
-    Json json = {{"architecture", d.architecture}, {"model_type", d.model_type}, {"container", d.container}, {"runs", d.runs}};
+    Json json = {
+        {"architecture", d.architecture}, {"model_type", d.model_type}, {"container", d.container}, {"runs", d.runs}};
     if (!d.runs) json["why_not"] = d.why_not;
     json["parameters"] = d.parameters, json["precision"] = d.precision, json["file_bytes"] = d.file_bytes;
     json["bytes"] = Json::object();
-    for (const char* name : {"linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"}) json["bytes"][name] = d.bytes_by_class.count(name) ? d.bytes_by_class.at(name) : 0;
+    for (const char* name : {"linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"})
+      json["bytes"][name] = d.bytes_by_class.count(name) ? d.bytes_by_class.at(name) : 0;
     json["bytes_by_dtype"] = d.bytes_by_dtype;
-    json["layers"] = d.layers, json["hidden_size"] = d.hidden_size, json["heads"] = d.heads, json["kv_heads"] = d.kv_heads, json["head_dim"] = d.head_dim, json["vocab_size"] = d.vocab_size;
-    json["max_positions"] = d.max_positions, json["tied_embeddings"] = d.tied_embeddings, json["chat_template"] = d.has_chat_template, json["tokenizer"] = d.tokenizer;
+    json["layers"] = d.layers, json["hidden_size"] = d.hidden_size, json["heads"] = d.heads,
+    json["kv_heads"] = d.kv_heads, json["head_dim"] = d.head_dim, json["vocab_size"] = d.vocab_size;
+    json["max_positions"] = d.max_positions, json["tied_embeddings"] = d.tied_embeddings,
+    json["chat_template"] = d.has_chat_template, json["tokenizer"] = d.tokenizer;
     if (!d.tokenizer_problem.empty()) json["tokenizer_problem"] = d.tokenizer_problem;
     json["not_understood"] = d.not_understood;
     print_json(json);
     return 0;
   }
-  print(fmt::format("architecture    {} ({}, {})\nparameters      {}\nprecision       {}\nweight files    {} GB\n", d.architecture, d.model_type, d.container, d.parameters, d.precision, gb(d.file_bytes)));
+  print(fmt::format("architecture    {} ({}, {})\nparameters      {}\nprecision       {}\nweight files    {} GB\n",
+                    d.architecture, d.model_type, d.container, d.parameters, d.precision, gb(d.file_bytes)));
   for (const auto& [name, bytes] : d.bytes_by_class) print(fmt::format("  {:<20} {:>15} bytes\n", name, bytes));
   for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>15} bytes\n", name, bytes));
-  print(fmt::format("shape           {} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}\n", d.layers, d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size, d.max_positions, d.tied_embeddings ? ", tied embeddings" : ""));
-  print(fmt::format("tokenizer       {}\nchat template   {}\n", d.tokenizer.empty() ? d.tokenizer_problem : d.tokenizer, d.has_chat_template ? "yes" : "no"));
+  print(fmt::format(
+      "shape           {} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}\n", d.layers,
+      d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size, d.max_positions,
+      d.tied_embeddings ? ", tied embeddings" : ""));
+  print(fmt::format("tokenizer       {}\nchat template   {}\n", d.tokenizer.empty() ? d.tokenizer_problem : d.tokenizer,
+                    d.has_chat_template ? "yes" : "no"));
   if (!d.runs) print("cannot be run:  " + d.why_not + "\n");
   for (const std::string& name : d.not_understood) print("not understood: tensor " + name + "\n");
   return 0;
@@ -77,8 +100,12 @@ int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_
     print_json({{"parameters", parameters}, {"precision", name}, {"rule_of_thumb_bytes", bytes}});
     return 0;
   }
-  print(fmt::format("{} parameters at {}: {} GB by the rule of thumb, parameters * bits / 8.\nReality is more: four-bit types keep a scale per block (nf4: 4.5 bits per weight, 4.13 with double quantization), embeddings, norms and\n"
-                    "lm_head stay in 16 bits, and the KV cache and activations come on top. `nibble estimate MODEL` with a config.json counts them all.\n", parameters, name, gb(bytes)));
+  print(fmt::format(
+      "{} parameters at {}: {} GB by the rule of thumb, parameters * bits / 8.\nReality is more: four-bit types keep a "
+      "scale per block (nf4: 4.5 bits per weight, 4.13 with double quantization), embeddings, norms and\n"
+      "lm_head stay in 16 bits, and the KV cache and activations come on top. `nibble estimate MODEL` with a "
+      "config.json counts them all.\n",
+      parameters, name, gb(bytes)));
   return 0;
 }
 
@@ -94,17 +121,29 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
   auto estimated = estimate(a.model, options);
   if (!estimated) return fail(estimated.error());
   if (common.json) {
-    Json json = {{"architecture", estimated->architecture}, {"parameters", estimated->parameters}, {"context", estimated->context}, {"batch", estimated->batch}, {"precisions", Json::array()}};
+    Json json = {{"architecture", estimated->architecture},
+                 {"parameters", estimated->parameters},
+                 {"context", estimated->context},
+                 {"batch", estimated->batch},
+                 {"precisions", Json::array()}};
     for (const PrecisionEstimate& p : estimated->precisions)
-      json["precisions"].push_back({{"precision", name_of(p.precision.format)}, {"double_quant", p.precision.double_quant}, {"block_size", p.precision.block_size}, {"bytes", to_json(p.bytes)}});
+      json["precisions"].push_back({{"precision", name_of(p.precision.format)},
+                                    {"double_quant", p.precision.double_quant},
+                                    {"block_size", p.precision.block_size},
+                                    {"bytes", to_json(p.bytes)}});
     print_json(json);
     return 0;
   }
-  print(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes\n\n{:<18}{:>10}{:>10}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n", estimated->architecture, estimated->parameters, estimated->context, estimated->batch, "precision",
-                    "weights", "linear", "emb+head", "norms", "scales", "buffers", "KV cache", "activations", "total"));
+  print(
+      fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 "
+                  "bytes\n\n{:<18}{:>10}{:>10}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n",
+                  estimated->architecture, estimated->parameters, estimated->context, estimated->batch, "precision",
+                  "weights", "linear", "emb+head", "norms", "scales", "buffers", "KV cache", "activations", "total"));
   for (const PrecisionEstimate& p : estimated->precisions)
-    print(fmt::format("{:<18}{:>10}{:>10}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n", p.precision.label(), gb(p.bytes.weights_total()), gb(p.bytes.linear_weights), gb(p.bytes.embeddings_and_head), gb(p.bytes.norms),
-                      gb(p.bytes.quantization_state), gb(p.bytes.buffers), gb(p.bytes.kv_cache), gb(p.bytes.activations), gb(p.bytes.total())));
+    print(fmt::format("{:<18}{:>10}{:>10}{:>12}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}\n", p.precision.label(),
+                      gb(p.bytes.weights_total()), gb(p.bytes.linear_weights), gb(p.bytes.embeddings_and_head),
+                      gb(p.bytes.norms), gb(p.bytes.quantization_state), gb(p.bytes.buffers), gb(p.bytes.kv_cache),
+                      gb(p.bytes.activations), gb(p.bytes.total())));
   return 0;
 }
 
@@ -120,7 +159,8 @@ void add_doctor(CLI::App& app, Verb& run) {
 void add_inspect(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto model = std::make_shared<std::string>();
-  CLI::App* verb = app.add_subcommand("inspect", "architecture, parameters, bytes by type and class, tokenizer, what is not understood");
+  CLI::App* verb = app.add_subcommand(
+      "inspect", "architecture, parameters, bytes by type and class, tokenizer, what is not understood");
   verb->add_option("MODEL", *model, "a folder in Hugging Face layout or a .gguf file")->required();
   add_common(*verb, *common);
   verb->callback([=, &run] { run = [=] { return inspect(*model, *common); }; });

@@ -1,10 +1,11 @@
 // run and chat.
+#include "nibble/generate.hpp"
+
 #include <unistd.h>
 
 #include <iostream>
 
 #include "common.hpp"
-#include "nibble/generate.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -40,7 +41,8 @@ void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
 
 Result<Model> load(const Arguments& a, const Common& common) {
   NIBBLE_CHECK(check_device(common));
-  if (a.show_thinking && a.hide_thinking) return Error{Errc::bad_request, "--show-thinking and --hide-thinking contradict each other; name one"};
+  if (a.show_thinking && a.hide_thinking)
+    return Error{Errc::bad_request, "--show-thinking and --hide-thinking contradict each other; name one"};
   NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
   LoadOptions options = load_options(common, precision);
   NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
@@ -70,7 +72,8 @@ std::string without_thinking(const std::string& text) {
 
 void report_speed(const Generation& g, const Model& model, const Common& common) {
   if (common.quiet) return;
-  fmt::print(stderr, "[{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(), g.prompt_tokens, g.prefill_seconds, g.ids.size(),
+  fmt::print(stderr, "[{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(),
+             g.prompt_tokens, g.prefill_seconds, g.ids.size(),
              g.decode_seconds > 0 ? double(g.ids.size() - 1) / g.decode_seconds : 0.0, name_of(g.stopped));
 }
 
@@ -107,12 +110,19 @@ int run_verb(const Arguments& a, const Common& common) {
     Json json = {{"precision", model->precision().label()}, {"results", Json::array()}};
     for (std::size_t i = 0; i < results->size(); ++i) {
       const Generation& g = (*results)[i];
-      json["results"].push_back({{"prompt", a.prompts[i]}, {"text", a.hide_thinking ? without_thinking(g.text) : g.text}, {"ids", g.ids}, {"stopped", name_of(g.stopped)}, {"prompt_tokens", g.prompt_tokens},
-                                 {"prefill_seconds", g.prefill_seconds}, {"decode_seconds", g.decode_seconds}});
+      json["results"].push_back({{"prompt", a.prompts[i]},
+                                 {"text", a.hide_thinking ? without_thinking(g.text) : g.text},
+                                 {"ids", g.ids},
+                                 {"stopped", name_of(g.stopped)},
+                                 {"prompt_tokens", g.prompt_tokens},
+                                 {"prefill_seconds", g.prefill_seconds},
+                                 {"decode_seconds", g.decode_seconds}});
     }
     print_json(json);
   } else if (!stream) {
-    for (std::size_t i = 0; i < results->size(); ++i) print(fmt::format("== {}\n{}\n", a.prompts[i], a.hide_thinking ? without_thinking((*results)[i].text) : (*results)[i].text));
+    for (std::size_t i = 0; i < results->size(); ++i)
+      print(fmt::format("== {}\n{}\n", a.prompts[i],
+                        a.hide_thinking ? without_thinking((*results)[i].text) : (*results)[i].text));
   }
   report_speed(results->front(), *model, common);
   return interrupted() ? 1 : 0;
@@ -138,7 +148,13 @@ int chat_verb(const Arguments& a, const Common& common) {
     auto answer = chat->say(line, options);
     if (!answer) return fail(answer.error());
     if (common.json)
-      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text) : answer->text}, {"prompt_tokens", answer->prompt_tokens}, {"reused_tokens", chat->reused_tokens()}, {"new_tokens", answer->ids.size()}, {"stopped", name_of(answer->stopped)}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text) : answer->text},
+                 {"prompt_tokens", answer->prompt_tokens},
+                 {"reused_tokens", chat->reused_tokens()},
+                 {"new_tokens", answer->ids.size()},
+                 {"stopped", name_of(answer->stopped)}}
+                .dump(-1, ' ', false, Json::error_handler_t::replace) +
+            "\n");
     else
       print((a.hide_thinking ? filter.flush() : "") + "\n");
   }
@@ -163,7 +179,8 @@ void add_chat(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<Arguments>();
   a->new_tokens = 1024;
-  CLI::App* verb = app.add_subcommand("chat", "a conversation with the model's own template, one line per turn; /quit ends it");
+  CLI::App* verb =
+      app.add_subcommand("chat", "a conversation with the model's own template, one line per turn; /quit ends it");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
   verb->add_option("--system", a->system, "the system message");
   add_arguments(*verb, *a, *common);

@@ -7,7 +7,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", NIBBLE_VERSION);
   app.require_subcommand(1);
   Verb run;
-  for (const auto add : {add_doctor, add_inspect, add_estimate, add_quantize, add_run, add_chat, add_compare, add_eval, add_tokenize, add_bench}) add(app, run);
+  for (const auto add : {add_doctor, add_inspect, add_estimate, add_quantize, add_run, add_chat, add_compare, add_eval,
+                         add_tokenize, add_bench})
+    add(app, run);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {

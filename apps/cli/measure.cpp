@@ -30,7 +30,10 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
     }
     char* stop = nullptr;
     const long value = std::strtol(at, &stop, 10);
-    if (stop == at || value < 0 || value > INT32_MAX) return Error{Errc::bad_request, fmt::format("{}: byte {}: expected token ids, whole numbers separated by spaces or commas", a.ids, at - text.c_str())};
+    if (stop == at || value < 0 || value > INT32_MAX)
+      return Error{Errc::bad_request,
+                   fmt::format("{}: byte {}: expected token ids, whole numbers separated by spaces or commas", a.ids,
+                               at - text.c_str())};
     ids.push_back(std::int32_t(value)), at = stop;
   }
   return ids;
@@ -42,8 +45,10 @@ Result<Evaluation> evaluate_verb(const EvalArguments& a, const Common& common) {
   NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
   EvaluateOptions options;
-  options.context = a.context, options.stride = a.stride, options.max_tokens = a.max_tokens, options.logits_file = a.logits;
-  if (a.bos != "auto" && a.bos != "always" && a.bos != "never") return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
+  options.context = a.context, options.stride = a.stride, options.max_tokens = a.max_tokens,
+  options.logits_file = a.logits;
+  if (a.bos != "auto" && a.bos != "always" && a.bos != "never")
+    return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
   options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
   options.progress = progress_bar(common, "eval"), options.stop = interrupted;
   if (a.reference.empty()) return evaluate(model, ids, options);
@@ -57,8 +62,14 @@ int eval_verb(const EvalArguments& a, const Common& common) {
   if (!result) return fail(result.error());
   const Evaluation& e = *result;
   if (common.json) {
-    Json json = {{"perplexity", e.perplexity}, {"mean_nll", e.mean_nll}, {"predicted_tokens", e.tokens.size()}, {"windows", e.windows}, {"context", e.context}, {"bos", e.bos}, {"recipe", e.recipe}, {"seconds", e.seconds}};
-    if (e.divergence) json["divergence"] = {{"mean_kl", e.divergence->mean_kl}, {"p99_kl", e.divergence->p99_kl}, {"max_kl", e.divergence->max_kl}, {"top1_agreement", e.divergence->top1_agreement}};
+    Json json = {{"perplexity", e.perplexity}, {"mean_nll", e.mean_nll}, {"predicted_tokens", e.tokens.size()},
+                 {"windows", e.windows},       {"context", e.context},   {"bos", e.bos},
+                 {"recipe", e.recipe},         {"seconds", e.seconds}};
+    if (e.divergence)
+      json["divergence"] = {{"mean_kl", e.divergence->mean_kl},
+                            {"p99_kl", e.divergence->p99_kl},
+                            {"max_kl", e.divergence->max_kl},
+                            {"top1_agreement", e.divergence->top1_agreement}};
     if (a.per_token) {
       json["tokens"] = Json::array();
       for (const TokenLoss& token : e.tokens) json["tokens"].push_back({{"id", token.id}, {"nll", token.nll}});
@@ -66,8 +77,12 @@ int eval_verb(const EvalArguments& a, const Common& common) {
     print_json(json);
     return 0;
   }
-  print(fmt::format("perplexity   {:.4f}\nmean nll     {:.6f} nats\ntokens       {} predicted\nrecipe       {}\n", e.perplexity, e.mean_nll, e.tokens.size(), e.recipe));
-  if (e.divergence) print(fmt::format("KL           mean {:.6f}, p99 {:.6f}, max {:.6f} nats\ntop-1        {:.2f} % agree with the reference\n", e.divergence->mean_kl, e.divergence->p99_kl, e.divergence->max_kl, 100 * e.divergence->top1_agreement));
+  print(fmt::format("perplexity   {:.4f}\nmean nll     {:.6f} nats\ntokens       {} predicted\nrecipe       {}\n",
+                    e.perplexity, e.mean_nll, e.tokens.size(), e.recipe));
+  if (e.divergence)
+    print(fmt::format(
+        "KL           mean {:.6f}, p99 {:.6f}, max {:.6f} nats\ntop-1        {:.2f} % agree with the reference\n",
+        e.divergence->mean_kl, e.divergence->p99_kl, e.divergence->max_kl, 100 * e.divergence->top1_agreement));
   if (a.per_token)
     for (const TokenLoss& token : e.tokens) print(fmt::format("{:>8} {:.6f}\n", token.id, token.nll));
   return 0;
@@ -86,10 +101,13 @@ Result<std::vector<Message>> read_messages(const std::string& path) {
   std::vector<Message> messages;
   if (list.is_array())
     for (const Json& entry : list) {
-      if (!entry.is_object() || !entry.contains("role") || !entry.contains("content") || !entry["role"].is_string() || !entry["content"].is_string()) break;
+      if (!entry.is_object() || !entry.contains("role") || !entry.contains("content") || !entry["role"].is_string() ||
+          !entry["content"].is_string())
+        break;
       messages.push_back({entry["role"], entry["content"]});
     }
-  if (messages.empty() || messages.size() != list.size()) return Error{Errc::bad_request, path + ": expected a JSON list of {\"role\": text, \"content\": text}"};
+  if (messages.empty() || messages.size() != list.size())
+    return Error{Errc::bad_request, path + ": expected a JSON list of {\"role\": text, \"content\": text}"};
   return messages;
 }
 
@@ -131,30 +149,59 @@ struct BenchArguments {
 };
 
 Json machine_json(const MachineReport& m) {
-  return {{"cpu", m.cpu}, {"kernels", m.kernel_target}, {"cores", m.cores}, {"read_gb_per_s", m.read_gb_per_s}, {"fp32_gflops", m.fp32_gflops}, {"bf16_gflops", m.bf16_gflops}, {"int8_gops", m.int8_gops}};
+  return {{"cpu", m.cpu},
+          {"kernels", m.kernel_target},
+          {"cores", m.cores},
+          {"read_gb_per_s", m.read_gb_per_s},
+          {"fp32_gflops", m.fp32_gflops},
+          {"bf16_gflops", m.bf16_gflops},
+          {"int8_gops", m.int8_gops}};
 }
 
 int bench_model_verb(BenchArguments& a, const Common& common) {
-  if (a.model.empty() == a.random_weights.empty()) return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
+  if (a.model.empty() == a.random_weights.empty())
+    return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  a.options.precisions = *precisions, a.options.threads = common.threads, a.options.ignore_config = common.ignore_config;
+  a.options.precisions = *precisions, a.options.threads = common.threads,
+  a.options.ignore_config = common.ignore_config;
   a.options.progress = progress_bar(common, "bench");
   auto report = bench_model(a.model.empty() ? a.random_weights : a.model, a.model.empty(), a.options);
   if (!report) return fail(report.error());
   if (common.json) {
-    Json json = {{"model", report->model}, {"machine", machine_json(report->machine)}, {"prompt_tokens", a.options.prompt_tokens}, {"new_tokens", a.options.new_tokens}, {"batch", a.options.batch}, {"results", Json::array()}};
+    Json json = {{"model", report->model},
+                 {"machine", machine_json(report->machine)},
+                 {"prompt_tokens", a.options.prompt_tokens},
+                 {"new_tokens", a.options.new_tokens},
+                 {"batch", a.options.batch},
+                 {"results", Json::array()}};
     for (const BenchResult& r : report->results)
-      json["results"].push_back({{"precision", r.precision.label()}, {"prefill_tokens_per_s", r.prefill_tokens_per_s}, {"decode_tokens_per_s", r.decode_tokens_per_s}, {"bytes_per_token", r.bytes_per_token}, {"read_gb_per_s", r.read_gb_per_s},
-                                 {"percent_of_bandwidth", r.percent_of_bandwidth}, {"prefill_gflops", r.prefill_gflops}, {"percent_of_peak", r.percent_of_peak}, {"outlier_share", r.outlier_share}, {"load_seconds", r.load_seconds}, {"bytes", to_json(r.memory)}});
+      json["results"].push_back({{"precision", r.precision.label()},
+                                 {"prefill_tokens_per_s", r.prefill_tokens_per_s},
+                                 {"decode_tokens_per_s", r.decode_tokens_per_s},
+                                 {"bytes_per_token", r.bytes_per_token},
+                                 {"read_gb_per_s", r.read_gb_per_s},
+                                 {"percent_of_bandwidth", r.percent_of_bandwidth},
+                                 {"prefill_gflops", r.prefill_gflops},
+                                 {"percent_of_peak", r.percent_of_peak},
+                                 {"outlier_share", r.outlier_share},
+                                 {"load_seconds", r.load_seconds},
+                                 {"bytes", to_json(r.memory)}});
     print_json(json);
     return 0;
   }
   const MachineReport& m = report->machine;
-  print(fmt::format("{} on {} ({}, {} cores): {:.1f} GB/s read, {:.0f} GFLOP/s fp32, {:.0f} bf16, {:.0f} GOP/s int8\nprompt {}, new {}, batch {}\n\n{:<18}{:>12}{:>10}{:>8}{:>12}{:>8}{:>10}{:>8}{:>10}\n", report->model, m.cpu, m.kernel_target, m.cores,
-                    m.read_gb_per_s, m.fp32_gflops, m.bf16_gflops, m.int8_gops, a.options.prompt_tokens, a.options.new_tokens, a.options.batch, "precision", "prefill t/s", "GFLOP/s", "% peak", "decode t/s", "GB/s", "% of read", "load s", "outliers"));
+  print(
+      fmt::format("{} on {} ({}, {} cores): {:.1f} GB/s read, {:.0f} GFLOP/s fp32, {:.0f} bf16, {:.0f} GOP/s "
+                  "int8\nprompt {}, new {}, batch {}\n\n{:<18}{:>12}{:>10}{:>8}{:>12}{:>8}{:>10}{:>8}{:>10}\n",
+                  report->model, m.cpu, m.kernel_target, m.cores, m.read_gb_per_s, m.fp32_gflops, m.bf16_gflops,
+                  m.int8_gops, a.options.prompt_tokens, a.options.new_tokens, a.options.batch, "precision",
+                  "prefill t/s", "GFLOP/s", "% peak", "decode t/s", "GB/s", "% of read", "load s", "outliers"));
   for (const BenchResult& r : report->results)
-    print(fmt::format("{:<18}{:>12.1f}{:>10.0f}{:>8.1f}{:>12.1f}{:>8.1f}{:>10.1f}{:>8.2f}{:>9.2f}%\n", r.precision.label(), r.prefill_tokens_per_s, r.prefill_gflops, r.percent_of_peak, r.decode_tokens_per_s, r.read_gb_per_s, r.percent_of_bandwidth, r.load_seconds, 100 * r.outlier_share));
+    print(fmt::format("{:<18}{:>12.1f}{:>10.0f}{:>8.1f}{:>12.1f}{:>8.1f}{:>10.1f}{:>8.2f}{:>9.2f}%\n",
+                      r.precision.label(), r.prefill_tokens_per_s, r.prefill_gflops, r.percent_of_peak,
+                      r.decode_tokens_per_s, r.read_gb_per_s, r.percent_of_bandwidth, r.load_seconds,
+                      100 * r.outlier_share));
   return 0;
 }
 
@@ -183,9 +230,11 @@ void add_eval(CLI::App& app, Verb& run) {
 void add_compare(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<CompareArguments>();
-  CLI::App* verb = app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
+  CLI::App* verb =
+      app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
-  verb->add_option("--precisions", a->precisions, "separated by commas; nf4-dq and fp4-dq: double-quantized (default: all six)");
+  verb->add_option("--precisions", a->precisions,
+                   "separated by commas; nf4-dq and fp4-dq: double-quantized (default: all six)");
   verb->add_option("--text", a->text, "text to evaluate (default: held-out prose that Nibble carries)");
   verb->add_option("--messages", a->messages, "JSON list of chat messages to answer");
   verb->add_option("--html", a->html, "write the report as one HTML file");
@@ -235,13 +284,24 @@ void add_bench(CLI::App& app, Verb& run) {
       if (kernel_common->json) {
         Json json = {{"machine", machine_json(report->machine)}, {"results", Json::array()}};
         for (const KernelResult& r : report->results)
-          json["results"].push_back({{"format", r.format}, {"rows", r.rows}, {"cols", r.cols}, {"batch", r.batch}, {"microseconds", r.seconds * 1e6}, {"gb_per_s", r.gb_per_s}, {"percent_of_bandwidth", r.percent_of_bandwidth}, {"gflops", r.gflops}, {"percent_of_peak", r.percent_of_peak}});
+          json["results"].push_back({{"format", r.format},
+                                     {"rows", r.rows},
+                                     {"cols", r.cols},
+                                     {"batch", r.batch},
+                                     {"microseconds", r.seconds * 1e6},
+                                     {"gb_per_s", r.gb_per_s},
+                                     {"percent_of_bandwidth", r.percent_of_bandwidth},
+                                     {"gflops", r.gflops},
+                                     {"percent_of_peak", r.percent_of_peak}});
         print_json(json);
         return 0;
       }
-      print(fmt::format("{:<20}{:>14}{:>8}{:>12}{:>10}{:>10}{:>10}{:>10}\n", "format", "shape", "batch", "us", "GB/s", "% of read", "GFLOP/s", "% peak"));
+      print(fmt::format("{:<20}{:>14}{:>8}{:>12}{:>10}{:>10}{:>10}{:>10}\n", "format", "shape", "batch", "us", "GB/s",
+                        "% of read", "GFLOP/s", "% peak"));
       for (const KernelResult& r : report->results)
-        print(fmt::format("{:<20}{:>14}{:>8}{:>12.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}\n", r.format, fmt::format("{}x{}", r.rows, r.cols), r.batch, r.seconds * 1e6, r.gb_per_s, r.percent_of_bandwidth, r.gflops, r.percent_of_peak));
+        print(fmt::format("{:<20}{:>14}{:>8}{:>12.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}\n", r.format,
+                          fmt::format("{}x{}", r.rows, r.cols), r.batch, r.seconds * 1e6, r.gb_per_s,
+                          r.percent_of_bandwidth, r.gflops, r.percent_of_peak));
       return 0;
     };
   });

@@ -10,7 +10,7 @@ struct MachineReport {
   std::string cpu, instruction_sets, kernel_target;
   int cores = 0;
   std::uint64_t memory_bytes = 0, available_bytes = 0;
-  double read_gb_per_s = 0;                       // all cores, 10^9 bytes
+  double read_gb_per_s = 0;                                // all cores, 10^9 bytes
   double fp32_gflops = 0, bf16_gflops = 0, int8_gops = 0;  // multiply-adds count two; 0: not measured here
 };
 MachineReport measure_machine(int threads = 0);
@@ -27,10 +27,10 @@ struct BenchOptions {
 struct BenchResult {
   QuantizationConfig precision;
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median; decode over the whole batch
-  std::uint64_t bytes_per_token = 0;     // weights read for one decode step
+  std::uint64_t bytes_per_token = 0;                         // weights read for one decode step
   double read_gb_per_s = 0, percent_of_bandwidth = 0;
   double prefill_gflops = 0, percent_of_peak = 0;
-  double outlier_share = 0;              // int8: share of activation columns at or above the threshold
+  double outlier_share = 0;  // int8: share of activation columns at or above the threshold
   MemoryReport memory;
   double load_seconds = 0;
 };
@@ -45,9 +45,9 @@ struct BenchReport {
 Result<BenchReport> bench_model(const std::filesystem::path& model, bool random_weights, const BenchOptions& options);
 
 struct KernelResult {
-  std::string format;                    // "nf4", "nf4 double-quant"
+  std::string format;  // "nf4", "nf4 double-quant"
   std::int64_t rows = 0, cols = 0, batch = 0;
-  double seconds = 0;                    // best of several
+  double seconds = 0;  // best of several
   double gb_per_s = 0, percent_of_bandwidth = 0, gflops = 0, percent_of_peak = 0;
 };
 

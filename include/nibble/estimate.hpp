@@ -6,7 +6,8 @@
 namespace nibble {
 
 struct EstimateOptions {
-  std::vector<QuantizationConfig> precisions;  // empty: fp32, fp16, bf16, int8, nf4, nf4 double-quant, fp4, fp4 double-quant
+  std::vector<QuantizationConfig>
+      precisions;  // empty: fp32, fp16, bf16, int8, nf4, nf4 double-quant, fp4, fp4 double-quant
   std::int64_t context = 4096;
   std::int64_t batch = 1;
   std::vector<std::string> ignore_config;
@@ -24,10 +25,12 @@ struct Estimate {
   std::vector<PrecisionEstimate> precisions;
 };
 
-// A folder, a config.json alone, or a .gguf file. Architectures that Nibble does not run are estimated from their tensors' headers.
+// A folder, a config.json alone, or a .gguf file. Architectures that Nibble does not run are estimated from their
+// tensors' headers.
 Result<Estimate> estimate(const std::filesystem::path& model, const EstimateOptions& options = {});
 
-// The rule of thumb: parameters * bits / 8, in bytes. What it leaves out: scales, embeddings kept in 16 bits, KV cache, activations.
+// The rule of thumb: parameters * bits / 8, in bytes. What it leaves out: scales, embeddings kept in 16 bits, KV cache,
+// activations.
 std::uint64_t estimate(std::uint64_t parameters, Precision precision);
 
 }  // namespace nibble

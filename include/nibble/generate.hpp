@@ -14,10 +14,10 @@
 namespace nibble {
 
 struct Sampling {
-  float temperature = 0;           // 0: greedy
-  int top_k = 0;                   // 0: off
-  float top_p = 1, min_p = 0;      // 1 and 0: off
-  float repetition_penalty = 1;    // 1: off; over the prompt and what was generated
+  float temperature = 0;         // 0: greedy
+  int top_k = 0;                 // 0: off
+  float top_p = 1, min_p = 0;    // 1 and 0: off
+  float repetition_penalty = 1;  // 1: off; over the prompt and what was generated
   std::uint64_t seed = 0;
 };
 
@@ -28,8 +28,8 @@ struct GenerateOptions {
   std::int64_t max_new_tokens = 128;
   Sampling sampling;
   std::vector<std::string> stop_strings = {};  // the text ends before the first of these
-  std::int64_t context = 0;         // tokens of KV cache per sequence; 0: what prompt and max_new_tokens need
-  bool ignore_eos = false;          // for benchmarks
+  std::int64_t context = 0;  // tokens of KV cache per sequence; 0: what prompt and max_new_tokens need
+  bool ignore_eos = false;   // for benchmarks
   // Whole characters as they become certain; return false to stop (the result is then what was generated so far).
   std::function<bool(std::size_t prompt, std::string_view text)> on_text = {};
   std::function<bool()> stop = {};  // asked before every pass over the model; true ends like on_text's false
@@ -47,9 +47,11 @@ struct Generation {
 };
 
 // One result per prompt, in order. Sequences share every pass; in fp32 each text is the one it would have alone.
-Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts, const GenerateOptions& options = {});
+Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts,
+                                         const GenerateOptions& options = {});
 // The same for prompts that are token ids already.
-Result<std::vector<Generation>> generate_ids(const Model& model, const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options = {});
+Result<std::vector<Generation>> generate_ids(const Model& model, const std::vector<std::vector<std::int32_t>>& prompts,
+                                             const GenerateOptions& options = {});
 
 struct Message {
   std::string role, content;  // "system", "user", "assistant"
@@ -57,17 +59,19 @@ struct Message {
 
 // The model's own chat template, rendered. bad_request if it has none or refuses the messages.
 // enable_thinking: passed to the template if set (Qwen3 and others understand it).
-Result<std::string> render_chat(const Model& model, const std::vector<Message>& messages, bool add_generation_prompt = true, std::optional<bool> enable_thinking = {});
+Result<std::string> render_chat(const Model& model, const std::vector<Message>& messages,
+                                bool add_generation_prompt = true, std::optional<bool> enable_thinking = {});
 
 // A conversation that keeps the KV cache of what it has read: a turn costs only its new tokens.
 class Chat {
  public:
   // context: tokens the conversation may reach; 0: min(model's maximum, 4096).
-  static Result<Chat> start(const Model& model, std::string system = {}, std::int64_t context = 0, std::optional<bool> enable_thinking = {});
+  static Result<Chat> start(const Model& model, std::string system = {}, std::int64_t context = 0,
+                            std::optional<bool> enable_thinking = {});
   Result<Generation> say(std::string user, const GenerateOptions& options = {});
   const std::vector<Message>& messages() const;
-  std::int64_t cached_tokens() const;   // in the KV cache now
-  std::int64_t reused_tokens() const;   // of the last turn's prompt, found in the cache
+  std::int64_t cached_tokens() const;  // in the KV cache now
+  std::int64_t reused_tokens() const;  // of the last turn's prompt, found in the cache
   Chat(Chat&&) noexcept;
   Chat& operator=(Chat&&) noexcept;
   ~Chat();

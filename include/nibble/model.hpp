@@ -26,31 +26,33 @@ inline constexpr DeviceMap automatic = DeviceMap::automatic;
 using Progress = std::function<void(double done)>;
 
 struct LoadOptions {
-  QuantizationConfig precision = {};      // {.precision = nf4} or QuantizationConfig::nf4({...})
+  QuantizationConfig precision = {};  // {.precision = nf4} or QuantizationConfig::nf4({...})
   DeviceMap device_map = automatic;
-  int threads = 0;                        // 0: every core this process may use
-  std::string cpu_target;                 // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
-  Precision kv_cache = stored;            // fp32, bf16, fp16; stored: fp32 where products are fp32, else bf16
-  std::int64_t pass_tokens = 512;         // tokens of one forward pass: prompts are cut into these
-  std::vector<std::string> ignore_config; // config.json keys that Nibble does not understand and the caller vouches for
-  std::uint64_t memory_limit = 0;         // bytes a load may plan with; 0: what this machine has free
+  int threads = 0;                 // 0: every core this process may use
+  std::string cpu_target;          // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
+  Precision kv_cache = stored;     // fp32, bf16, fp16; stored: fp32 where products are fp32, else bf16
+  std::int64_t pass_tokens = 512;  // tokens of one forward pass: prompts are cut into these
+  std::vector<std::string>
+      ignore_config;               // config.json keys that Nibble does not understand and the caller vouches for
+  std::uint64_t memory_limit = 0;  // bytes a load may plan with; 0: what this machine has free
   Progress progress;
 };
 
 struct ModelDescription {
   std::string architecture, model_type, container;  // container: "safetensors", "gguf"
-  bool runs = false;                       // false: inspect and estimate only; `why_not` says why
+  bool runs = false;                                // false: inspect and estimate only; `why_not` says why
   std::string why_not;
   std::uint64_t parameters = 0;
-  std::uint64_t file_bytes = 0;            // of the weight files
-  std::map<std::string, std::uint64_t> bytes_by_dtype;   // as stored: {"BF16": 31472384}
-  std::map<std::string, std::uint64_t> bytes_by_class;   // "linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"
-  std::string precision;                   // "bf16", "nf4 double-quant", "Q4_1"
+  std::uint64_t file_bytes = 0;                         // of the weight files
+  std::map<std::string, std::uint64_t> bytes_by_dtype;  // as stored: {"BF16": 31472384}
+  std::map<std::string, std::uint64_t>
+      bytes_by_class;     // "linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"
+  std::string precision;  // "bf16", "nf4 double-quant", "Q4_1"
   std::int64_t layers = 0, hidden_size = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0, max_positions = 0;
   bool tied_embeddings = false, has_chat_template = false;
-  std::string tokenizer;                   // kind, or empty with `tokenizer_problem`
+  std::string tokenizer;  // kind, or empty with `tokenizer_problem`
   std::string tokenizer_problem;
-  std::vector<std::string> not_understood; // tensors that no module claims
+  std::vector<std::string> not_understood;  // tensors that no module claims
 };
 
 class Model {
@@ -60,9 +62,9 @@ class Model {
   // Headers only; works on architectures that cannot be run.
   static Result<ModelDescription> inspect(const std::filesystem::path& path);
 
-  MemoryReport memory() const;                // now
+  MemoryReport memory() const;  // now
   const QuantizationConfig& precision() const;
-  std::string device() const;                 // "cpu avx512_vnni_bf16, 2 threads"
+  std::string device() const;  // "cpu avx512_vnni_bf16, 2 threads"
   double load_seconds() const;
   std::int64_t max_positions() const;
   std::int64_t vocabulary_size() const;

@@ -23,6 +23,7 @@ struct QuantizeReport {
 };
 
 // Streams tensor by tensor. `out` appears only when complete; it must not exist or be empty.
-Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& model, const std::filesystem::path& out, const QuantizeCheckpointOptions& options = {});
+Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& model, const std::filesystem::path& out,
+                                           const QuantizeCheckpointOptions& options = {});
 
 }  // namespace nibble

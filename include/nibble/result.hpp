@@ -81,14 +81,14 @@ class [[nodiscard]] Result<void> {
 #define NIBBLE_JOIN(a, b) NIBBLE_JOIN_(a, b)
 
 // NIBBLE_TRY(auto x, expression): x is the value, or the error is returned upward.
-#define NIBBLE_TRY(declaration, ...)                                              \
-  auto NIBBLE_JOIN(nibble_try_, __LINE__) = (__VA_ARGS__);                        \
+#define NIBBLE_TRY(declaration, ...)                                                          \
+  auto NIBBLE_JOIN(nibble_try_, __LINE__) = (__VA_ARGS__);                                    \
   if (!NIBBLE_JOIN(nibble_try_, __LINE__)) return NIBBLE_JOIN(nibble_try_, __LINE__).error(); \
   declaration = std::move(NIBBLE_JOIN(nibble_try_, __LINE__)).value()
 
 // NIBBLE_CHECK(expression): the same for Result<void>.
-#define NIBBLE_CHECK(...)                                              \
-  do {                                                                 \
+#define NIBBLE_CHECK(...)                                                                 \
+  do {                                                                                    \
     if (auto nibble_check_ = (__VA_ARGS__); !nibble_check_) return nibble_check_.error(); \
   } while (0)
 

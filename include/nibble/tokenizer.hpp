@@ -27,7 +27,8 @@ class TextTokenizer {
   std::int64_t vocabulary_size() const;
   std::string_view kind() const;  // "byte-level BPE", "SentencePiece BPE"
 
-  explicit TextTokenizer(std::shared_ptr<const Tokenizer> implementation) : implementation_(std::move(implementation)) {}
+  explicit TextTokenizer(std::shared_ptr<const Tokenizer> implementation)
+      : implementation_(std::move(implementation)) {}
   const Tokenizer& implementation() const { return *implementation_; }
 
  private:

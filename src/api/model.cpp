@@ -12,11 +12,15 @@ Result<Model> Model::load(const std::filesystem::path& path, LoadOptions options
 
 MemoryReport Model::memory() const { return implementation_->memory(); }
 const QuantizationConfig& Model::precision() const { return implementation_->precision; }
-std::string Model::device() const { return fmt::format("{}, {} threads", implementation_->backend->name(), implementation_->threads); }
+std::string Model::device() const {
+  return fmt::format("{}, {} threads", implementation_->backend->name(), implementation_->threads);
+}
 double Model::load_seconds() const { return implementation_->load_seconds; }
 std::int64_t Model::max_positions() const { return implementation_->transformer->config().max_positions; }
 std::int64_t Model::vocabulary_size() const { return implementation_->transformer->config().vocab_size; }
-bool Model::has_chat_template() const { return implementation_->checkpoint && !implementation_->checkpoint->chat_template().empty(); }
+bool Model::has_chat_template() const {
+  return implementation_->checkpoint && !implementation_->checkpoint->chat_template().empty();
+}
 
 Result<TextTokenizer> Model::tokenizer() const {
   NIBBLE_TRY(auto tokenizer, tokenizer_of(*implementation_));
@@ -34,8 +38,12 @@ Result<TextTokenizer> TextTokenizer::load(const std::filesystem::path& path) {
   return TextTokenizer(std::shared_ptr<const Tokenizer>(std::move(tokenizer)));
 }
 
-std::vector<std::int32_t> TextTokenizer::encode(std::string_view text, bool add_special, bool parse_special) const { return implementation_->encode(text, {add_special, parse_special}); }
-std::string TextTokenizer::decode(std::span<const std::int32_t> ids, bool skip_special) const { return implementation_->decode(ids, skip_special); }
+std::vector<std::int32_t> TextTokenizer::encode(std::string_view text, bool add_special, bool parse_special) const {
+  return implementation_->encode(text, {add_special, parse_special});
+}
+std::string TextTokenizer::decode(std::span<const std::int32_t> ids, bool skip_special) const {
+  return implementation_->decode(ids, skip_special);
+}
 std::int64_t TextTokenizer::vocabulary_size() const { return implementation_->vocabulary_size(); }
 std::string_view TextTokenizer::kind() const { return implementation_->kind(); }
 

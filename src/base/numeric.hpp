@@ -1,4 +1,5 @@
-// 16-bit floats as bits. Conversions round to nearest, ties to even, and are exact in the other direction; NaN stays NaN.
+// 16-bit floats as bits. Conversions round to nearest, ties to even, and are exact in the other direction; NaN stays
+// NaN.
 #pragma once
 
 #include <bit>

@@ -62,7 +62,8 @@ struct ThreadPool::State {
   void loop(int thread) {
     std::uint64_t seen = 0;
     for (;;) {
-      for (int spin = 0; generation.load(std::memory_order_acquire) == seen && spin < spins_before_sleep; ++spin) pause_briefly();
+      for (int spin = 0; generation.load(std::memory_order_acquire) == seen && spin < spins_before_sleep; ++spin)
+        pause_briefly();
       if (generation.load(std::memory_order_acquire) == seen) {
         std::unique_lock lock(mutex);
         sleeping.fetch_add(1);

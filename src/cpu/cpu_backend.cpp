@@ -17,12 +17,17 @@ namespace nibble {
 namespace {
 
 WeightKind kind_of(std::string_view format) {
-  return format == Fp32::name ? WeightKind::f32 : format == Fp16::name ? WeightKind::f16 : format == Bf16::name ? WeightKind::bf16 : format == Int8::name ? WeightKind::int8 : WeightKind::table;
+  return format == Fp32::name   ? WeightKind::f32
+         : format == Fp16::name ? WeightKind::f16
+         : format == Bf16::name ? WeightKind::bf16
+         : format == Int8::name ? WeightKind::int8
+                                : WeightKind::table;
 }
 
 // Computes on the canonical bytes where they lie.
 struct CpuWeight final : PreparedWeight {
-  CpuWeight(const Weight& weight, const ComputeOptions& options) : weight(weight), options(options), kind(kind_of(weight.format)), table(rounded_table(weight, options.compute)) {
+  CpuWeight(const Weight& weight, const ComputeOptions& options)
+      : weight(weight), options(options), kind(kind_of(weight.format)), table(rounded_table(weight, options.compute)) {
     expand = weight.cols % chunk != 0 || (kind == WeightKind::table && weight.cols % weight.block_size != 0);
   }
   const Weight& canonical() const override { return weight; }
@@ -39,13 +44,18 @@ void store_cache(const CacheView& cache, std::int64_t head, std::int64_t positio
     std::memcpy(static_cast<float*>(cache.data) + at, from, std::size_t(cache.head_dim) * sizeof(float));
   } else {
     auto* to = static_cast<std::uint16_t*>(cache.data) + at;
-    for (std::int64_t i = 0; i < cache.head_dim; ++i) to[i] = cache.dtype == DType::bf16 ? float_to_bf16(from[i]) : float_to_f16(from[i]);
+    for (std::int64_t i = 0; i < cache.head_dim; ++i)
+      to[i] = cache.dtype == DType::bf16 ? float_to_bf16(from[i]) : float_to_f16(from[i]);
   }
 }
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const Kernels& kernels, int threads) : kernels_(kernels), pool_(threads), name_(fmt::format("cpu {}", kernels.name)), scratch_(std::size_t(pool_.size())) {}
+  CpuBackend(const Kernels& kernels, int threads)
+      : kernels_(kernels),
+        pool_(threads),
+        name_(fmt::format("cpu {}", kernels.name)),
+        scratch_(std::size_t(pool_.size())) {}
 
   std::string_view name() const override { return name_; }
   Allocator& memory() override { return memory_; }
@@ -63,12 +73,15 @@ class CpuBackend final : public Backend {
     call.weight = &w.weight, call.kind = w.kind, call.expand = w.expand, call.table = w.table.data();
     call.m = x.rows, call.chunks = (x.cols + chunk - 1) / chunk;
     call.y = y.row(0), call.y_stride = y.stride, call.bias = bias, call.add = add;
-    if (w.kind == WeightKind::int8) arrange_int8(w, x, call);
-    else arrange(w, x, call);
+    if (w.kind == WeightKind::int8)
+      arrange_int8(w, x, call);
+    else
+      arrange(w, x, call);
 
     const std::int64_t panel_bytes = linear_scratch_bytes(call.chunks * chunk);
     // Many small pieces for an even end, but each worth its hand-out.
-    const std::int64_t panels = (w.weight.rows + panel_rows - 1) / panel_rows, step = std::clamp<std::int64_t>(panels / (pool_.size() * 8), 1, 8);
+    const std::int64_t panels = (w.weight.rows + panel_rows - 1) / panel_rows,
+                       step = std::clamp<std::int64_t>(panels / (pool_.size() * 8), 1, 8);
     pool_.run((panels + step - 1) / step, [&](std::int64_t piece, int thread) {
       const std::int64_t first = piece * step * panel_rows, count = std::min(step * panel_rows, w.weight.rows - first);
       kernels_.linear(call, first, count, scratch(thread, panel_bytes));
@@ -82,7 +95,8 @@ class CpuBackend final : public Backend {
   void rms_norm(TensorView x, std::span<const float> gain, float eps, TensorView out) override {
     const auto width = std::int64_t(gain.size());
     over_rows(x.rows, x.cols, [&](std::int64_t r) {
-      for (std::int64_t first = 0; first < x.cols; first += width) kernels_.rms_norm(x.row(r) + first, gain.data(), width, eps, out.row(r) + first);
+      for (std::int64_t first = 0; first < x.cols; first += width)
+        kernels_.rms_norm(x.row(r) + first, gain.data(), width, eps, out.row(r) + first);
     });
   }
 
@@ -117,24 +131,29 @@ class CpuBackend final : public Backend {
       longest = std::max(longest, p.past + p.q.rows);
       // Late queries see most; they go first, so that threads end together.
       for (std::int64_t last = (p.q.rows + queries - 1) / queries; last-- > 0;)
-        for (std::int64_t h = 0; h < p.heads; ++h) tasks.push_back({&p, h, last * queries, std::min(queries, p.q.rows - last * queries)});
+        for (std::int64_t h = 0; h < p.heads; ++h)
+          tasks.push_back({&p, h, last * queries, std::min(queries, p.q.rows - last * queries)});
     }
     const std::int64_t bytes = (longest + 16) * std::int64_t(sizeof(float));
     const auto attend = [&](std::int64_t piece, int thread) {
       const Task& task = tasks[std::size_t(piece)];
-      if (task.problem->keys.head_dim % kernels_.lanes != 0) return attend_plain(*task.problem, task.head, task.first, task.count);
-      kernels_.attention({task.problem, task.head, task.first, task.count}, reinterpret_cast<float*>(scratch(thread, bytes)));
+      if (task.problem->keys.head_dim % kernels_.lanes != 0)
+        return attend_plain(*task.problem, task.head, task.first, task.count);
+      kernels_.attention({task.problem, task.head, task.first, task.count},
+                         reinterpret_cast<float*>(scratch(thread, bytes)));
     };
     pool_.run(std::int64_t(tasks.size()), attend);
   }
 
   void silu_mul(TensorView gate, TensorView up, TensorView out) override {
-    over_rows(gate.rows, gate.cols, [&](std::int64_t r) { kernels_.silu_mul(gate.row(r), up.row(r), gate.cols, out.row(r)); });
+    over_rows(gate.rows, gate.cols,
+              [&](std::int64_t r) { kernels_.silu_mul(gate.row(r), up.row(r), gate.cols, out.row(r)); });
   }
 
   void upload(const void* host, void* device, std::size_t bytes) override { std::memcpy(device, host, bytes); }
   void download(TensorView from, float* host) override {
-    for (std::int64_t r = 0; r < from.rows; ++r) std::memcpy(host + r * from.cols, from.row(r), std::size_t(from.cols) * sizeof(float));
+    for (std::int64_t r = 0; r < from.rows; ++r)
+      std::memcpy(host + r * from.cols, from.row(r), std::size_t(from.cols) * sizeof(float));
   }
   void synchronize() override {}
 
@@ -154,7 +173,8 @@ class CpuBackend final : public Backend {
 
   std::byte* scratch(int thread, std::int64_t bytes) { return grown(scratch_[std::size_t(thread)], bytes); }
 
-  // Working memory that only grows; 64-byte aligned. Beyond what the machine has, the program ends: every size was checked at load.
+  // Working memory that only grows; 64-byte aligned. Beyond what the machine has, the program ends: every size was
+  // checked at load.
   std::byte* grown(Buffer& buffer, std::int64_t bytes) {
     if (std::int64_t(buffer.bytes()) < bytes) {
       auto taken = Buffer::take(scratch_memory_, std::size_t(bytes), Purpose::workspace);
@@ -167,12 +187,15 @@ class CpuBackend final : public Backend {
   void arrange(const CpuWeight& w, TensorView x, LinearCall& call) {
     const DType compute = w.options.compute;
     call.form = Activations::f32;
-    if (w.kind == WeightKind::table && !w.expand) call.form = compute == DType::bf16 ? kernels_.table_bf16 : Activations::f32_paired;
+    if (w.kind == WeightKind::table && !w.expand)
+      call.form = compute == DType::bf16 ? kernels_.table_bf16 : Activations::f32_paired;
     if (w.kind == WeightKind::bf16 && !w.expand && compute == DType::bf16) call.form = kernels_.dense_bf16;
     const bool words = call.form == Activations::bf16 || call.form == Activations::bf16_paired;
     call.x_stride = call.chunks * chunk * (words ? 2 : 4);
     std::byte* out = grown(x_, call.x_stride * call.m);
-    over_rows(call.m, x.cols, [&](std::int64_t r) { kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, compute, out + r * call.x_stride); });
+    over_rows(call.m, x.cols, [&](std::int64_t r) {
+      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, compute, out + r * call.x_stride);
+    });
     call.x = out;
   }
 
@@ -182,7 +205,9 @@ class CpuBackend final : public Backend {
     x_scales_.assign(std::size_t(call.m), 0);
     start_.resize(std::size_t(call.m * 16));
     flags_.assign(std::size_t(call.m * x.cols), 0);
-    over_rows(call.m, x.cols, [&](std::int64_t r) { x_scales_[std::size_t(r)] = kernels_.scan_int8(x.row(r), x.cols, threshold, flags_.data() + r * x.cols); });
+    over_rows(call.m, x.cols, [&](std::int64_t r) {
+      x_scales_[std::size_t(r)] = kernels_.scan_int8(x.row(r), x.cols, threshold, flags_.data() + r * x.cols);
+    });
     for (std::int64_t r = 1; r < call.m; ++r)
       for (std::int64_t i = 0; i < x.cols; ++i) flags_[std::size_t(i)] |= flags_[std::size_t(r * x.cols + i)];
     columns_list_.clear();
@@ -194,8 +219,11 @@ class CpuBackend final : public Backend {
     outliers_.assign(std::size_t(call.m * call.outliers_padded), 0);
     std::byte* out = grown(x_, call.x_stride * call.m);
     over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.encode_int8(x.row(r), x.cols, call.chunks, x_scales_[std::size_t(r)], flags_.data(), reinterpret_cast<std::int8_t*>(out + r * call.x_stride), start_.data() + r * 16);
-      for (std::int64_t i = 0; i < call.outliers; ++i) outliers_[std::size_t(r * call.outliers_padded + i)] = round_to(w.options.compute, x.row(r)[columns_list_[std::size_t(i)]]);
+      kernels_.encode_int8(x.row(r), x.cols, call.chunks, x_scales_[std::size_t(r)], flags_.data(),
+                           reinterpret_cast<std::int8_t*>(out + r * call.x_stride), start_.data() + r * 16);
+      for (std::int64_t i = 0; i < call.outliers; ++i)
+        outliers_[std::size_t(r * call.outliers_padded + i)] =
+            round_to(w.options.compute, x.row(r)[columns_list_[std::size_t(i)]]);
     });
     call.x = out, call.x_scales = x_scales_.data(), call.x_start = start_.data();
     call.x_outliers = outliers_.data(), call.outlier_columns = columns_list_.data();
@@ -215,10 +243,12 @@ class CpuBackend final : public Backend {
         weights[std::size_t(s)] = dot * p.scale;
         highest = std::max(highest, weights[std::size_t(s)]);
       }
-      for (std::int64_t s = first; s <= last; ++s) total += weights[std::size_t(s)] = std::exp(weights[std::size_t(s)] - highest);
+      for (std::int64_t s = first; s <= last; ++s)
+        total += weights[std::size_t(s)] = std::exp(weights[std::size_t(s)] - highest);
       for (std::int64_t i = 0; i < dim; ++i) {
         float sum = 0;
-        for (std::int64_t s = first; s <= last; ++s) sum += weights[std::size_t(s)] * cache_value(p.values, kv_head, s, i);
+        for (std::int64_t s = first; s <= last; ++s)
+          sum += weights[std::size_t(s)] * cache_value(p.values, kv_head, s, i);
         p.out.row(t)[head * dim + i] = sum / total;
       }
     }
@@ -238,7 +268,9 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::int64_t linear_scratch_bytes(std::int64_t k) { return panel_rows * (k / 32 + k) * std::int64_t(sizeof(float)) + 64; }
+std::int64_t linear_scratch_bytes(std::int64_t k) {
+  return panel_rows * (k / 32 + k) * std::int64_t(sizeof(float)) + 64;
+}
 
 namespace {
 
@@ -249,7 +281,8 @@ struct Target {
 };
 // Best first.
 constexpr Target targets[] = {
-    {"avx512_vnni_bf16", [](const CpuFeatures& f) { return f.avx512 && f.avx512_vnni && f.avx512_bf16; }, avx512_vnni_bf16_kernels},
+    {"avx512_vnni_bf16", [](const CpuFeatures& f) { return f.avx512 && f.avx512_vnni && f.avx512_bf16; },
+     avx512_vnni_bf16_kernels},
     {"avx512", [](const CpuFeatures& f) { return f.avx512; }, avx512_kernels},
     {"avx2", [](const CpuFeatures& f) { return f.avx2; }, avx2_kernels},
 };
@@ -264,13 +297,20 @@ const Kernels* find_kernels(std::string_view name) {
 }
 
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
-  if (options.threads < 0 || options.threads > 1024) return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024 (0: all cores)", options.threads);
+  if (options.threads < 0 || options.threads > 1024)
+    return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024 (0: all cores)", options.threads);
   if (options.target != "reference")
-    if (const Kernels* kernels = find_kernels(options.target)) return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, options.threads));
-  if (options.target.empty() || options.target == "scalar" || options.target == "reference") return make_reference_backend();
+    if (const Kernels* kernels = find_kernels(options.target))
+      return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, options.threads));
+  if (options.target.empty() || options.target == "scalar" || options.target == "reference")
+    return make_reference_backend();
   for (const Target& target : targets)
-    if (target.name == options.target) return error(Errc::unsupported, "this processor has no {}; leave the target out to take the best it has", options.target);
-  return error(Errc::bad_request, "CPU target \"{}\" is not known; choose avx512_vnni_bf16, avx512, avx2 or scalar (the plain reference)", options.target);
+    if (target.name == options.target)
+      return error(Errc::unsupported, "this processor has no {}; leave the target out to take the best it has",
+                   options.target);
+  return error(Errc::bad_request,
+               "CPU target \"{}\" is not known; choose avx512_vnni_bf16, avx512, avx2 or scalar (the plain reference)",
+               options.target);
 }
 
 }  // namespace nibble

@@ -9,8 +9,9 @@
 namespace nibble {
 
 struct CpuOptions {
-  int threads = 0;     // 0: every core this process may use
-  std::string target;  // "reference", "scalar", "avx2", "avx512", "avx512_vnni_bf16"; empty: the best this processor has
+  int threads = 0;  // 0: every core this process may use
+  std::string
+      target;  // "reference", "scalar", "avx2", "avx512", "avx512_vnni_bf16"; empty: the best this processor has
 };
 
 // bad_request if the target is unknown or this processor lacks it.

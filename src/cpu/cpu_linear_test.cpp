@@ -36,12 +36,16 @@ std::vector<float> random_values(std::size_t count, unsigned seed, float scale =
 }
 
 struct Problem {
-  Problem(const Case& c, std::int64_t rows, std::int64_t cols, std::int64_t m) : m(m), options{.compute = c.compute}, pool(1) {
+  Problem(const Case& c, std::int64_t rows, std::int64_t cols, std::int64_t m)
+      : m(m), options{.compute = c.compute}, pool(1) {
     const auto values = random_values(std::size_t(rows * cols), 7, 0.05f);
-    auto made = allocate_quantized(memory, {.format = c.format, .block_size = c.block, .double_quant = c.nested}, rows, cols, Purpose::linear_weights, Purpose::scales);
+    auto made = allocate_quantized(memory, {.format = c.format, .block_size = c.block, .double_quant = c.nested}, rows,
+                                   cols, Purpose::linear_weights, Purpose::scales);
     EXPECT_TRUE(made) << (made ? "" : made.error().message);
     quantized = std::move(*made);
-    EXPECT_TRUE(quantize([&](std::int64_t first, std::int64_t count, float* out) { std::memcpy(out, values.data() + first, std::size_t(count) * 4); }, quantized, pool));
+    EXPECT_TRUE(quantize([&](std::int64_t first, std::int64_t count,
+                             float* out) { std::memcpy(out, values.data() + first, std::size_t(count) * 4); },
+                         quantized, pool));
     x = random_values(std::size_t(m * cols), 11);
     for (std::size_t i = 5; i < x.size(); i += 97) x[i] *= 8;  // some reach the outlier threshold
     bias = random_values(std::size_t(rows), 13);
@@ -54,7 +58,8 @@ struct Problem {
     auto prepared = backend.prepare(weight(), options);
     const std::int64_t n = weight().rows, k = weight().cols;
     std::vector<float> y(before.begin() + first * n, before.begin() + (first + count) * n);
-    backend.linear(**prepared, {x.data() + first * k, DType::f32, count, k}, {y.data(), DType::f32, count, n}, bias.data(), add);
+    backend.linear(**prepared, {x.data() + first * k, DType::f32, count, k}, {y.data(), DType::f32, count, n},
+                   bias.data(), add);
     return y;
   }
 
@@ -78,13 +83,15 @@ std::vector<Case> cases() {
 }
 
 std::string describe(const Case& c, const std::string& target, std::int64_t rows, std::int64_t cols, std::int64_t m) {
-  return fmt::format("{} {} block {} nested {} compute {} shape {}x{} x {}", target, c.format, c.block, c.nested, name_of(c.compute), rows, cols, m);
+  return fmt::format("{} {} block {} nested {} compute {} shape {}x{} x {}", target, c.format, c.block, c.nested,
+                     name_of(c.compute), rows, cols, m);
 }
 
-// Each fp32 sum of n terms, in any order and with one rounding of the product, the scale and the sum, differs from the exact
-// one by at most gamma(n + 4) * sum |x w| (Higham, "Accuracy and Stability", 3.1). bf16 instructions flush denormals,
-// which is far below that.
-void expect_close(const Problem& p, const std::vector<float>& got, const std::vector<float>& want, const std::string& what) {
+// Each fp32 sum of n terms, in any order and with one rounding of the product, the scale and the sum, differs from the
+// exact one by at most gamma(n + 4) * sum |x w| (Higham, "Accuracy and Stability", 3.1). bf16 instructions flush
+// denormals, which is far below that.
+void expect_close(const Problem& p, const std::vector<float>& got, const std::vector<float>& want,
+                  const std::string& what) {
   const Weight& w = p.weight();
   const double u = 0x1p-24, terms = double(w.cols) + 8, gamma = terms * u / (1 - terms * u);
   const auto table = rounded_table(w, p.options.compute);
@@ -93,7 +100,8 @@ void expect_close(const Problem& p, const std::vector<float>& got, const std::ve
     decode_row(w, c, row.data(), table.data());
     for (std::int64_t r = 0; r < p.m; ++r) {
       double size = std::fabs(p.bias[std::size_t(c)]) + std::fabs(p.before[std::size_t(r * w.rows + c)]);
-      for (std::int64_t i = 0; i < w.cols; ++i) size += std::fabs(double(p.x[std::size_t(r * w.cols + i)]) * row[std::size_t(i)]);
+      for (std::int64_t i = 0; i < w.cols; ++i)
+        size += std::fabs(double(p.x[std::size_t(r * w.cols + i)]) * row[std::size_t(i)]);
       const auto at = std::size_t(r * w.rows + c);
       ASSERT_LE(std::fabs(double(got[at]) - want[at]), gamma * size * 1.01) << what << " row " << r << " column " << c;
     }
@@ -124,7 +132,8 @@ TEST(CpuLinear, TheSameBitsForAnyNumberOfThreads) {
         for (const std::int64_t m : {1, 6, 37}) {
           Problem p(c, 172, 256, m);
           const auto a = p.product(**one, 0, m), b = p.product(**many, 0, m);
-          ASSERT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0) << describe(c, target, 172, 256, m) << " threads " << threads;
+          ASSERT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0)
+              << describe(c, target, 172, 256, m) << " threads " << threads;
         }
     }
   }
@@ -141,7 +150,8 @@ TEST(CpuLinear, ARowGivesTheSameBitsAloneAndBesideOthers) {
           const auto together = p.product(**backend, 0, m);
           for (std::int64_t r = 0; r < m; ++r) {
             const auto alone = p.product(**backend, r, 1);
-            ASSERT_EQ(std::memcmp(alone.data(), together.data() + r * 52, 52 * sizeof(float)), 0) << describe(c, target, 52, cols, m) << " row " << r;
+            ASSERT_EQ(std::memcmp(alone.data(), together.data() + r * 52, 52 * sizeof(float)), 0)
+                << describe(c, target, 52, cols, m) << " row " << r;
           }
         }
   }
@@ -158,7 +168,11 @@ TEST(CpuLinear, Int8WithoutOutliersIsTheExactIntegerProductScaledOnce) {
     for (std::int64_t r = 0; r < 3; ++r)
       for (std::int64_t c = 0; c < 20; ++c) {
         const double want = 2.0 * 128 * p.weight().scales[std::size_t(c)] + p.bias[std::size_t(c)];
-        EXPECT_NEAR(y[std::size_t(r * 20 + c)], want, 4 * 0x1p-24 * (std::fabs(want) + 2 * std::fabs(p.bias[std::size_t(c)]) + 256 * p.weight().scales[std::size_t(c)])) << target;
+        EXPECT_NEAR(
+            y[std::size_t(r * 20 + c)], want,
+            4 * 0x1p-24 *
+                (std::fabs(want) + 2 * std::fabs(p.bias[std::size_t(c)]) + 256 * p.weight().scales[std::size_t(c)]))
+            << target;
       }
   }
 }
@@ -169,13 +183,15 @@ TEST(CpuLinear, AViewWithAStrideReadsAndWritesOnlyItsColumns) {
     Problem p({"nf4"}, 64, 128, 3);
     const auto want = p.product(**backend, 0, 3, false);
     std::vector<float> wide_x(3 * 200, 1e30f), wide_y(3 * 100, 42);
-    for (std::int64_t r = 0; r < 3; ++r) std::memcpy(wide_x.data() + r * 200, p.x.data() + r * 128, 128 * sizeof(float));
+    for (std::int64_t r = 0; r < 3; ++r)
+      std::memcpy(wide_x.data() + r * 200, p.x.data() + r * 128, 128 * sizeof(float));
     TensorView x(wide_x.data(), DType::f32, 3, 200), y(wide_y.data(), DType::f32, 3, 100);
     auto prepared = (*backend)->prepare(p.weight(), p.options);
     (*backend)->linear(**prepared, x.columns_from(0, 128), y.columns_from(10, 64), p.bias.data(), false);
     for (std::int64_t r = 0; r < 3; ++r)
       for (std::int64_t c = 0; c < 100; ++c)
-        ASSERT_EQ(wide_y[std::size_t(r * 100 + c)], c < 10 || c >= 74 ? 42.0f : want[std::size_t(r * 64 + c - 10)]) << target;
+        ASSERT_EQ(wide_y[std::size_t(r * 100 + c)], c < 10 || c >= 74 ? 42.0f : want[std::size_t(r * 64 + c - 10)])
+            << target;
   }
 }
 

@@ -1,8 +1,9 @@
 // What an instruction set offers: the table of functions that every target fills and the backend calls.
 //
 // One order of sums for everything. The sum over k of x*w is cut into chunks of 64; each lane of a vector sums its own
-// elements over all chunks, and the lanes are added in one fixed tree at the end. A single row (generation) and a tile of
-// rows (prefill) do exactly that, so a row's result depends neither on how many rows are computed beside it nor on threads.
+// elements over all chunks, and the lanes are added in one fixed tree at the end. A single row (generation) and a tile
+// of rows (prefill) do exactly that, so a row's result depends neither on how many rows are computed beside it nor on
+// threads.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +13,11 @@
 
 namespace nibble {
 
-inline constexpr std::int64_t chunk = 64;        // elements of k that are handled together
-inline constexpr std::int64_t panel_rows = 16;   // weight rows that are expanded together into a thread's scratch
+inline constexpr std::int64_t chunk = 64;       // elements of k that are handled together
+inline constexpr std::int64_t panel_rows = 16;  // weight rows that are expanded together into a thread's scratch
 
-// How rows of x are laid out for a product. `paired`: within each chunk the even elements come first, then the odd ones,
-// as the two nibbles of a byte come out of a vector of bytes.
+// How rows of x are laid out for a product. `paired`: within each chunk the even elements come first, then the odd
+// ones, as the two nibbles of a byte come out of a vector of bytes.
 enum class Activations : std::uint8_t { f32, f32_paired, bf16, bf16_paired, int8 };
 
 enum class WeightKind : std::uint8_t { f32, f16, bf16, int8, table };
@@ -25,18 +26,18 @@ struct LinearCall {
   const Weight* weight = nullptr;
   WeightKind kind = WeightKind::f32;
   Activations form = Activations::f32;
-  const std::byte* x = nullptr;             // m rows of `chunks` chunks, zero-padded
+  const std::byte* x = nullptr;                  // m rows of `chunks` chunks, zero-padded
   std::int64_t x_stride = 0, m = 0, chunks = 0;  // stride in bytes
-  bool expand = false;                      // rows are not whole chunks, or blocks straddle them: decode to fp32 first
-  const float* table = nullptr;             // 16 values rounded to the compute type
+  bool expand = false;           // rows are not whole chunks, or blocks straddle them: decode to fp32 first
+  const float* table = nullptr;  // 16 values rounded to the compute type
   // int8: scale of each row, 16 start values per row, and the columns that are multiplied in floating point
   const float* x_scales = nullptr;
   const std::int32_t* x_start = nullptr;
-  const float* x_outliers = nullptr;        // m rows of `outliers_padded`
+  const float* x_outliers = nullptr;  // m rows of `outliers_padded`
   const std::int32_t* outlier_columns = nullptr;
   std::int64_t outliers = 0, outliers_padded = 0;
   float* y = nullptr;
-  std::int64_t y_stride = 0;                // in floats
+  std::int64_t y_stride = 0;  // in floats
   const float* bias = nullptr;
   bool add = false;
 };
@@ -52,11 +53,14 @@ struct Kernels {
   std::int64_t lanes = 0;
   void (*linear)(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch);
   // One row of x into the call's form; `rounding` is the compute type.
-  void (*arrange)(const float* x, std::int64_t k, std::int64_t chunks, Activations form, DType rounding, std::byte* out);
-  // int8, in two steps because outlier columns are a property of all rows: the largest |value| below the threshold (0: no
-  // threshold) and flags of columns that reach it; then codes (flagged columns are 0) and the start values of the sums.
+  void (*arrange)(const float* x, std::int64_t k, std::int64_t chunks, Activations form, DType rounding,
+                  std::byte* out);
+  // int8, in two steps because outlier columns are a property of all rows: the largest |value| below the threshold (0:
+  // no threshold) and flags of columns that reach it; then codes (flagged columns are 0) and the start values of the
+  // sums.
   float (*scan_int8)(const float* x, std::int64_t k, float threshold, std::uint8_t* flags);
-  void (*encode_int8)(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags, std::int8_t* codes, std::int32_t* start);
+  void (*encode_int8)(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags,
+                      std::int8_t* codes, std::int32_t* start);
   void (*rms_norm)(const float* x, const float* gain, std::int64_t width, float eps, float* out);
   void (*silu_mul)(const float* gate, const float* up, std::int64_t count, float* out);
   void (*attention)(const AttentionCall& call, float* scratch);  // scratch: one float per visible position

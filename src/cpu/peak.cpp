@@ -17,15 +17,15 @@ namespace {
 // Twelve independent sums hide the latency of two units of depth four or five. They are variables with names, since an
 // array might be kept in memory; the empty assembler statement keeps the loop from being folded.
 constexpr std::int64_t rounds = 2'000'000;
-#define NIBBLE_PEAK_LOOP(Vector, start, registers, step)                                                      \
-  Vector a = start, b = start, c = start, d = start, e = start, f = start;                                    \
-  Vector g = start, h = start, i = start, j = start, k = start, l = start;                                    \
-  for (std::int64_t r = 0; r < rounds; ++r) {                                                                 \
-    a = step(a), b = step(b), c = step(c), d = step(d), e = step(e), f = step(f);                             \
-    g = step(g), h = step(h), i = step(i), j = step(j), k = step(k), l = step(l);                             \
-    asm volatile("" : "+" registers(a), "+" registers(b), "+" registers(c), "+" registers(d));                \
-    asm volatile("" : "+" registers(e), "+" registers(f), "+" registers(g), "+" registers(h));                \
-    asm volatile("" : "+" registers(i), "+" registers(j), "+" registers(k), "+" registers(l));                \
+#define NIBBLE_PEAK_LOOP(Vector, start, registers, step)                                       \
+  Vector a = start, b = start, c = start, d = start, e = start, f = start;                     \
+  Vector g = start, h = start, i = start, j = start, k = start, l = start;                     \
+  for (std::int64_t r = 0; r < rounds; ++r) {                                                  \
+    a = step(a), b = step(b), c = step(c), d = step(d), e = step(e), f = step(f);              \
+    g = step(g), h = step(h), i = step(i), j = step(j), k = step(k), l = step(l);              \
+    asm volatile("" : "+" registers(a), "+" registers(b), "+" registers(c), "+" registers(d)); \
+    asm volatile("" : "+" registers(e), "+" registers(f), "+" registers(g), "+" registers(h)); \
+    asm volatile("" : "+" registers(i), "+" registers(j), "+" registers(k), "+" registers(l)); \
   }
 
 #pragma GCC push_options
@@ -76,7 +76,8 @@ double best_rate(double work, Job job) {
 
 double arithmetic_rate(int threads, int operations_per_step, void (*loop)()) {
   ThreadPool pool(threads);
-  return best_rate(double(pool.size()) * double(rounds) * 12 * operations_per_step, [&] { pool.run(pool.size(), [&](std::int64_t, int) { loop(); }); });
+  return best_rate(double(pool.size()) * double(rounds) * 12 * operations_per_step,
+                   [&] { pool.run(pool.size(), [&](std::int64_t, int) { loop(); }); });
 }
 
 }  // namespace
@@ -108,12 +109,17 @@ double measure_fma_peak(int threads) {
   return features.avx2 ? arithmetic_rate(threads, 16, fp32_loop_256) : arithmetic_rate(threads, 8, fp32_loop_128);
 }
 
-double measure_bf16_peak(int threads) { return cpu_features().avx512_bf16 ? arithmetic_rate(threads, 64, bf16_loop) : 0; }
+double measure_bf16_peak(int threads) {
+  return cpu_features().avx512_bf16 ? arithmetic_rate(threads, 64, bf16_loop) : 0;
+}
 
-double measure_int8_peak(int threads) { return cpu_features().avx512_vnni ? arithmetic_rate(threads, 128, int8_loop) : 0; }
+double measure_int8_peak(int threads) {
+  return cpu_features().avx512_vnni ? arithmetic_rate(threads, 128, int8_loop) : 0;
+}
 
 Peaks measure_peaks(int threads) {
-  return {threads > 0 ? threads : usable_cores(), measure_read_bandwidth(threads), measure_fma_peak(threads), measure_bf16_peak(threads), measure_int8_peak(threads)};
+  return {threads > 0 ? threads : usable_cores(), measure_read_bandwidth(threads), measure_fma_peak(threads),
+          measure_bf16_peak(threads), measure_int8_peak(threads)};
 }
 
 }  // namespace nibble

@@ -30,7 +30,8 @@ std::uint64_t total_memory() {
 }
 
 std::uint64_t available_memory() {
-  const std::uint64_t machine = from_meminfo("MemAvailable:"), limit = from_cgroup("memory.max"), used = from_cgroup("memory.current");
+  const std::uint64_t machine = from_meminfo("MemAvailable:"), limit = from_cgroup("memory.max"),
+                      used = from_cgroup("memory.current");
   if (!limit) return machine;
   // The cgroup counts page cache as used, but gives it back on demand; taking half of it is the cautious reading.
   return std::min(machine, limit > used / 2 ? limit - used / 2 : 0);

@@ -14,7 +14,8 @@ namespace {
 // Walks the modules once, in the order of the forward pass.
 class Loader {
  public:
-  Loader(WeightSource& source, Backend& backend, ThreadPool* pool, const QuantizationConfig& config, const SkipPatterns& skip, DType kept)
+  Loader(WeightSource& source, Backend& backend, ThreadPool* pool, const QuantizationConfig& config,
+         const SkipPatterns& skip, DType kept)
       : source_(source), backend_(backend), pool_(pool), config_(config), skip_(skip), kept_(kept) {}
 
   Result<TransformerWeights> load(const ModelConfig& model, const Progress& progress) {
@@ -38,19 +39,25 @@ class Loader {
   Result<void> place(const ModuleSpec& module, TransformerWeights& weights) {
     if (module.cols == 0) {
       NIBBLE_TRY(const std::span<const float> values, load_vector(module));
-      if (module.role == Role::bias) linear_slot(module, weights)->bias = values.data();
-      else *norm_slot(module, weights) = values;
+      if (module.role == Role::bias)
+        linear_slot(module, weights)->bias = values.data();
+      else
+        *norm_slot(module, weights) = values;
       return {};
     }
     NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, load_matrix(module));
-    if (module.role == Role::embedding) weights.embedding = std::move(prepared);
-    else if (module.role == Role::head) weights.head = std::move(prepared);
-    else linear_slot(module, weights)->weight = std::move(prepared);
+    if (module.role == Role::embedding)
+      weights.embedding = std::move(prepared);
+    else if (module.role == Role::head)
+      weights.head = std::move(prepared);
+    else
+      linear_slot(module, weights)->weight = std::move(prepared);
     return {};
   }
 
   Result<std::span<const float>> load_vector(const ModuleSpec& module) {
-    NIBBLE_TRY(Buffer buffer, Buffer::take(backend_.memory(), std::size_t(module.rows) * sizeof(float), Purpose::norms));
+    NIBBLE_TRY(Buffer buffer,
+               Buffer::take(backend_.memory(), std::size_t(module.rows) * sizeof(float), Purpose::norms));
     NIBBLE_TRY(const ElementReader read, source_.reader(module));
     if (!source_.counts_only()) {
       std::vector<float> values(std::size_t(module.rows));
@@ -71,12 +78,17 @@ class Loader {
       mapped[int(Purpose::scales)] += state_bytes(*ready);
       return backend_.prepare(*ready, compute);
     }
-    NIBBLE_TRY(QuantizedWeight held, allocate_quantized(backend_.memory(), {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4}, module.rows, module.cols, purpose, Purpose::scales));
+    NIBBLE_TRY(QuantizedWeight held,
+               allocate_quantized(backend_.memory(),
+                                  {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
+                                  module.rows, module.cols, purpose, Purpose::scales));
     NIBBLE_TRY(const ElementReader read, source_.reader(module));
     if (!source_.counts_only())
-      if (auto done = quantize(read, held, *pool_); !done) return done.error().at(fmt::format("tensor \"{}\"", module.name));
+      if (auto done = quantize(read, held, *pool_); !done)
+        return done.error().at(fmt::format("tensor \"{}\"", module.name));
     const Weight weight = held.weight;
-    for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax}) buffers.push_back(std::move(*buffer));
+    for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
+      buffers.push_back(std::move(*buffer));
     return backend_.prepare(weight, compute);
   }
 
@@ -84,13 +96,22 @@ class Loader {
     return w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes();
   }
 
-  static std::size_t layer_of(const ModuleSpec& module) { return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size()))); }
-  static bool has(const ModuleSpec& module, std::string_view part) { return module.name.find(part) != std::string::npos; }
+  static std::size_t layer_of(const ModuleSpec& module) {
+    return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size())));
+  }
+  static bool has(const ModuleSpec& module, std::string_view part) {
+    return module.name.find(part) != std::string::npos;
+  }
 
   Linear* linear_slot(const ModuleSpec& module, TransformerWeights& weights) {
     LayerWeights& layer = weights.layers[layer_of(module)];
-    for (const auto& [name, slot] : {std::pair{"q_proj", &layer.q}, {"k_proj", &layer.k}, {"v_proj", &layer.v}, {"o_proj", &layer.o},
-                                     {"gate_proj", &layer.gate}, {"up_proj", &layer.up}, {"down_proj", &layer.down}})
+    for (const auto& [name, slot] : {std::pair{"q_proj", &layer.q},
+                                     {"k_proj", &layer.k},
+                                     {"v_proj", &layer.v},
+                                     {"o_proj", &layer.o},
+                                     {"gate_proj", &layer.gate},
+                                     {"up_proj", &layer.up},
+                                     {"down_proj", &layer.down}})
       if (has(module, name)) return slot;
     NIBBLE_ASSERT(false, "every linear module of modules.cpp has a slot");
   }
@@ -126,7 +147,8 @@ MemoryReport report_of(const MemoryUse& use, const std::array<std::uint64_t, pur
 }
 
 // A load that cannot fit is refused before it starts, with the settings that would fit.
-Result<void> check_memory(const ModelConfig& model, const LoadOptions& options, const QuantizationConfig& precision, DType kept, const Checkpoint& checkpoint) {
+Result<void> check_memory(const ModelConfig& model, const LoadOptions& options, const QuantizationConfig& precision,
+                          DType kept, const Checkpoint& checkpoint) {
   const std::uint64_t limit = options.memory_limit ? options.memory_limit : available_memory();
   if (limit == 0) return {};
   constexpr std::int64_t small_context = 512;
@@ -140,12 +162,16 @@ Result<void> check_memory(const ModelConfig& model, const LoadOptions& options, 
   NIBBLE_TRY(const std::uint64_t needed, need(precision));
   if (needed <= limit) return {};
   std::string fitting;
-  for (const QuantizationConfig& other : {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8), QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true})}) {
+  for (const QuantizationConfig& other : {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8),
+                                          QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true})}) {
     NIBBLE_TRY(const std::uint64_t bytes, need(other));
-    if (bytes <= limit) fitting += fmt::format("{}{} ({:.2f} GB)", fitting.empty() ? "" : ", ", other.label(), double(bytes) / 1e9);
+    if (bytes <= limit)
+      fitting += fmt::format("{}{} ({:.2f} GB)", fitting.empty() ? "" : ", ", other.label(), double(bytes) / 1e9);
   }
-  return error(Errc::out_of_memory, "{}: {} needs {:.2f} GB of its own memory and {:.2f} GB are free; {}", checkpoint.path().string(), precision.label(), double(needed) / 1e9,
-               double(limit) / 1e9, fitting.empty() ? std::string("no precision of this model fits, a smaller model would") : "these would fit: " + fitting);
+  return error(Errc::out_of_memory, "{}: {} needs {:.2f} GB of its own memory and {:.2f} GB are free; {}",
+               checkpoint.path().string(), precision.label(), double(needed) / 1e9, double(limit) / 1e9,
+               fitting.empty() ? std::string("no precision of this model fits, a smaller model would")
+                               : "these would fit: " + fitting);
 }
 
 // Everything about a model but its weights.
@@ -155,25 +181,31 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
   NIBBLE_CHECK(precision.check());
   NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
-  const Precision kv = options.kv_cache != Precision::stored ? options.kv_cache : compute_dtype_of(precision) == DType::f32 ? Precision::fp32 : Precision::bf16;
+  const Precision kv = options.kv_cache != Precision::stored       ? options.kv_cache
+                       : compute_dtype_of(precision) == DType::f32 ? Precision::fp32
+                                                                   : Precision::bf16;
   if (kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
     return error(Errc::bad_request, "the KV cache can be fp32, bf16 or fp16, not {}", name_of(kv));
   model->kv_dtype = dtype_of(kv);
   return model;
 }
 
-Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig config, const LoadOptions& options, DType kept) {
+Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig config, const LoadOptions& options,
+                        DType kept) {
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model.precision.skip));
   ThreadPool pool(model.threads);
   Loader loader(source, *model.backend, &pool, model.precision, skip, kept);
   NIBBLE_TRY(TransformerWeights weights, loader.load(config, options.progress));
   for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
   model.mapped = loader.mapped;
-  NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend, std::move(weights), options.pass_tokens));
+  NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend,
+                                                    std::move(weights), options.pass_tokens));
   return {};
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); }
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 }  // namespace
 
@@ -188,16 +220,21 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   NIBBLE_CHECK(check_memory(config, options, precision, kept, *checkpoint));
   NIBBLE_TRY(auto model, start_model(precision, options));
   model->checkpoint = std::move(checkpoint);
-  const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers, options.precision.format == Precision::stored);
+  const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers,
+                                        options.precision.format == Precision::stored);
   NIBBLE_CHECK(fill_model(*model, *source, std::move(config), options, kept));
   model->load_seconds = seconds_since(start);
   return model;
 }
 
-Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options, std::uint64_t seed, double outliers) {
+Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options,
+                                                       std::uint64_t seed, double outliers) {
   const auto start = std::chrono::steady_clock::now();
   QuantizationConfig precision = options.precision;
-  if (precision.format == Precision::stored) precision.format = config.dtype == DType::f32 ? Precision::fp32 : config.dtype == DType::f16 ? Precision::fp16 : Precision::bf16;
+  if (precision.format == Precision::stored)
+    precision.format = config.dtype == DType::f32   ? Precision::fp32
+                       : config.dtype == DType::f16 ? Precision::fp16
+                                                    : Precision::bf16;
   NIBBLE_TRY(auto model, start_model(precision, options));
   const auto source = random_source(config, seed, outliers);
   NIBBLE_CHECK(fill_model(*model, *source, config, options, config.dtype));
@@ -205,7 +242,8 @@ Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config
   return model;
 }
 
-Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationConfig& precision, DType stored, std::int64_t context, std::int64_t batch, std::int64_t pass_tokens) {
+Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationConfig& precision, DType stored,
+                                  std::int64_t context, std::int64_t batch, std::int64_t pass_tokens) {
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
   CountingBackend backend;
   const auto source = counting_source();

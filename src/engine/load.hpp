@@ -1,4 +1,5 @@
-// From a checkpoint to a model that computes: every weight is used where it lies, or quantized into a buffer of its own.
+// From a checkpoint to a model that computes: every weight is used where it lies, or quantized into a buffer of its
+// own.
 #pragma once
 
 #include <array>
@@ -17,7 +18,7 @@ class LoadedModel {
   QuantizationConfig precision;            // resolved: never `stored`
   DType kv_dtype = DType::bf16;
   std::unique_ptr<Backend> backend;
-  std::vector<Buffer> buffers;             // outlive the weights that point into them
+  std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
   std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
   double load_seconds = 0;
@@ -28,9 +29,12 @@ class LoadedModel {
 
 // Loads `path` as options say.
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options);
-// The same shape with seeded random weights. `outliers`: share of hidden columns whose activations exceed the int8 threshold.
-Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options, std::uint64_t seed, double outliers);
+// The same shape with seeded random weights. `outliers`: share of hidden columns whose activations exceed the int8
+// threshold.
+Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options,
+                                                       std::uint64_t seed, double outliers);
 // Bytes that a load would take, without reading or allocating: the same walk with an allocator that counts.
-Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationConfig& precision, DType stored, std::int64_t context, std::int64_t batch, std::int64_t pass_tokens);
+Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationConfig& precision, DType stored,
+                                  std::int64_t context, std::int64_t batch, std::int64_t pass_tokens);
 
 }  // namespace nibble

@@ -34,11 +34,13 @@ Result<SkipPatterns> SkipPatterns::compile(const std::vector<std::string>& patte
   for (const std::string& pattern : patterns) {
     int code = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &code, &offset, nullptr);
+    pcre2_code* compiled =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &code, &offset, nullptr);
     if (!compiled) {
       unsigned char message[128] = {};
       pcre2_get_error_message(code, message, sizeof message);
-      return error(Errc::bad_request, "skip pattern \"{}\": {} at character {}", pattern, reinterpret_cast<const char*>(message), offset);
+      return error(Errc::bad_request, "skip pattern \"{}\": {} at character {}", pattern,
+                   reinterpret_cast<const char*>(message), offset);
     }
     out.compiled_->codes.push_back(compiled);
   }
@@ -48,14 +50,16 @@ Result<SkipPatterns> SkipPatterns::compile(const std::vector<std::string>& patte
 bool SkipPatterns::matches(const std::string& module) const {
   for (const pcre2_code* code : compiled_->codes) {
     pcre2_match_data* data = pcre2_match_data_create_from_pattern(code, nullptr);
-    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(module.data()), module.size(), 0, 0, data, nullptr);
+    const int found =
+        pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(module.data()), module.size(), 0, 0, data, nullptr);
     pcre2_match_data_free(data);
     if (found >= 0) return true;
   }
   return false;
 }
 
-std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip, DType kept) {
+std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip,
+                           DType kept) {
   if (!config.quantized()) return name_of(config.format);
   if (module.role == Role::linear && !skip.matches(module.module())) return name_of(config.format);
   return kept == DType::f32 ? Fp32::name : kept == DType::f16 ? Fp16::name : Bf16::name;
@@ -71,14 +75,18 @@ Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, c
   QuantizationConfig stored = wanted;
   const DType kept = kept_dtype(checkpoint);
   stored.format = kept == DType::f32 ? Precision::fp32 : kept == DType::f16 ? Precision::fp16 : Precision::bf16;
-  if (const auto found = checkpoint.config().find("quantization_config"); found != checkpoint.config().end() && !found->is_null()) {
+  if (const auto found = checkpoint.config().find("quantization_config");
+      found != checkpoint.config().end() && !found->is_null()) {
     const auto config = parse_bnb_config(*found);
     if (!config) return config.error().at(checkpoint.path().string());
     stored.format = config->bits == 8 ? Precision::int8 : config->quant_type == "nf4" ? Precision::nf4 : Precision::fp4;
     stored.double_quant = config->double_quant;
     stored.int8_threshold = float(config->threshold);
     if (wanted.compute_dtype == Precision::stored)
-      stored.compute_dtype = config->bits == 8 ? Precision::bf16 : config->compute_dtype == DType::f32 ? Precision::fp32 : config->compute_dtype == DType::f16 ? Precision::fp16 : Precision::bf16;
+      stored.compute_dtype = config->bits == 8                     ? Precision::bf16
+                             : config->compute_dtype == DType::f32 ? Precision::fp32
+                             : config->compute_dtype == DType::f16 ? Precision::fp16
+                                                                   : Precision::bf16;
   }
   return wanted.format == Precision::stored ? stored : wanted;
 }

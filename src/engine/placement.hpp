@@ -31,7 +31,8 @@ class SkipPatterns {
 
 // The format that a module's weight gets: a name in formats/all.hpp.
 // Linear layers follow the precision; embeddings and head follow it only if it is a plain one, else they keep `kept`.
-std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip, DType kept);
+std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip,
+                           DType kept);
 
 // How embeddings and skipped layers of this checkpoint are kept: its own plain type, bf16 for block types of GGUF.
 DType kept_dtype(const Checkpoint& checkpoint);

@@ -10,7 +10,10 @@ namespace nibble {
 namespace {
 
 std::string_view dense_format(DType type) {
-  return type == DType::f32 ? Fp32::name : type == DType::f16 ? Fp16::name : type == DType::bf16 ? Bf16::name : std::string_view();
+  return type == DType::f32    ? Fp32::name
+         : type == DType::f16  ? Fp16::name
+         : type == DType::bf16 ? Bf16::name
+                               : std::string_view();
 }
 
 class CheckpointSource final : public WeightSource {
@@ -18,17 +21,21 @@ class CheckpointSource final : public WeightSource {
   CheckpointSource(const Checkpoint& checkpoint, Allocator& memory, std::vector<Buffer>& copies, bool as_stored)
       : checkpoint_(checkpoint), memory_(memory), copies_(copies), as_stored_(as_stored) {}
 
-  Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format, const QuantizationConfig& config) override {
+  Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format,
+                                         const QuantizationConfig& config) override {
     if (is_quantized(module)) {
       NIBBLE_TRY(const Weight weight, read_quantized(module));
-      const bool same = weight.format == format && (format == Int8::name || (weight.block_size == config.block_size && weight.nested.empty() != config.double_quant));
+      const bool same = weight.format == format &&
+                        (format == Int8::name ||
+                         (weight.block_size == config.block_size && weight.nested.empty() != config.double_quant));
       return as_stored_ || same ? std::optional<Weight>(weight) : std::nullopt;
     }
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
     if (!tensor->in_place()) return std::optional<Weight>();
     const std::string_view stored = dense_format(*tensor->dtype);
     if (stored.empty() || (stored != format && !as_stored_)) return std::optional<Weight>();
-    if (reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % size_of(*tensor->dtype) != 0) return std::optional<Weight>();
+    if (reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % size_of(*tensor->dtype) != 0)
+      return std::optional<Weight>();
     Weight weight;
     weight.format = stored, weight.rows = module.rows, weight.cols = module.cols;
     weight.codes = tensor->bytes.data(), weight.code_bytes = tensor->bytes.size();
@@ -43,7 +50,8 @@ class CheckpointSource final : public WeightSource {
       });
     }
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
-    return ElementReader([tensor](std::int64_t first, std::int64_t count, float* out) { tensor->read(first, count, out); });
+    return ElementReader(
+        [tensor](std::int64_t first, std::int64_t count, float* out) { tensor->read(first, count, out); });
   }
 
   std::vector<double> rope_factors() const override {
@@ -65,7 +73,8 @@ class CheckpointSource final : public WeightSource {
     if (!read) return read.error().at(checkpoint_.path().string());
     const Weight weight = read->weight;
     if (weight.rows != module.rows || weight.cols != module.cols)
-      return error(Errc::corrupt_file, "{}: tensor \"{}\" is {} x {}, config.json asks for {} x {}", checkpoint_.path().string(), module.name, weight.rows, weight.cols, module.rows, module.cols);
+      return error(Errc::corrupt_file, "{}: tensor \"{}\" is {} x {}, config.json asks for {} x {}",
+                   checkpoint_.path().string(), module.name, weight.rows, weight.cols, module.rows, module.cols);
     for (Buffer& copy : read->copies) copies_.push_back(std::move(copy));
     return weight;
   }
@@ -81,14 +90,17 @@ class RandomSource final : public WeightSource {
  public:
   RandomSource(std::uint64_t seed, double outliers) : seed_(seed), outliers_(outliers) {}
 
-  Result<std::optional<Weight>> in_place(const ModuleSpec&, std::string_view, const QuantizationConfig&) override { return std::optional<Weight>(); }
+  Result<std::optional<Weight>> in_place(const ModuleSpec&, std::string_view, const QuantizationConfig&) override {
+    return std::optional<Weight>();
+  }
 
   Result<ElementReader> reader(const ModuleSpec& module) override {
     const std::uint64_t salt = seed_ ^ std::hash<std::string>()(module.name);
     const std::int64_t width = std::max<std::int64_t>(module.cols, 1);
     // LLM.int8 meets outliers where a norm's gain or a row that feeds the next product is large.
     const bool norm = module.role == Role::norm;
-    const bool feeds_product = module.name.find("v_proj.weight") != std::string::npos || module.name.find("up_proj.weight") != std::string::npos;
+    const bool feeds_product = module.name.find("v_proj.weight") != std::string::npos ||
+                               module.name.find("up_proj.weight") != std::string::npos;
     const auto every = outliers_ > 0 ? std::int64_t(std::lround(1 / outliers_)) : 0;
     return ElementReader([=](std::int64_t first, std::int64_t count, float* out) {
       for (std::int64_t i = 0; i < count; ++i) {
@@ -96,12 +108,15 @@ class RandomSource final : public WeightSource {
         std::uint64_t bits = (std::uint64_t(element) + salt) * 0x9e3779b97f4a7c15ull;
         bits = (bits ^ (bits >> 31)) * 0xbf58476d1ce4e5b9ull;
         bits ^= bits >> 29;
-        const auto sum = std::int64_t(bits & 255) + std::int64_t((bits >> 16) & 255) + std::int64_t((bits >> 32) & 255) + std::int64_t((bits >> 48) & 255);
+        const auto sum = std::int64_t(bits & 255) + std::int64_t((bits >> 16) & 255) +
+                         std::int64_t((bits >> 32) & 255) + std::int64_t((bits >> 48) & 255);
         float value = float(sum - 510) * float(0.02 / 147.8);
         const std::int64_t row = element / width;
         const bool outlier = every > 0 && row % every == every / 2;
-        if (norm) value = outlier ? 20.0f : 1.0f;
-        else if (feeds_product && outlier) value *= 40.0f;
+        if (norm)
+          value = outlier ? 20.0f : 1.0f;
+        else if (feeds_product && outlier)
+          value *= 40.0f;
         out[i] = value;
       }
     });
@@ -114,7 +129,9 @@ class RandomSource final : public WeightSource {
 
 class CountingSource final : public WeightSource {
  public:
-  Result<std::optional<Weight>> in_place(const ModuleSpec&, std::string_view, const QuantizationConfig&) override { return std::optional<Weight>(); }
+  Result<std::optional<Weight>> in_place(const ModuleSpec&, std::string_view, const QuantizationConfig&) override {
+    return std::optional<Weight>();
+  }
   Result<ElementReader> reader(const ModuleSpec&) override { return ElementReader(); }
   bool counts_only() const override { return true; }
 };
@@ -124,20 +141,29 @@ class CountingSource final : public WeightSource {
 Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const ModuleSpec& module) {
   const CheckpointTensor* tensor = checkpoint.find(module.name);
   if (!tensor)
-    return error(Errc::corrupt_file, "{}: tensor \"{}\" is missing; config.json and the weights do not belong together, or a shard is missing", checkpoint.path().string(), module.name);
-  const std::vector<std::int64_t> expected = module.cols ? std::vector<std::int64_t>{module.rows, module.cols} : std::vector<std::int64_t>{module.rows};
+    return error(
+        Errc::corrupt_file,
+        "{}: tensor \"{}\" is missing; config.json and the weights do not belong together, or a shard is missing",
+        checkpoint.path().string(), module.name);
+  const std::vector<std::int64_t> expected =
+      module.cols ? std::vector<std::int64_t>{module.rows, module.cols} : std::vector<std::int64_t>{module.rows};
   if (tensor->shape != expected)
-    return error(Errc::corrupt_file, "{}: tensor \"{}\" has shape [{}], config.json asks for [{}]", checkpoint.path().string(), module.name, fmt::join(tensor->shape, ", "), fmt::join(expected, ", "));
+    return error(Errc::corrupt_file, "{}: tensor \"{}\" has shape [{}], config.json asks for [{}]",
+                 checkpoint.path().string(), module.name, fmt::join(tensor->shape, ", "), fmt::join(expected, ", "));
   const bool plain = tensor->dtype && !dense_format(*tensor->dtype).empty();
   if (!plain && tensor->dtype != DType::f64 && !(tensor->block_type && tensor->block_type->decode))
-    return error(Errc::unsupported, "{}: tensor \"{}\" is stored as {}, which Nibble cannot read yet", checkpoint.path().string(), module.name, tensor->type);
+    return error(Errc::unsupported, "{}: tensor \"{}\" is stored as {}, which Nibble cannot read yet",
+                 checkpoint.path().string(), module.name, tensor->type);
   return tensor;
 }
 
-std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory, std::vector<Buffer>& copies, bool as_stored) {
+std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory,
+                                                std::vector<Buffer>& copies, bool as_stored) {
   return std::make_unique<CheckpointSource>(checkpoint, memory, copies, as_stored);
 }
-std::unique_ptr<WeightSource> random_source(const ModelConfig&, std::uint64_t seed, double outliers) { return std::make_unique<RandomSource>(seed, outliers); }
+std::unique_ptr<WeightSource> random_source(const ModelConfig&, std::uint64_t seed, double outliers) {
+  return std::make_unique<RandomSource>(seed, outliers);
+}
 std::unique_ptr<WeightSource> counting_source() { return std::make_unique<CountingSource>(); }
 
 }  // namespace nibble

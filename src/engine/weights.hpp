@@ -14,7 +14,8 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
   // The weight where it lies, if it lies in `format` already (with the same scales); nullopt: it must be converted.
-  virtual Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format, const QuantizationConfig& config) = 0;
+  virtual Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format,
+                                                 const QuantizationConfig& config) = 0;
   // For converting: elements as fp32.
   virtual Result<ElementReader> reader(const ModuleSpec& module) = 0;
   virtual bool counts_only() const { return false; }
@@ -23,7 +24,8 @@ class WeightSource {
 };
 
 // as_stored: whatever the checkpoint holds is used as it is. `copies` keeps what could not stay mapped.
-std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory, std::vector<Buffer>& copies, bool as_stored);
+std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory,
+                                                std::vector<Buffer>& copies, bool as_stored);
 std::unique_ptr<WeightSource> random_source(const ModelConfig& config, std::uint64_t seed, double outliers);
 std::unique_ptr<WeightSource> counting_source();
 

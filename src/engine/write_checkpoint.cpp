@@ -1,5 +1,6 @@
-// A quantized copy, tensor by tensor. A shard's header can be written only when its tensors are known (a nested offset is
-// part of it as text), so tensors are spooled to a file and copied behind the header; memory holds one tensor at a time.
+// A quantized copy, tensor by tensor. A shard's header can be written only when its tensors are known (a nested offset
+// is part of it as text), so tensors are spooled to a file and copied behind the header; memory holds one tensor at a
+// time.
 #include <chrono>
 #include <fstream>
 
@@ -21,7 +22,8 @@ class ShardWriter {
   ShardWriter(fs::path folder, std::uint64_t shard_bytes) : folder_(std::move(folder)), shard_bytes_(shard_bytes) {}
 
   // Tensors of one weight stay in one shard.
-  Result<void> add(const std::vector<SafetensorsWriter::Entry>& entries, const std::vector<std::span<const std::byte>>& bytes) {
+  Result<void> add(const std::vector<SafetensorsWriter::Entry>& entries,
+                   const std::vector<std::span<const std::byte>>& bytes) {
     std::uint64_t size = 0;
     for (const auto& part : bytes) size += part.size();
     if (held_ > 0 && held_ + size > shard_bytes_) NIBBLE_CHECK(finish_shard());
@@ -42,7 +44,9 @@ class ShardWriter {
     if (held_ > 0) NIBBLE_CHECK(finish_shard());
     Json map = Json::object();
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-      const std::string name = shards_.size() == 1 ? "model.safetensors" : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards_.size());
+      const std::string name = shards_.size() == 1
+                                   ? "model.safetensors"
+                                   : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards_.size());
       std::error_code code;
       fs::rename(folder_ / fmt::format("shard-{}", i), folder_ / name, code);
       if (code) return error(Errc::io_failure, "{}: cannot rename: {}", (folder_ / name).string(), code.message());
@@ -60,7 +64,8 @@ class ShardWriter {
   Result<void> finish_shard() {
     NIBBLE_CHECK(spool_->commit());
     spool_.reset();
-    NIBBLE_TRY(SafetensorsWriter writer, SafetensorsWriter::create(folder_ / fmt::format("shard-{}", shards_.size()), entries_, {{"format", "pt"}}));
+    NIBBLE_TRY(SafetensorsWriter writer, SafetensorsWriter::create(folder_ / fmt::format("shard-{}", shards_.size()),
+                                                                   entries_, {{"format", "pt"}}));
     {
       NIBBLE_TRY(const auto spooled, MappedFile::open(folder_ / "spool"));
       NIBBLE_CHECK(writer.write(spooled->bytes()));
@@ -81,14 +86,18 @@ class ShardWriter {
   std::vector<std::vector<std::string>> shards_;
 };
 
-DType dense_dtype(std::string_view format) { return format == Fp32::name ? DType::f32 : format == Fp16::name ? DType::f16 : DType::bf16; }
+DType dense_dtype(std::string_view format) {
+  return format == Fp32::name ? DType::f32 : format == Fp16::name ? DType::f16 : DType::bf16;
+}
 
 // Everything in the folder that is not weights: tokenizer, generation defaults, template, licence.
 Result<void> copy_companions(const fs::path& from, const fs::path& to) {
   std::error_code code;
   for (const auto& entry : fs::directory_iterator(from, code)) {
     const std::string extension = entry.path().extension(), name = entry.path().filename();
-    if (!entry.is_regular_file(code) || extension == ".safetensors" || extension == ".bin" || extension == ".pth" || extension == ".pt" || extension == ".gguf") continue;
+    if (!entry.is_regular_file(code) || extension == ".safetensors" || extension == ".bin" || extension == ".pth" ||
+        extension == ".pt" || extension == ".gguf")
+      continue;
     if (name == "config.json" || name == "model.safetensors.index.json" || name[0] == '.') continue;
     fs::copy_file(entry.path(), to / name, code);
     if (code) return error(Errc::io_failure, "{}: cannot copy: {}", (to / name).string(), code.message());
@@ -96,18 +105,22 @@ Result<void> copy_companions(const fs::path& from, const fs::path& to) {
   return {};
 }
 
-Result<void> write_config(const Checkpoint& checkpoint, const QuantizationConfig& precision, const std::vector<std::string>& skipped, const fs::path& to) {
+Result<void> write_config(const Checkpoint& checkpoint, const QuantizationConfig& precision,
+                          const std::vector<std::string>& skipped, const fs::path& to) {
   Json config = checkpoint.config();
   config.erase("quantization_config");
   if (precision.quantized()) {
     BnbConfig bnb;
     bnb.bits = precision.format == Precision::int8 ? 8 : 4;
     if (bnb.bits == 4) bnb.quant_type = std::string(name_of(precision.format));
-    bnb.double_quant = precision.double_quant, bnb.compute_dtype = compute_dtype_of(precision), bnb.threshold = precision.int8_threshold;
+    bnb.double_quant = precision.double_quant, bnb.compute_dtype = compute_dtype_of(precision),
+    bnb.threshold = precision.int8_threshold;
     if (!skipped.empty()) bnb.skip_modules = skipped;
     config["quantization_config"] = to_json(bnb);
   } else {
-    const char* name = precision.format == Precision::fp32 ? "float32" : precision.format == Precision::fp16 ? "float16" : "bfloat16";
+    const char* name = precision.format == Precision::fp32   ? "float32"
+                       : precision.format == Precision::fp16 ? "float16"
+                                                             : "bfloat16";
     config.erase("torch_dtype");
     config["dtype"] = name;
   }
@@ -118,13 +131,18 @@ Result<void> write_config(const Checkpoint& checkpoint, const QuantizationConfig
 
 }  // namespace
 
-Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out, const QuantizeCheckpointOptions& options) {
+Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out,
+                                           const QuantizeCheckpointOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  if (options.precision.format == Precision::stored) return error(Errc::bad_request, "name the precision to write: fp32, fp16, bf16, int8, nf4 or fp4");
+  if (options.precision.format == Precision::stored)
+    return error(Errc::bad_request, "name the precision to write: fp32, fp16, bf16, int8, nf4 or fp4");
   NIBBLE_CHECK(options.precision.check());
   NIBBLE_TRY(const auto checkpoint, Checkpoint::open(path));
   if (checkpoint->is_gguf())
-    return error(Errc::unsupported, "{}: writing a Hugging Face folder from GGUF is not supported, its tokenizer cannot be carried over; quantize from the original folder", path.string());
+    return error(Errc::unsupported,
+                 "{}: writing a Hugging Face folder from GGUF is not supported, its tokenizer cannot be carried over; "
+                 "quantize from the original folder",
+                 path.string());
   NIBBLE_TRY(const ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(options.precision.skip));
   NIBBLE_TRY(AtomicFolder folder, AtomicFolder::create(out));
@@ -145,25 +163,36 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
     if (matrix && !is_bnb_weight([&](std::string_view name) { return checkpoint->find_stored(name); }, module.name)) {
       NIBBLE_TRY([[maybe_unused]] const CheckpointTensor* tensor, find_tensor(*checkpoint, module));
     }
-    const std::string_view format = matrix ? format_of(module, options.precision, skip, kept) : name_of(options.precision.quantized() || options.precision.format == Precision::stored ? Precision::stored : options.precision.format);
+    const std::string_view format =
+        matrix ? format_of(module, options.precision, skip, kept)
+               : name_of(options.precision.quantized() || options.precision.format == Precision::stored
+                             ? Precision::stored
+                             : options.precision.format);
     const bool quantized = format_facts(format).bits < 16 && matrix;
-    if (quantized) ++report.quantized_modules;
-    else if (module.role == Role::linear) ++report.kept_modules, skipped.push_back(module.module());
+    if (quantized)
+      ++report.quantized_modules;
+    else if (module.role == Role::linear)
+      ++report.kept_modules, skipped.push_back(module.module());
 
     if (!matrix && options.precision.quantized()) {  // vectors are copied as they are
       const CheckpointTensor* tensor = checkpoint->find(module.name);
       if (!tensor || !tensor->dtype) return find_tensor(*checkpoint, module).error();
       NIBBLE_CHECK(writer.add({{module.name, *tensor->dtype, tensor->shape}}, {tensor->bytes}));
     } else {
-      NIBBLE_TRY(const std::optional<Weight> ready, matrix ? source->in_place(module, format, options.precision) : Result<std::optional<Weight>>(std::optional<Weight>()));
+      NIBBLE_TRY(const std::optional<Weight> ready, matrix ? source->in_place(module, format, options.precision)
+                                                           : Result<std::optional<Weight>>(std::optional<Weight>()));
       QuantizedWeight made;
       Weight weight;
       if (ready) {
         weight = *ready;
       } else {
-        NIBBLE_TRY(made, allocate_quantized(memory, {format, options.precision.block_size, options.precision.double_quant && quantized}, module.rows, matrix ? module.cols : 1, Purpose::linear_weights, Purpose::scales));
+        NIBBLE_TRY(made,
+                   allocate_quantized(
+                       memory, {format, options.precision.block_size, options.precision.double_quant && quantized},
+                       module.rows, matrix ? module.cols : 1, Purpose::linear_weights, Purpose::scales));
         NIBBLE_TRY(const ElementReader read, source->reader(module));
-        if (auto ok = quantize(read, made, pool); !ok) return ok.error().at(fmt::format("{}: tensor \"{}\"", path.string(), module.name));
+        if (auto ok = quantize(read, made, pool); !ok)
+          return ok.error().at(fmt::format("{}: tensor \"{}\"", path.string(), module.name));
         weight = made.weight;
       }
       report.peak_buffer_bytes = std::max(report.peak_buffer_bytes, memory.use().peak_total);
@@ -171,7 +200,8 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
         NIBBLE_TRY(const BnbTensors tensors, write_bnb_weight(module.name, weight, kept));
         NIBBLE_CHECK(writer.add(tensors.entries, tensors.bytes));
       } else {
-        const std::vector<std::int64_t> shape = matrix ? std::vector<std::int64_t>{module.rows, module.cols} : std::vector<std::int64_t>{module.rows};
+        const std::vector<std::int64_t> shape =
+            matrix ? std::vector<std::int64_t>{module.rows, module.cols} : std::vector<std::int64_t>{module.rows};
         NIBBLE_CHECK(writer.add({{module.name, dense_dtype(format), shape}}, {{weight.codes, weight.code_bytes}}));
       }
       copies.clear();

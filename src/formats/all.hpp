@@ -1,5 +1,5 @@
-// The only list of formats. Everything that exists once per format (size arithmetic, reference, kernels, tests, benchmarks,
-// help text) is made by visiting it: to add a format, write its header and add it here.
+// The only list of formats. Everything that exists once per format (size arithmetic, reference, kernels, tests,
+// benchmarks, help text) is made by visiting it: to add a format, write its header and add it here.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,18 @@ namespace nibble {
 enum class ScaleLayout { none, per_row, per_block };
 
 template <class F>
-concept DenseFormat = requires(typename F::Code code) { F::value(code); };
+concept DenseFormat = requires(typename F::Code code) {
+  F::value(code);
+};
 template <class F>
-concept TableFormat = F::bits == 4 && requires(float t) { F::table[15]; F::encode(t); };
+concept TableFormat = F::bits == 4 && requires(float t) {
+  F::table[15];
+  F::encode(t);
+};
 template <class F>
-concept RowCodeFormat = F::bits == 8 && requires { F::step; };
+concept RowCodeFormat = F::bits == 8 && requires {
+  F::step;
+};
 
 template <class F>
 constexpr ScaleLayout scale_layout() {

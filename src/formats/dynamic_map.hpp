@@ -1,10 +1,11 @@
-// The signed 8-bit "dynamic" map, in which bitsandbytes stores the scales of double quantization: seven decades, decade d
-// (1e-6 .. 1) cut into 2^d equal cells over 0.1 .. 1 of its magnitude, the value of a code being the middle of its cell;
-// mirrored, with 0 at index 127 and +1 (but no -1) at index 255.
-// Source: Dettmers, "8-Bit Approximations for Parallelism in Deep Learning" (2015).
+// The signed 8-bit "dynamic" map, in which bitsandbytes stores the scales of double quantization: seven decades, decade
+// d (1e-6 .. 1) cut into 2^d equal cells over 0.1 .. 1 of its magnitude, the value of a code being the middle of its
+// cell; mirrored, with 0 at index 127 and +1 (but no -1) at index 255. Source: Dettmers, "8-Bit Approximations for
+// Parallelism in Deep Learning" (2015).
 //
-// bitsandbytes builds the map with PyTorch at run time, and its last bit depends on the processor. This is the map of every
-// x86 processor with AVX2 or AVX-512, where one step of the grid is one fused multiply-add. Readers use the stored map.
+// bitsandbytes builds the map with PyTorch at run time, and its last bit depends on the processor. This is the map of
+// every x86 processor with AVX2 or AVX-512, where one step of the grid is one fused multiply-add. Readers use the
+// stored map.
 #pragma once
 
 #include <algorithm>

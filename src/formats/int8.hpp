@@ -1,6 +1,6 @@
 // LLM.int8(): one signed byte per weight and one fp32 absmax per output row; w = code * absmax / 127.
-// Source: Dettmers et al., "LLM.int8()" (2022). The outlier columns of that paper are a property of the activations of one
-// product, found when it runs: nothing about them is stored with the weight.
+// Source: Dettmers et al., "LLM.int8()" (2022). The outlier columns of that paper are a property of the activations of
+// one product, found when it runs: nothing about them is stored with the weight.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,5 @@
-// A conversation. The template is rendered afresh each turn; whatever the new ids share with what the cache has read stays read.
+// A conversation. The template is rendered afresh each turn; whatever the new ids share with what the cache has read
+// stays read.
 #include <algorithm>
 #include <ctime>
 
@@ -7,13 +8,17 @@
 namespace nibble {
 namespace {
 
-Result<std::string> render(const LoadedModel& model, const Tokenizer& tokenizer, const std::vector<Message>& messages, bool add_generation_prompt, std::optional<bool> enable_thinking) {
+Result<std::string> render(const LoadedModel& model, const Tokenizer& tokenizer, const std::vector<Message>& messages,
+                           bool add_generation_prompt, std::optional<bool> enable_thinking) {
   if (!model.checkpoint || model.checkpoint->chat_template().empty())
-    return error(Errc::bad_request, "the model has no chat template (no chat_template.jinja, none in tokenizer_config.json or GGUF metadata); use `run` to continue a text");
+    return error(Errc::bad_request,
+                 "the model has no chat template (no chat_template.jinja, none in tokenizer_config.json or GGUF "
+                 "metadata); use `run` to continue a text");
   NIBBLE_TRY(const ChatTemplate chat, ChatTemplate::parse(model.checkpoint->chat_template()));
   OrderedJson variables = OrderedJson::object();
   variables["messages"] = OrderedJson::array();
-  for (const Message& message : messages) variables["messages"].push_back({{"role", message.role}, {"content", message.content}});
+  for (const Message& message : messages)
+    variables["messages"].push_back({{"role", message.role}, {"content", message.content}});
   variables["add_generation_prompt"] = add_generation_prompt;
   variables["bos_token"] = tokenizer.bos() ? tokenizer.token(*tokenizer.bos()) : "";
   variables["eos_token"] = tokenizer.eos() ? tokenizer.token(*tokenizer.eos()) : "";
@@ -23,7 +28,8 @@ Result<std::string> render(const LoadedModel& model, const Tokenizer& tokenizer,
 
 }  // namespace
 
-Result<std::string> render_chat(const Model& handle, const std::vector<Message>& messages, bool add_generation_prompt, std::optional<bool> enable_thinking) {
+Result<std::string> render_chat(const Model& handle, const std::vector<Message>& messages, bool add_generation_prompt,
+                                std::optional<bool> enable_thinking) {
   NIBBLE_TRY(const auto tokenizer, tokenizer_of(handle.implementation()));
   return render(handle.implementation(), *tokenizer, messages, add_generation_prompt, enable_thinking);
 }
@@ -43,12 +49,15 @@ Chat::Chat(Chat&&) noexcept = default;
 Chat& Chat::operator=(Chat&&) noexcept = default;
 Chat::~Chat() = default;
 
-Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t context, std::optional<bool> enable_thinking) {
+Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t context,
+                         std::optional<bool> enable_thinking) {
   LoadedModel& loaded = model.implementation();
   const std::int64_t limit = loaded.transformer->config().max_positions;
-  if (context < 0 || context > limit) return error(Errc::bad_request, "a context of {} tokens was asked for, the model was made for {}", context, limit);
+  if (context < 0 || context > limit)
+    return error(Errc::bad_request, "a context of {} tokens was asked for, the model was made for {}", context, limit);
   NIBBLE_TRY(auto tokenizer, tokenizer_of(loaded));
-  NIBBLE_TRY(KvCache cache, KvCache::create(loaded.transformer->config(), loaded.backend->memory(), loaded.kv_dtype, context ? context : std::min<std::int64_t>(limit, 4096)));
+  NIBBLE_TRY(KvCache cache, KvCache::create(loaded.transformer->config(), loaded.backend->memory(), loaded.kv_dtype,
+                                            context ? context : std::min<std::int64_t>(limit, 4096)));
   std::unique_ptr<State> state(new State{model, std::move(tokenizer), {}, enable_thinking, std::move(cache), {}, 0});
   if (!system.empty()) state->messages.push_back({"system", std::move(system)});
   return Chat(std::move(state));
@@ -66,15 +75,21 @@ Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
   std::vector<std::int32_t> ids = s.tokenizer->encode(*text, {.add_special = false, .parse_special = true});
   if (ids.empty()) return fail(error(Errc::bad_request, "the chat template rendered nothing"));
 
-  const auto shared = std::int64_t(std::mismatch(ids.begin(), ids.end(), s.read.begin(), s.read.end()).first - ids.begin());
-  s.reused = std::min<std::int64_t>(shared, std::int64_t(ids.size()) - 1);  // at least one token must be read to have logits
+  const auto shared =
+      std::int64_t(std::mismatch(ids.begin(), ids.end(), s.read.begin(), s.read.end()).first - ids.begin());
+  s.reused =
+      std::min<std::int64_t>(shared, std::int64_t(ids.size()) - 1);  // at least one token must be read to have logits
   if (std::int64_t(ids.size()) >= s.cache.capacity())
-    return fail(error(Errc::bad_request, "the conversation has grown to {} tokens and the context holds {}; start a new one or ask for a longer context", ids.size(), s.cache.capacity()));
+    return fail(error(
+        Errc::bad_request,
+        "the conversation has grown to {} tokens and the context holds {}; start a new one or ask for a longer context",
+        ids.size(), s.cache.capacity()));
   s.cache.truncate(s.reused);
 
   GenerateOptions bounded = options;
   bounded.max_new_tokens = std::min(options.max_new_tokens, s.cache.capacity() - std::int64_t(ids.size()));
-  auto results = generate_sequences(model, s.tokenizer.get(), {{&s.cache, {ids.begin() + s.reused, ids.end()}, ids}}, bounded);
+  auto results =
+      generate_sequences(model, s.tokenizer.get(), {{&s.cache, {ids.begin() + s.reused, ids.end()}, ids}}, bounded);
   if (!results) {
     s.cache.truncate(0), s.read.clear();
     return fail(results.error());
@@ -83,7 +98,8 @@ Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
   answer.prompt_tokens = std::int64_t(ids.size());
   s.read = std::move(ids);
   s.read.insert(s.read.end(), answer.ids.begin(), answer.ids.end());
-  s.read.resize(std::size_t(std::min<std::int64_t>(s.cache.length(), std::int64_t(s.read.size()))));  // the last id was never read
+  s.read.resize(std::size_t(
+      std::min<std::int64_t>(s.cache.length(), std::int64_t(s.read.size()))));  // the last id was never read
   s.messages.push_back({"assistant", answer.text});
   return answer;
 }

@@ -9,11 +9,14 @@
 namespace nibble {
 namespace {
 
-double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 // The text side of one sequence: ids to characters, stop strings, what the caller sees.
 struct Writer {
-  Writer(std::size_t index, const Tokenizer* tokenizer, const GenerateOptions& options) : index(index), options(options), stops(options.stop_strings) {
+  Writer(std::size_t index, const Tokenizer* tokenizer, const GenerateOptions& options)
+      : index(index), options(options), stops(options.stop_strings) {
     if (tokenizer) decoder.emplace(*tokenizer);
   }
   // False: the sequence ends here.
@@ -28,7 +31,8 @@ struct Writer {
   }
   bool show(const std::string& text) {
     out.text += text;
-    if (!text.empty() && options.on_text && !options.on_text(index, text)) return out.stopped = StopReason::cancelled, false;
+    if (!text.empty() && options.on_text && !options.on_text(index, text))
+      return out.stopped = StopReason::cancelled, false;
     if (stops.found()) return out.stopped = StopReason::stop_string, false;
     return true;
   }
@@ -42,10 +46,13 @@ struct Writer {
 
 }  // namespace
 
-Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer, std::vector<Sequence> sequences, const GenerateOptions& options) {
+Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer,
+                                                   std::vector<Sequence> sequences, const GenerateOptions& options) {
   NIBBLE_CHECK(check(options.sampling));
-  if (options.max_new_tokens < 1) return error(Errc::bad_request, "max new tokens is {}, expected at least 1", options.max_new_tokens);
-  const std::vector<std::int32_t> ends = options.ignore_eos ? std::vector<std::int32_t>() : end_tokens(model, tokenizer);
+  if (options.max_new_tokens < 1)
+    return error(Errc::bad_request, "max new tokens is {}, expected at least 1", options.max_new_tokens);
+  const std::vector<std::int32_t> ends =
+      options.ignore_eos ? std::vector<std::int32_t>() : end_tokens(model, tokenizer);
   std::vector<Sampler> samplers;
   std::vector<Writer> writers;
   writers.reserve(sequences.size());
@@ -109,31 +116,42 @@ std::string_view name_of(StopReason reason) {
   return names[int(reason)];
 }
 
-Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vector<std::vector<std::int32_t>>& prompts, const GenerateOptions& options) {
+Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vector<std::vector<std::int32_t>>& prompts,
+                                             const GenerateOptions& options) {
   LoadedModel& model = handle.implementation();
   const auto tokenizer = tokenizer_of(model);
   std::vector<KvCache> caches;
   std::vector<Sequence> sequences;
   caches.reserve(prompts.size());
   for (const std::vector<std::int32_t>& prompt : prompts) {
-    if (prompt.empty()) return error(Errc::bad_request, "the prompt is empty and the tokenizer adds no BOS, so there is nothing to continue");
+    if (prompt.empty())
+      return error(Errc::bad_request,
+                   "the prompt is empty and the tokenizer adds no BOS, so there is nothing to continue");
     const std::int64_t limit = model.transformer->config().max_positions;
-    const std::int64_t needed = std::int64_t(prompt.size()) + options.max_new_tokens, capacity = options.context > 0 ? options.context : std::min(needed, limit);
-    if (capacity > limit) return error(Errc::bad_request, "a context of {} tokens was asked for, the model was made for {}", capacity, limit);
+    const std::int64_t needed = std::int64_t(prompt.size()) + options.max_new_tokens,
+                       capacity = options.context > 0 ? options.context : std::min(needed, limit);
+    if (capacity > limit)
+      return error(Errc::bad_request, "a context of {} tokens was asked for, the model was made for {}", capacity,
+                   limit);
     if (std::int64_t(prompt.size()) >= capacity)
-      return error(Errc::bad_request, "the prompt has {} tokens and the context holds {}, which leaves no room for an answer; shorten the prompt{}", prompt.size(), capacity,
-                   capacity < limit ? " or ask for a longer context" : "");
-    NIBBLE_TRY(KvCache cache, KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacity));
+      return error(
+          Errc::bad_request,
+          "the prompt has {} tokens and the context holds {}, which leaves no room for an answer; shorten the prompt{}",
+          prompt.size(), capacity, capacity < limit ? " or ask for a longer context" : "");
+    NIBBLE_TRY(KvCache cache,
+               KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacity));
     caches.push_back(std::move(cache));
     sequences.push_back({&caches.back(), prompt, prompt});
   }
   GenerateOptions bounded = options;
   for (const Sequence& sequence : sequences)
-    bounded.max_new_tokens = std::min(bounded.max_new_tokens, sequence.cache->capacity() - std::int64_t(sequence.unread.size()));
+    bounded.max_new_tokens =
+        std::min(bounded.max_new_tokens, sequence.cache->capacity() - std::int64_t(sequence.unread.size()));
   return generate_sequences(model, tokenizer ? tokenizer->get() : nullptr, std::move(sequences), bounded);
 }
 
-Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts, const GenerateOptions& options) {
+Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts,
+                                         const GenerateOptions& options) {
   NIBBLE_TRY(const auto tokenizer, tokenizer_of(model.implementation()));
   std::vector<std::vector<std::int32_t>> ids;
   for (const std::string& prompt : prompts) ids.push_back(tokenizer->encode(prompt));

@@ -8,16 +8,20 @@
 namespace nibble {
 
 Result<void> check(const Sampling& s) {
-  const auto wrong = [](std::string_view name, double value, std::string_view range) { return error(Errc::bad_request, "{} is {}, expected {}", name, value, range); };
+  const auto wrong = [](std::string_view name, double value, std::string_view range) {
+    return error(Errc::bad_request, "{} is {}, expected {}", name, value, range);
+  };
   if (!(s.temperature >= 0 && s.temperature <= 100)) return wrong("temperature", s.temperature, "0 to 100");
   if (s.top_k < 0) return wrong("top-k", s.top_k, "0 (off) or more");
   if (!(s.top_p > 0 && s.top_p <= 1)) return wrong("top-p", s.top_p, "above 0, at most 1");
   if (!(s.min_p >= 0 && s.min_p <= 1)) return wrong("min-p", s.min_p, "0 to 1");
-  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 100)) return wrong("repetition penalty", s.repetition_penalty, "above 0, at most 100");
+  if (!(s.repetition_penalty > 0 && s.repetition_penalty <= 100))
+    return wrong("repetition penalty", s.repetition_penalty, "above 0, at most 100");
   return {};
 }
 
-Sampler::Sampler(const Sampling& sampling, std::uint64_t stream) : sampling_(sampling), state_(sampling.seed * 0x9e3779b97f4a7c15ull + stream * 0xd1342543de82ef95ull + 1) {}
+Sampler::Sampler(const Sampling& sampling, std::uint64_t stream)
+    : sampling_(sampling), state_(sampling.seed * 0x9e3779b97f4a7c15ull + stream * 0xd1342543de82ef95ull + 1) {}
 
 // splitmix64 (Steele, Lea, Flood 2014): 53 uniform bits.
 double Sampler::uniform() {
@@ -38,20 +42,24 @@ std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::i
       score = score > 0 ? score / sampling_.repetition_penalty : score * sampling_.repetition_penalty;
     }
   }
-  if (sampling_.temperature == 0) return std::int32_t(std::max_element(scores_.begin(), scores_.end()) - scores_.begin());
+  if (sampling_.temperature == 0)
+    return std::int32_t(std::max_element(scores_.begin(), scores_.end()) - scores_.begin());
 
   const std::size_t vocabulary = scores_.size();
   const std::size_t kept = sampling_.top_k > 0 ? std::min(std::size_t(sampling_.top_k), vocabulary) : vocabulary;
   order_.resize(vocabulary);
   for (std::size_t i = 0; i < vocabulary; ++i) order_[i] = std::int32_t(i);
-  const auto better = [this](std::int32_t a, std::int32_t b) { return scores_[a] != scores_[b] ? scores_[a] > scores_[b] : a < b; };
+  const auto better = [this](std::int32_t a, std::int32_t b) {
+    return scores_[a] != scores_[b] ? scores_[a] > scores_[b] : a < b;
+  };
   std::partial_sort(order_.begin(), order_.begin() + std::ptrdiff_t(kept), order_.end(), better);
   order_.resize(kept);
 
   weights_.resize(kept);
   const double highest = scores_[order_[0]];
   double total = 0;
-  for (std::size_t i = 0; i < kept; ++i) total += weights_[i] = std::exp((double(scores_[order_[i]]) - highest) / sampling_.temperature);
+  for (std::size_t i = 0; i < kept; ++i)
+    total += weights_[i] = std::exp((double(scores_[order_[i]]) - highest) / sampling_.temperature);
   std::size_t count = kept;
   if (sampling_.top_p < 1) {
     double sum = 0;

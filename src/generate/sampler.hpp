@@ -1,4 +1,5 @@
-// From logits to a token. The order of the steps is transformers': repetition penalty, temperature, top-k, top-p, min-p.
+// From logits to a token. The order of the steps is transformers': repetition penalty, temperature, top-k, top-p,
+// min-p.
 #pragma once
 
 #include <cstdint>

@@ -12,8 +12,10 @@ void add_ids(const Json& config, std::vector<std::int32_t>& out) {
   const auto add = [&](const Json& id) {
     if (id.is_number_integer() && id >= 0 && id < (std::int64_t(1) << 31)) out.push_back(id.get<std::int32_t>());
   };
-  if (found->is_array()) std::for_each(found->begin(), found->end(), add);
-  else add(*found);
+  if (found->is_array())
+    std::for_each(found->begin(), found->end(), add);
+  else
+    add(*found);
 }
 
 bool holds_nonfinite(const CheckpointTensor& tensor) {
@@ -52,9 +54,16 @@ std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* 
 Error explain_nonfinite(const LoadedModel& model) {
   if (model.checkpoint)
     for (const CheckpointTensor& tensor : model.checkpoint->tensors())
-      if ((tensor.dtype && (*tensor.dtype == DType::f32 || *tensor.dtype == DType::f16 || *tensor.dtype == DType::bf16)) && holds_nonfinite(tensor))
-        return error(Errc::corrupt_file, "{}: tensor \"{}\" holds NaN or infinity, so the model's output is not a number; take the file again", model.checkpoint->path().string(), tensor.name);
-  return error(Errc::internal, "the logits are not numbers although the weights are; try --compute-dtype fp32, values beyond fp16's range are the usual cause");
+      if ((tensor.dtype &&
+           (*tensor.dtype == DType::f32 || *tensor.dtype == DType::f16 || *tensor.dtype == DType::bf16)) &&
+          holds_nonfinite(tensor))
+        return error(
+            Errc::corrupt_file,
+            "{}: tensor \"{}\" holds NaN or infinity, so the model's output is not a number; take the file again",
+            model.checkpoint->path().string(), tensor.name);
+  return error(Errc::internal,
+               "the logits are not numbers although the weights are; try --compute-dtype fp32, values beyond fp16's "
+               "range are the usual cause");
 }
 
 Sampling default_sampling(const Model& handle) {
@@ -63,7 +72,8 @@ Sampling default_sampling(const Model& handle) {
   if (!model.checkpoint) return sampling;
   const Json& config = model.checkpoint->generation_config();
   const auto number = [&](const char* key, auto& out) {
-    if (const auto found = config.find(key); found != config.end() && found->is_number()) out = found->get<std::decay_t<decltype(out)>>();
+    if (const auto found = config.find(key); found != config.end() && found->is_number())
+      out = found->get<std::decay_t<decltype(out)>>();
   };
   if (const auto found = config.find("do_sample"); found != config.end() && *found == true) {
     sampling.temperature = 1;

@@ -24,7 +24,8 @@ struct Sequence {
 };
 
 // The loop itself: prefill every sequence, then decode all that have not ended in one batch.
-Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer, std::vector<Sequence> sequences, const GenerateOptions& options);
+Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer,
+                                                   std::vector<Sequence> sequences, const GenerateOptions& options);
 
 // Non-finite logits: names the tensor that holds NaN or infinity, if one does.
 Error explain_nonfinite(const LoadedModel& model);

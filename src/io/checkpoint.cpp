@@ -23,11 +23,16 @@ void read_codes(const std::byte* bytes, std::int64_t first, std::int64_t count, 
 void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std::int64_t count, float* out) {
   if (tensor.dtype) {
     switch (*tensor.dtype) {
-      case DType::f64: return read_codes<double>(tensor.bytes.data(), first, count, out, [](double x) { return float(x); });
-      case DType::f32: return read_codes<float>(tensor.bytes.data(), first, count, out, [](float x) { return x; });
-      case DType::f16: return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, f16_to_float);
-      case DType::bf16: return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, bf16_to_float);
-      default: NIBBLE_ASSERT(false, "the loader reads integers only through a codec");
+      case DType::f64:
+        return read_codes<double>(tensor.bytes.data(), first, count, out, [](double x) { return float(x); });
+      case DType::f32:
+        return read_codes<float>(tensor.bytes.data(), first, count, out, [](float x) { return x; });
+      case DType::f16:
+        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, f16_to_float);
+      case DType::bf16:
+        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, bf16_to_float);
+      default:
+        NIBBLE_ASSERT(false, "the loader reads integers only through a codec");
     }
   }
   const auto block = std::int64_t(tensor.block_type->block_elements);
@@ -55,22 +60,26 @@ Result<Json> read_optional_json(const std::filesystem::path& path) {
 
 // The template of chat_template.jinja, else of tokenizer_config.json (a string, or a list of named ones: "default").
 Result<std::string> read_chat_template(const std::filesystem::path& folder) {
-  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file)) return read_text(file, std::size_t(16) << 20);
+  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file))
+    return read_text(file, std::size_t(16) << 20);
   NIBBLE_TRY(const Json config, read_optional_json(folder / "tokenizer_config.json"));
-  if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", (folder / "tokenizer_config.json").string());
+  if (!config.is_object())
+    return error(Errc::corrupt_file, "{}: expected a JSON object", (folder / "tokenizer_config.json").string());
   const auto found = config.find("chat_template");
   if (found == config.end()) return std::string();
   if (found->is_string()) return found->get<std::string>();
   if (found->is_array())
     for (const Json& entry : *found)
-      if (entry.is_object() && entry.value("name", Json()) == "default" && entry.contains("template") && entry["template"].is_string())
+      if (entry.is_object() && entry.value("name", Json()) == "default" && entry.contains("template") &&
+          entry["template"].is_string())
         return entry["template"].get<std::string>();
   return std::string();
 }
 
 // Files named by an index must be plain names inside the folder.
 bool plain_file_name(const std::string& name) {
-  return !name.empty() && name.find('/') == std::string::npos && name.find('\\') == std::string::npos && name != "." && name != "..";
+  return !name.empty() && name.find('/') == std::string::npos && name.find('\\') == std::string::npos && name != "." &&
+         name != "..";
 }
 
 }  // namespace
@@ -84,7 +93,8 @@ std::uint64_t CheckpointTensor::elements() const {
 void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) const {
   if (interleaved_heads == 0) return read_in_file_order(*this, first, count, out);
   // Row (head, half, i) of the Hugging Face order is row (head, i, half) of the file.
-  const std::int64_t width = shape.size() > 1 ? cols() : 1, head_rows = rows() / interleaved_heads, half_rows = head_rows / 2;
+  const std::int64_t width = shape.size() > 1 ? cols() : 1, head_rows = rows() / interleaved_heads,
+                     half_rows = head_rows / 2;
   while (count > 0) {
     const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
     const std::int64_t head = row / head_rows, half = row % head_rows / half_rows, i = row % half_rows;
@@ -101,12 +111,18 @@ Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path
     NIBBLE_CHECK(checkpoint->open_folder());
   } else if (std::filesystem::is_regular_file(path, ignored)) {
     if (path.extension() == ".safetensors")
-      return error(Errc::bad_request, "{}: name the folder that holds config.json and the weights, not one weight file", path.string());
-    if (path.extension() == ".json" || path.extension() == ".bin" || path.extension() == ".pt" || path.extension() == ".pth")
-      return error(Errc::unsupported, "{}: not a model Nibble reads; name a folder with config.json and *.safetensors, or a .gguf file", path.string());
+      return error(Errc::bad_request, "{}: name the folder that holds config.json and the weights, not one weight file",
+                   path.string());
+    if (path.extension() == ".json" || path.extension() == ".bin" || path.extension() == ".pt" ||
+        path.extension() == ".pth")
+      return error(Errc::unsupported,
+                   "{}: not a model Nibble reads; name a folder with config.json and *.safetensors, or a .gguf file",
+                   path.string());
     NIBBLE_CHECK(checkpoint->open_gguf());
   } else {
-    return error(Errc::not_found, "{}: no such folder or file; name a folder with config.json and *.safetensors, or a .gguf file", path.string());
+    return error(Errc::not_found,
+                 "{}: no such folder or file; name a folder with config.json and *.safetensors, or a .gguf file",
+                 path.string());
   }
   return checkpoint;
 }
@@ -124,9 +140,13 @@ Result<std::shared_ptr<Checkpoint>> Checkpoint::open_config(const std::filesyste
 Result<void> Checkpoint::open_folder() {
   namespace fs = std::filesystem;
   if (!fs::exists(path_ / "config.json"))
-    return error(Errc::not_found, "{}: no config.json in this folder, so it is not a model; name a folder in Hugging Face layout or a .gguf file", path_.string());
+    return error(
+        Errc::not_found,
+        "{}: no config.json in this folder, so it is not a model; name a folder in Hugging Face layout or a .gguf file",
+        path_.string());
   NIBBLE_TRY(config_, read_json(path_ / "config.json"));
-  if (!config_.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", (path_ / "config.json").string());
+  if (!config_.is_object())
+    return error(Errc::corrupt_file, "{}: expected a JSON object", (path_ / "config.json").string());
   NIBBLE_TRY(generation_config_, read_optional_json(path_ / "generation_config.json"));
   NIBBLE_TRY(chat_template_, read_chat_template(path_));
 
@@ -135,7 +155,9 @@ Result<void> Checkpoint::open_folder() {
   if (const auto file = path_ / "model.safetensors.index.json"; fs::exists(file)) {
     NIBBLE_TRY(index, read_json(file));
     if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-      return error(Errc::corrupt_file, "{}: no \"weight_map\" object; the index of the shards is damaged, take the file again", file.string());
+      return error(Errc::corrupt_file,
+                   "{}: no \"weight_map\" object; the index of the shards is damaged, take the file again",
+                   file.string());
     std::set<std::string> unique;
     for (const auto& [tensor, shard] : index["weight_map"].items()) {
       if (!shard.is_string() || !plain_file_name(shard.get<std::string>()))
@@ -148,13 +170,20 @@ Result<void> Checkpoint::open_folder() {
   } else {
     for (const char* pickled : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"})
       if (fs::exists(path_ / pickled))
-        return error(Errc::unsupported, "{}: weights are pickled Python ({}), which can run code when read; convert them to safetensors first", path_.string(), pickled);
-    return error(Errc::not_found, "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights", path_.string());
+        return error(
+            Errc::unsupported,
+            "{}: weights are pickled Python ({}), which can run code when read; convert them to safetensors first",
+            path_.string(), pickled);
+    return error(Errc::not_found,
+                 "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights",
+                 path_.string());
   }
   shards_.reserve(names.size());
   for (const std::string& name : names) {
     if (!fs::exists(path_ / name))
-      return error(Errc::not_found, "{}: shard {} is named by model.safetensors.index.json but missing; take the file again", path_.string(), name);
+      return error(Errc::not_found,
+                   "{}: shard {} is named by model.safetensors.index.json but missing; take the file again",
+                   path_.string(), name);
     NIBBLE_TRY(Safetensors shard, Safetensors::open(path_ / name));
     file_bytes_ += shard.file_bytes();
     shards_.push_back(std::move(shard));
@@ -169,7 +198,9 @@ Result<void> Checkpoint::open_folder() {
   if (index.is_object())
     for (const auto& [tensor, shard] : index["weight_map"].items())
       if (!index_.count(tensor))
-        return error(Errc::corrupt_file, "{}: tensor \"{}\" should be in {} but is not; index and shards do not belong together", path_.string(), tensor, shard.get<std::string>());
+        return error(Errc::corrupt_file,
+                     "{}: tensor \"{}\" should be in {} but is not; index and shards do not belong together",
+                     path_.string(), tensor, shard.get<std::string>());
   return {};
 }
 

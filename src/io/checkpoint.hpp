@@ -1,5 +1,5 @@
-// A model on disk, whichever container holds it: tensors under their Hugging Face names, a config in config.json's words,
-// a tokenizer and a chat template. Nothing is read but headers and small JSON files.
+// A model on disk, whichever container holds it: tensors under their Hugging Face names, a config in config.json's
+// words, a tokenizer and a chat template. Nothing is read but headers and small JSON files.
 #pragma once
 
 #include <filesystem>
@@ -18,13 +18,14 @@ namespace nibble {
 
 // One tensor of a checkpoint. The bytes stay mapped while the Checkpoint (or a copy of it) lives.
 struct CheckpointTensor {
-  std::string name;                 // Hugging Face name: "model.layers.0.self_attn.q_proj.weight"
-  std::string type;                 // "BF16", "Q4_1"
+  std::string name;  // Hugging Face name: "model.layers.0.self_attn.q_proj.weight"
+  std::string type;  // "BF16", "Q4_1"
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
-  std::optional<DType> dtype;       // set for plain element types
+  std::optional<DType> dtype;  // set for plain element types
   const GgmlType* block_type = nullptr;
-  std::int64_t interleaved_heads = 0;  // > 0: rows of each head are interleaved (GGUF's rope order) and read back in order
+  std::int64_t interleaved_heads =
+      0;  // > 0: rows of each head are interleaved (GGUF's rope order) and read back in order
 
   std::uint64_t elements() const;
   std::int64_t rows() const { return shape.empty() ? 1 : shape[0]; }
@@ -45,7 +46,7 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   bool is_gguf() const { return gguf_.has_value(); }
   const Gguf* gguf() const { return gguf_ ? &*gguf_ : nullptr; }
-  const Json& config() const { return config_; }          // in config.json's words, made from metadata for GGUF
+  const Json& config() const { return config_; }  // in config.json's words, made from metadata for GGUF
   const Json& generation_config() const { return generation_config_; }
   const std::string& chat_template() const { return chat_template_; }  // empty: the model has none
   const std::vector<CheckpointTensor>& tensors() const { return tensors_; }

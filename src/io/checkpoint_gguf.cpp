@@ -93,10 +93,14 @@ Result<void> Checkpoint::open_gguf() {
   // An architecture that Nibble does not run is still inspected: its name is passed on and refused by the loader.
   config["architectures"] = Json::array({architecture ? std::string(architecture->architecture) : name});
   config["model_type"] = architecture ? std::string(architecture->model_type) : name;
-  for (const auto& [key, out] : {std::pair{"embedding_length", "hidden_size"}, {"block_count", "num_hidden_layers"},
-                                 {"feed_forward_length", "intermediate_size"}, {"attention.head_count", "num_attention_heads"},
-                                 {"attention.head_count_kv", "num_key_value_heads"}, {"context_length", "max_position_embeddings"},
-                                 {"attention.layer_norm_rms_epsilon", "rms_norm_eps"}, {"attention.key_length", "head_dim"},
+  for (const auto& [key, out] : {std::pair{"embedding_length", "hidden_size"},
+                                 {"block_count", "num_hidden_layers"},
+                                 {"feed_forward_length", "intermediate_size"},
+                                 {"attention.head_count", "num_attention_heads"},
+                                 {"attention.head_count_kv", "num_key_value_heads"},
+                                 {"context_length", "max_position_embeddings"},
+                                 {"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
+                                 {"attention.key_length", "head_dim"},
                                  {"attention.sliding_window", "sliding_window"}}) {
     Json value;
     NIBBLE_CHECK(read_number(gguf, prefix + key, value));
@@ -107,28 +111,37 @@ Result<void> Checkpoint::open_gguf() {
   NIBBLE_TRY(config["rope_parameters"], rope_from_metadata(gguf, prefix));
   config["hidden_act"] = "silu";
   config["dtype"] = "bfloat16";
-  for (const auto& [key, out] : {std::pair{"tokenizer.ggml.bos_token_id", "bos_token_id"}, {"tokenizer.ggml.eos_token_id", "eos_token_id"}}) {
+  for (const auto& [key, out] :
+       {std::pair{"tokenizer.ggml.bos_token_id", "bos_token_id"}, {"tokenizer.ggml.eos_token_id", "eos_token_id"}}) {
     Json value;
     NIBBLE_CHECK(read_number(gguf, key, value));
     if (!value.is_null()) config[out] = value;
   }
 
-  const std::int64_t heads = config.value("num_attention_heads", std::int64_t(0)), kv_heads = config.value("num_key_value_heads", heads);
+  const std::int64_t heads = config.value("num_attention_heads", std::int64_t(0)),
+                     kv_heads = config.value("num_key_value_heads", heads);
   for (const GgufTensor& stored : gguf.tensors()) {
     CheckpointTensor tensor;
     tensor.name = hugging_face_name(stored.name);
     const GgmlType* type = ggml_type(stored.type);
-    if (!type) return error(Errc::corrupt_file, "{}: tensor \"{}\" has unknown type {}", path_.string(), stored.name, stored.type);
+    if (!type)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\" has unknown type {}", path_.string(), stored.name,
+                   stored.type);
     tensor.type = type->name, tensor.shape = stored.shape, tensor.bytes = stored.bytes, tensor.block_type = type;
-    if (type->name == "F32") tensor.dtype = DType::f32;
-    else if (type->name == "F16") tensor.dtype = DType::f16;
-    else if (type->name == "BF16") tensor.dtype = DType::bf16;
-    else if (type->name == "F64") tensor.dtype = DType::f64;
+    if (type->name == "F32")
+      tensor.dtype = DType::f32;
+    else if (type->name == "F16")
+      tensor.dtype = DType::f16;
+    else if (type->name == "BF16")
+      tensor.dtype = DType::bf16;
+    else if (type->name == "F64")
+      tensor.dtype = DType::f64;
     if (architecture && architecture->interleaved && tensor.name.find("self_attn.") != std::string::npos) {
       if (tensor.name.find("q_proj") != std::string::npos) tensor.interleaved_heads = heads;
       if (tensor.name.find("k_proj") != std::string::npos) tensor.interleaved_heads = kv_heads;
       if (tensor.interleaved_heads > 0 && tensor.rows() % (2 * tensor.interleaved_heads) != 0)
-        return error(Errc::corrupt_file, "{}: tensor \"{}\" has {} rows, which {} heads do not divide", path_.string(), stored.name, tensor.rows(), tensor.interleaved_heads);
+        return error(Errc::corrupt_file, "{}: tensor \"{}\" has {} rows, which {} heads do not divide", path_.string(),
+                     stored.name, tensor.rows(), tensor.interleaved_heads);
     }
     if (tensor.name == "model.embed_tokens.weight") config["vocab_size"] = tensor.rows();
     NIBBLE_CHECK(add(std::move(tensor)));

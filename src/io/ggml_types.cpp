@@ -1,4 +1,5 @@
-// ggml's tensor types: block geometry of all, decoding of the simple ones. Source: ggml-common.h and the gguf Python package.
+// ggml's tensor types: block geometry of all, decoding of the simple ones. Source: ggml-common.h and the gguf Python
+// package.
 //
 // Decoded values are those of ggml's own dequantizers bit for bit: scale * code (+ minimum) in fp32, one rounding each.
 #include <array>
@@ -25,10 +26,18 @@ void decode_plain(const std::byte* from, std::int64_t count, float* out, Decode 
   }
 }
 
-void decode_f32(const std::byte* from, std::int64_t count, float* out) { std::memcpy(out, from, std::size_t(count) * sizeof(float)); }
-void decode_f64(const std::byte* from, std::int64_t count, float* out) { decode_plain<double>(from, count, out, [](double x) { return float(x); }); }
-void decode_f16(const std::byte* from, std::int64_t count, float* out) { decode_plain<std::uint16_t>(from, count, out, f16_to_float); }
-void decode_bf16(const std::byte* from, std::int64_t count, float* out) { decode_plain<std::uint16_t>(from, count, out, bf16_to_float); }
+void decode_f32(const std::byte* from, std::int64_t count, float* out) {
+  std::memcpy(out, from, std::size_t(count) * sizeof(float));
+}
+void decode_f64(const std::byte* from, std::int64_t count, float* out) {
+  decode_plain<double>(from, count, out, [](double x) { return float(x); });
+}
+void decode_f16(const std::byte* from, std::int64_t count, float* out) {
+  decode_plain<std::uint16_t>(from, count, out, f16_to_float);
+}
+void decode_bf16(const std::byte* from, std::int64_t count, float* out) {
+  decode_plain<std::uint16_t>(from, count, out, bf16_to_float);
+}
 
 void decode_q8_0(const std::byte* from, std::int64_t count, float* out) {
   for (; count > 0; count -= 32, from += 34, out += 32) {
@@ -88,14 +97,17 @@ void decode_q5_1(const std::byte* from, std::int64_t count, float* out) {
 }
 
 constexpr GgmlType types[] = {
-    {0, "F32", 1, 4, decode_f32},     {1, "F16", 1, 2, decode_f16},      {2, "Q4_0", 32, 18, decode_q4_0}, {3, "Q4_1", 32, 20, decode_q4_1},
-    {6, "Q5_0", 32, 22, decode_q5_0}, {7, "Q5_1", 32, 24, decode_q5_1},  {8, "Q8_0", 32, 34, decode_q8_0}, {9, "Q8_1", 32, 36, nullptr},
-    {10, "Q2_K", 256, 84, nullptr},   {11, "Q3_K", 256, 110, nullptr},   {12, "Q4_K", 256, 144, nullptr},  {13, "Q5_K", 256, 176, nullptr},
-    {14, "Q6_K", 256, 210, nullptr},  {15, "Q8_K", 256, 292, nullptr},   {16, "IQ2_XXS", 256, 66, nullptr}, {17, "IQ2_XS", 256, 74, nullptr},
-    {18, "IQ3_XXS", 256, 98, nullptr}, {19, "IQ1_S", 256, 50, nullptr},  {20, "IQ4_NL", 32, 18, nullptr},  {21, "IQ3_S", 256, 110, nullptr},
-    {22, "IQ2_S", 256, 82, nullptr},  {23, "IQ4_XS", 256, 136, nullptr}, {24, "I8", 1, 1, nullptr},        {25, "I16", 1, 2, nullptr},
-    {26, "I32", 1, 4, nullptr},       {27, "I64", 1, 8, nullptr},        {28, "F64", 1, 8, decode_f64},    {29, "IQ1_M", 256, 56, nullptr},
-    {30, "BF16", 1, 2, decode_bf16},  {34, "TQ1_0", 256, 54, nullptr},   {35, "TQ2_0", 256, 66, nullptr},  {39, "MXFP4", 32, 17, nullptr},
+    {0, "F32", 1, 4, decode_f32},      {1, "F16", 1, 2, decode_f16},      {2, "Q4_0", 32, 18, decode_q4_0},
+    {3, "Q4_1", 32, 20, decode_q4_1},  {6, "Q5_0", 32, 22, decode_q5_0},  {7, "Q5_1", 32, 24, decode_q5_1},
+    {8, "Q8_0", 32, 34, decode_q8_0},  {9, "Q8_1", 32, 36, nullptr},      {10, "Q2_K", 256, 84, nullptr},
+    {11, "Q3_K", 256, 110, nullptr},   {12, "Q4_K", 256, 144, nullptr},   {13, "Q5_K", 256, 176, nullptr},
+    {14, "Q6_K", 256, 210, nullptr},   {15, "Q8_K", 256, 292, nullptr},   {16, "IQ2_XXS", 256, 66, nullptr},
+    {17, "IQ2_XS", 256, 74, nullptr},  {18, "IQ3_XXS", 256, 98, nullptr}, {19, "IQ1_S", 256, 50, nullptr},
+    {20, "IQ4_NL", 32, 18, nullptr},   {21, "IQ3_S", 256, 110, nullptr},  {22, "IQ2_S", 256, 82, nullptr},
+    {23, "IQ4_XS", 256, 136, nullptr}, {24, "I8", 1, 1, nullptr},         {25, "I16", 1, 2, nullptr},
+    {26, "I32", 1, 4, nullptr},        {27, "I64", 1, 8, nullptr},        {28, "F64", 1, 8, decode_f64},
+    {29, "IQ1_M", 256, 56, nullptr},   {30, "BF16", 1, 2, decode_bf16},   {34, "TQ1_0", 256, 54, nullptr},
+    {35, "TQ2_0", 256, 66, nullptr},   {39, "MXFP4", 32, 17, nullptr},
 };
 
 }  // namespace

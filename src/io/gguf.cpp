@@ -6,8 +6,8 @@
 namespace nibble {
 namespace {
 
-constexpr std::uint64_t entry_limit = 1 << 20;        // metadata keys, tensors
-constexpr std::uint64_t array_limit = 1 << 26;        // elements of one array
+constexpr std::uint64_t entry_limit = 1 << 20;  // metadata keys, tensors
+constexpr std::uint64_t array_limit = 1 << 26;  // elements of one array
 constexpr std::uint64_t default_alignment = 32;
 constexpr int array_depth_limit = 4;
 
@@ -34,7 +34,10 @@ class Cursor {
     at_ += length;
     return value;
   }
-  Error cut_short(std::string_view what) const { return error(Errc::corrupt_file, "{}: byte {}: the file ends inside {}; it is cut short, take it again", place_, at_, what); }
+  Error cut_short(std::string_view what) const {
+    return error(Errc::corrupt_file, "{}: byte {}: the file ends inside {}; it is cut short, take it again", place_,
+                 at_, what);
+  }
   std::size_t at() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
   std::string_view place() const { return place_; }
@@ -53,26 +56,46 @@ Result<GgufValue> read_scalar(Cursor& cursor, std::string_view key) {
 
 std::size_t smallest_size(std::uint32_t type) {
   switch (type) {
-    case u8: case i8: case boolean: return 1;
-    case u16: case i16: return 2;
-    case u32: case i32: case f32: return 4;
-    case array: return 12;
-    default: return 8;
+    case u8:
+    case i8:
+    case boolean:
+      return 1;
+    case u16:
+    case i16:
+      return 2;
+    case u32:
+    case i32:
+    case f32:
+      return 4;
+    case array:
+      return 12;
+    default:
+      return 8;
   }
 }
 
 Result<GgufValue> read_value(Cursor& cursor, std::uint32_t type, std::string_view key, int depth) {
   switch (type) {
-    case u8: return read_scalar<std::uint8_t, std::uint64_t>(cursor, key);
-    case i8: return read_scalar<std::int8_t, std::int64_t>(cursor, key);
-    case u16: return read_scalar<std::uint16_t, std::uint64_t>(cursor, key);
-    case i16: return read_scalar<std::int16_t, std::int64_t>(cursor, key);
-    case u32: return read_scalar<std::uint32_t, std::uint64_t>(cursor, key);
-    case i32: return read_scalar<std::int32_t, std::int64_t>(cursor, key);
-    case u64: return read_scalar<std::uint64_t, std::uint64_t>(cursor, key);
-    case i64: return read_scalar<std::int64_t, std::int64_t>(cursor, key);
-    case f32: return read_scalar<float, double>(cursor, key);
-    case f64: return read_scalar<double, double>(cursor, key);
+    case u8:
+      return read_scalar<std::uint8_t, std::uint64_t>(cursor, key);
+    case i8:
+      return read_scalar<std::int8_t, std::int64_t>(cursor, key);
+    case u16:
+      return read_scalar<std::uint16_t, std::uint64_t>(cursor, key);
+    case i16:
+      return read_scalar<std::int16_t, std::int64_t>(cursor, key);
+    case u32:
+      return read_scalar<std::uint32_t, std::uint64_t>(cursor, key);
+    case i32:
+      return read_scalar<std::int32_t, std::int64_t>(cursor, key);
+    case u64:
+      return read_scalar<std::uint64_t, std::uint64_t>(cursor, key);
+    case i64:
+      return read_scalar<std::int64_t, std::int64_t>(cursor, key);
+    case f32:
+      return read_scalar<float, double>(cursor, key);
+    case f64:
+      return read_scalar<double, double>(cursor, key);
     case boolean: {
       NIBBLE_TRY(const auto value, cursor.read<std::uint8_t>(key));
       return GgufValue{value != 0};
@@ -82,10 +105,13 @@ Result<GgufValue> read_value(Cursor& cursor, std::uint32_t type, std::string_vie
       return GgufValue{std::move(value)};
     }
     case array: {
-      if (depth == array_depth_limit) return error(Errc::corrupt_file, "{}: key \"{}\": arrays nest deeper than {}", cursor.place(), key, array_depth_limit);
+      if (depth == array_depth_limit)
+        return error(Errc::corrupt_file, "{}: key \"{}\": arrays nest deeper than {}", cursor.place(), key,
+                     array_depth_limit);
       NIBBLE_TRY(const auto element, cursor.read<std::uint32_t>(key));
       NIBBLE_TRY(const auto count, cursor.read<std::uint64_t>(key));
-      if (element > f64) return error(Errc::corrupt_file, "{}: key \"{}\": unknown value type {}", cursor.place(), key, element);
+      if (element > f64)
+        return error(Errc::corrupt_file, "{}: key \"{}\": unknown value type {}", cursor.place(), key, element);
       // Every element takes at least its smallest size, so a count beyond the file is refused before memory is taken.
       if (count > array_limit || count > cursor.left() / smallest_size(element)) return cursor.cut_short(key);
       GgufValue::Array values;
@@ -96,7 +122,8 @@ Result<GgufValue> read_value(Cursor& cursor, std::uint32_t type, std::string_vie
       }
       return GgufValue{std::move(values)};
     }
-    default: return error(Errc::corrupt_file, "{}: key \"{}\": unknown value type {}", cursor.place(), key, type);
+    default:
+      return error(Errc::corrupt_file, "{}: key \"{}\": unknown value type {}", cursor.place(), key, type);
   }
 }
 
@@ -109,10 +136,14 @@ Result<PlacedTensor> read_tensor_info(Cursor& cursor) {
   PlacedTensor out;
   NIBBLE_TRY(out.tensor.name, cursor.read_text("a tensor's name"));
   NIBBLE_TRY(const auto rank, cursor.read<std::uint32_t>(out.tensor.name));
-  if (rank < 1 || rank > 4) return error(Errc::corrupt_file, "{}: tensor \"{}\": {} dimensions, expected 1 to 4", cursor.place(), out.tensor.name, rank);
+  if (rank < 1 || rank > 4)
+    return error(Errc::corrupt_file, "{}: tensor \"{}\": {} dimensions, expected 1 to 4", cursor.place(),
+                 out.tensor.name, rank);
   for (std::uint32_t i = 0; i < rank; ++i) {
     NIBBLE_TRY(const auto size, cursor.read<std::uint64_t>(out.tensor.name));
-    if (size > std::uint64_t(1) << 40) return error(Errc::corrupt_file, "{}: tensor \"{}\": a dimension of {} is impossible", cursor.place(), out.tensor.name, size);
+    if (size > std::uint64_t(1) << 40)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\": a dimension of {} is impossible", cursor.place(),
+                   out.tensor.name, size);
     out.tensor.shape.insert(out.tensor.shape.begin(), std::int64_t(size));
   }
   NIBBLE_TRY(out.tensor.type, cursor.read<std::uint32_t>(out.tensor.name));
@@ -123,12 +154,15 @@ Result<PlacedTensor> read_tensor_info(Cursor& cursor) {
 // Size in bytes from type and shape; rows must be whole blocks.
 Result<std::uint64_t> tensor_bytes(const GgufTensor& tensor, std::string_view place) {
   const GgmlType* type = ggml_type(tensor.type);
-  if (!type) return error(Errc::unsupported, "{}: tensor \"{}\": ggml type {} is not known", place, tensor.name, tensor.type);
+  if (!type)
+    return error(Errc::unsupported, "{}: tensor \"{}\": ggml type {} is not known", place, tensor.name, tensor.type);
   std::uint64_t elements = 1, bytes = 0;
   for (const std::int64_t size : tensor.shape)
-    if (__builtin_mul_overflow(elements, std::uint64_t(size), &elements)) return error(Errc::corrupt_file, "{}: tensor \"{}\": its shape is impossible", place, tensor.name);
+    if (__builtin_mul_overflow(elements, std::uint64_t(size), &elements))
+      return error(Errc::corrupt_file, "{}: tensor \"{}\": its shape is impossible", place, tensor.name);
   if (tensor.shape.back() % type->block_elements != 0)
-    return error(Errc::corrupt_file, "{}: tensor \"{}\": rows of {} are not whole blocks of {} {}", place, tensor.name, tensor.shape.back(), type->block_elements, type->name);
+    return error(Errc::corrupt_file, "{}: tensor \"{}\": rows of {} are not whole blocks of {} {}", place, tensor.name,
+                 tensor.shape.back(), type->block_elements, type->name);
   if (__builtin_mul_overflow(elements / type->block_elements, std::uint64_t(type->block_bytes), &bytes))
     return error(Errc::corrupt_file, "{}: tensor \"{}\": its shape is impossible", place, tensor.name);
   return bytes;
@@ -152,14 +186,17 @@ Result<Gguf> Gguf::open(const std::filesystem::path& path) {
 Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view place) {
   Cursor cursor(bytes, place);
   if (bytes.size() < 4 || std::memcmp(bytes.data(), "GGUF", 4) != 0)
-    return error(Errc::corrupt_file, "{}: does not begin with \"GGUF\"; name a .gguf file or a folder in Hugging Face layout", place);
+    return error(Errc::corrupt_file,
+                 "{}: does not begin with \"GGUF\"; name a .gguf file or a folder in Hugging Face layout", place);
   NIBBLE_TRY([[maybe_unused]] const auto magic, cursor.read<std::uint32_t>("the header"));
   NIBBLE_TRY(const auto version, cursor.read<std::uint32_t>("the header"));
-  if (version != 2 && version != 3) return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3", place, version);
+  if (version != 2 && version != 3)
+    return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3", place, version);
   NIBBLE_TRY(const auto tensor_count, cursor.read<std::uint64_t>("the header"));
   NIBBLE_TRY(const auto key_count, cursor.read<std::uint64_t>("the header"));
   if (tensor_count > entry_limit || key_count > entry_limit)
-    return error(Errc::corrupt_file, "{}: claims {} tensors and {} keys, more than {}", place, tensor_count, key_count, entry_limit);
+    return error(Errc::corrupt_file, "{}: claims {} tensors and {} keys, more than {}", place, tensor_count, key_count,
+                 entry_limit);
 
   Gguf file;
   file.file_bytes_ = bytes.size();
@@ -167,7 +204,8 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
     NIBBLE_TRY(std::string key, cursor.read_text("a metadata key"));
     NIBBLE_TRY(const auto type, cursor.read<std::uint32_t>(key));
     NIBBLE_TRY(GgufValue value, read_value(cursor, type, key, 0));
-    if (!file.index_.emplace(key, file.metadata_.size()).second) return error(Errc::corrupt_file, "{}: key \"{}\" is stored twice", place, key);
+    if (!file.index_.emplace(key, file.metadata_.size()).second)
+      return error(Errc::corrupt_file, "{}: key \"{}\" is stored twice", place, key);
     file.metadata_.emplace_back(std::move(key), std::move(value));
   }
   std::vector<PlacedTensor> placed;
@@ -179,23 +217,31 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
   std::uint64_t alignment = default_alignment;
   if (file.find("general.alignment")) {
     NIBBLE_TRY(const std::int64_t value, file.integer("general.alignment"));
-    if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0) return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
+    if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0)
+      return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
     alignment = std::uint64_t(value);
   }
   const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
   for (PlacedTensor& entry : placed) {
     NIBBLE_TRY(const std::uint64_t size, tensor_bytes(entry.tensor, place));
-    if (entry.offset % alignment != 0) return error(Errc::corrupt_file, "{}: tensor \"{}\": offset {} is not a multiple of {}", place, entry.tensor.name, entry.offset, alignment);
-    if (data_begin > bytes.size() || entry.offset > bytes.size() - data_begin || size > bytes.size() - data_begin - entry.offset)
-      return error(Errc::corrupt_file, "{}: tensor \"{}\": needs {} bytes at {} of the data, the file ends before; it is cut short, take it again", place, entry.tensor.name, size, entry.offset);
+    if (entry.offset % alignment != 0)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\": offset {} is not a multiple of {}", place, entry.tensor.name,
+                   entry.offset, alignment);
+    if (data_begin > bytes.size() || entry.offset > bytes.size() - data_begin ||
+        size > bytes.size() - data_begin - entry.offset)
+      return error(
+          Errc::corrupt_file,
+          "{}: tensor \"{}\": needs {} bytes at {} of the data, the file ends before; it is cut short, take it again",
+          place, entry.tensor.name, size, entry.offset);
     entry.tensor.bytes = bytes.subspan(data_begin + entry.offset, size);
     extents.emplace_back(entry.offset, entry.offset + size);
     file.tensors_.push_back(std::move(entry.tensor));
   }
   std::sort(extents.begin(), extents.end());
   for (std::size_t i = 1; i < extents.size(); ++i)
-    if (extents[i].first < extents[i - 1].second) return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data", place, extents[i].first);
+    if (extents[i].first < extents[i - 1].second)
+      return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data", place, extents[i].first);
   return file;
 }
 
@@ -215,7 +261,8 @@ Result<std::int64_t> Gguf::integer(std::string_view key) const {
   const GgufValue* value = find(key);
   if (!value) return error(Errc::corrupt_file, "metadata key \"{}\" is missing", key);
   if (const auto* number = std::get_if<std::int64_t>(&value->value)) return *number;
-  if (const auto* number = std::get_if<std::uint64_t>(&value->value); number && *number <= std::uint64_t(INT64_MAX)) return std::int64_t(*number);
+  if (const auto* number = std::get_if<std::uint64_t>(&value->value); number && *number <= std::uint64_t(INT64_MAX))
+    return std::int64_t(*number);
   return error(Errc::corrupt_file, "metadata key \"{}\" is not a whole number", key);
 }
 

@@ -22,8 +22,8 @@ struct GgufValue {
 
 struct GgufTensor {
   std::string name;
-  std::uint32_t type = 0;               // ggml type number
-  std::vector<std::int64_t> shape;      // outermost first: the reverse of the file's order, so rows, cols for a matrix
+  std::uint32_t type = 0;           // ggml type number
+  std::vector<std::int64_t> shape;  // outermost first: the reverse of the file's order, so rows, cols for a matrix
   std::span<const std::byte> bytes;
   std::uint64_t elements() const;
 };
@@ -54,9 +54,10 @@ class Gguf {
 // What a ggml tensor type is: block geometry for every known type; decode is null where Nibble cannot read it yet.
 struct GgmlType {
   std::uint32_t number;
-  std::string_view name;                                            // "Q4_1"
+  std::string_view name;  // "Q4_1"
   std::uint32_t block_elements, block_bytes;
-  void (*decode)(const std::byte* blocks, std::int64_t count, float* out);  // `count` elements, a multiple of block_elements
+  void (*decode)(const std::byte* blocks, std::int64_t count,
+                 float* out);  // `count` elements, a multiple of block_elements
 };
 const GgmlType* ggml_type(std::uint32_t number);  // null: unknown
 

@@ -17,8 +17,10 @@ std::size_t too_deep_at(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (quoted) {
-      if (c == '\\') ++i;
-      else if (c == '"') quoted = false;
+      if (c == '\\')
+        ++i;
+      else if (c == '"')
+        quoted = false;
     } else if (c == '"') {
       quoted = true;
     } else if (c == '[' || c == '{') {
@@ -30,11 +32,13 @@ std::size_t too_deep_at(std::string_view text) {
   return std::string_view::npos;
 }
 
-// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." without what the caller says itself.
+// "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ..." without what the caller says
+// itself.
 std::string cause(const Json::exception& problem) {
   std::string message = problem.what();
   if (const auto end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
-  if (const auto end = message.find(": "); end != std::string::npos && message.starts_with("parse error")) message.erase(0, end + 2);
+  if (const auto end = message.find(": "); end != std::string::npos && message.starts_with("parse error"))
+    message.erase(0, end + 2);
   return message.substr(0, 200);
 }
 

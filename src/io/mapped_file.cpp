@@ -12,8 +12,11 @@ namespace nibble {
 namespace {
 
 Error system_error(const std::filesystem::path& path, std::string_view what, int code) {
-  const std::string_view hint = code == ENOSPC ? "; free some space and try again" : code == EACCES ? "; check its permissions" : "";
-  return error(code == ENOENT ? Errc::not_found : Errc::io_failure, "{}: {}: {}{}", path.string(), what, std::strerror(code), hint);
+  const std::string_view hint = code == ENOSPC   ? "; free some space and try again"
+                                : code == EACCES ? "; check its permissions"
+                                                 : "";
+  return error(code == ENOENT ? Errc::not_found : Errc::io_failure, "{}: {}: {}{}", path.string(), what,
+               std::strerror(code), hint);
 }
 
 }  // namespace
@@ -47,7 +50,9 @@ MappedFile::~MappedFile() {
 
 Result<std::string> read_text(const std::filesystem::path& path, std::size_t limit) {
   NIBBLE_TRY(const auto file, MappedFile::open(path));
-  if (file->bytes().size() > limit) return error(Errc::corrupt_file, "{}: {} bytes, more than the {} such a file may have", path.string(), file->bytes().size(), limit);
+  if (file->bytes().size() > limit)
+    return error(Errc::corrupt_file, "{}: {} bytes, more than the {} such a file may have", path.string(),
+                 file->bytes().size(), limit);
   return std::string(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
 }
 
@@ -83,7 +88,9 @@ Result<void> AtomicFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
-Result<void> AtomicFile::write(std::string_view text) { return write(std::as_bytes(std::span(text.data(), text.size()))); }
+Result<void> AtomicFile::write(std::string_view text) {
+  return write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 Result<void> AtomicFile::commit() {
   const int synced = ::fsync(fd_), code = errno, closed = ::close(std::exchange(fd_, -1));
@@ -111,7 +118,8 @@ Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
   fs::path temporary = name;
   temporary += fmt::format(".partial-{}", ::getpid());
   fs::remove_all(temporary, code);
-  if (!fs::create_directory(temporary, code)) return error(Errc::io_failure, "{}: cannot create: {}", temporary.string(), code.message());
+  if (!fs::create_directory(temporary, code))
+    return error(Errc::io_failure, "{}: cannot create: {}", temporary.string(), code.message());
   folder.temporary_ = temporary;
   return folder;
 }

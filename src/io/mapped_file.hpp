@@ -27,7 +27,8 @@ class MappedFile {
 // The whole of a small text file; refuses more than `limit` bytes.
 Result<std::string> read_text(const std::filesystem::path& path, std::size_t limit = std::size_t(1) << 30);
 
-// Writes to a temporary name beside `path`; commit() syncs and renames. Destroyed without commit: the temporary is removed.
+// Writes to a temporary name beside `path`; commit() syncs and renames. Destroyed without commit: the temporary is
+// removed.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& path);
@@ -44,7 +45,8 @@ class AtomicFile {
   std::filesystem::path path_, temporary_;
 };
 
-// A folder that appears under its name only when whole: files are made in path() ("NAME.partial-PID"), commit() renames.
+// A folder that appears under its name only when whole: files are made in path() ("NAME.partial-PID"), commit()
+// renames.
 class AtomicFolder {
  public:
   static Result<AtomicFolder> create(const std::filesystem::path& target);  // refuses an existing, non-empty target

@@ -24,10 +24,11 @@ struct StoredTensor {
 
 class Safetensors {
  public:
-  // Checks everything before use: header length, JSON, dtype, shape overflow, offsets inside the file, no overlap, no holes,
-  // no name twice.
+  // Checks everything before use: header length, JSON, dtype, shape overflow, offsets inside the file, no overlap, no
+  // holes, no name twice.
   static Result<Safetensors> open(const std::filesystem::path& path);
-  static Result<Safetensors> parse(std::span<const std::byte> bytes, std::string_view place);  // the parser alone, for fuzzing
+  static Result<Safetensors> parse(std::span<const std::byte> bytes,
+                                   std::string_view place);  // the parser alone, for fuzzing
 
   const std::vector<StoredTensor>& tensors() const { return tensors_; }  // in file order
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -43,7 +44,11 @@ class Safetensors {
 // Streams tensors to one file. Two passes: declare every tensor, then write the bytes in the declared order.
 class SafetensorsWriter {
  public:
-  struct Entry { std::string name; DType dtype; std::vector<std::int64_t> shape; };
+  struct Entry {
+    std::string name;
+    DType dtype;
+    std::vector<std::int64_t> shape;
+  };
   static Result<SafetensorsWriter> create(const std::filesystem::path& path, const std::vector<Entry>& entries,
                                           const std::map<std::string, std::string>& metadata);
   Result<void> write(std::span<const std::byte> bytes);  // the next tensor, whole or in parts

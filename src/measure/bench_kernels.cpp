@@ -14,7 +14,9 @@ struct Case {
   bool double_quant;
   DType compute;
 };
-constexpr Case cases[] = {{"fp32", false, DType::f32}, {"fp16", false, DType::f16}, {"bf16", false, DType::bf16}, {"int8", false, DType::bf16}, {"nf4", false, DType::bf16}, {"nf4", true, DType::bf16}, {"nf4", false, DType::f32}, {"fp4", false, DType::bf16}};
+constexpr Case cases[] = {{"fp32", false, DType::f32},  {"fp16", false, DType::f16}, {"bf16", false, DType::bf16},
+                          {"int8", false, DType::bf16}, {"nf4", false, DType::bf16}, {"nf4", true, DType::bf16},
+                          {"nf4", false, DType::f32},   {"fp4", false, DType::bf16}};
 
 }  // namespace
 
@@ -23,32 +25,43 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
   report.machine = measure_machine(threads);
   NIBBLE_TRY(const auto backend, make_cpu_backend({.threads = threads, .target = cpu_target}));
   ThreadPool pool(threads);
-  for (const auto& [rows, cols] : {std::pair<std::int64_t, std::int64_t>{2048, 2048}, {5632, 2048}, {2048, 5632}, {32000, 2048}})
+  for (const auto& [rows, cols] :
+       {std::pair<std::int64_t, std::int64_t>{2048, 2048}, {5632, 2048}, {2048, 5632}, {32000, 2048}})
     for (const Case& c : cases) {
-      NIBBLE_TRY(QuantizedWeight held, allocate_quantized(backend->memory(), {c.format, 64, c.double_quant}, rows, cols, Purpose::linear_weights, Purpose::scales));
-      NIBBLE_CHECK(quantize([](std::int64_t first, std::int64_t count, float* out) {
-        for (std::int64_t i = 0; i < count; ++i) out[i] = float(((std::uint64_t(first + i) * 0x9e3779b97f4a7c15ull) >> 40) & 0xffff) / 65536.0f - 0.5f;
-      }, held, pool));
+      NIBBLE_TRY(QuantizedWeight held, allocate_quantized(backend->memory(), {c.format, 64, c.double_quant}, rows, cols,
+                                                          Purpose::linear_weights, Purpose::scales));
+      NIBBLE_CHECK(quantize(
+          [](std::int64_t first, std::int64_t count, float* out) {
+            for (std::int64_t i = 0; i < count; ++i)
+              out[i] = float(((std::uint64_t(first + i) * 0x9e3779b97f4a7c15ull) >> 40) & 0xffff) / 65536.0f - 0.5f;
+          },
+          held, pool));
       NIBBLE_TRY(const auto weight, backend->prepare(held.weight, {c.compute, 6.0f}));
       const Weight& w = held.weight;
-      const double bytes = double(w.code_bytes + (w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes()));
+      const double bytes =
+          double(w.code_bytes + (w.nested.empty() ? w.scales.size_bytes()
+                                                  : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes()));
       for (const std::int64_t batch : {std::int64_t(1), std::int64_t(512)}) {
         if (batch > 1 && rows > 6000) continue;
         std::vector<float> x(std::size_t(batch * cols), 0.25f), y(std::size_t(batch * rows));
         double best = 1e30, spent = 0;
         for (int repeat = 0; repeat < 50 && (repeat < 3 || spent < 0.2); ++repeat) {
           const auto start = std::chrono::steady_clock::now();
-          backend->linear(*weight, TensorView(x.data(), DType::f32, batch, cols), TensorView(y.data(), DType::f32, batch, rows), nullptr, false);
+          backend->linear(*weight, TensorView(x.data(), DType::f32, batch, cols),
+                          TensorView(y.data(), DType::f32, batch, rows), nullptr, false);
           backend->synchronize();
           const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
           best = std::min(best, seconds), spent += seconds;
         }
         KernelResult r;
-        r.format = std::string(c.format) + (c.double_quant ? " double-quant" : "") + (c.format == "nf4" && c.compute == DType::f32 ? " in fp32" : "");
+        r.format = std::string(c.format) + (c.double_quant ? " double-quant" : "") +
+                   (c.format == "nf4" && c.compute == DType::f32 ? " in fp32" : "");
         r.rows = rows, r.cols = cols, r.batch = batch, r.seconds = best;
         r.gb_per_s = bytes / best / 1e9, r.gflops = 2.0 * double(rows * cols * batch) / best / 1e9;
         r.percent_of_bandwidth = 100 * r.gb_per_s / std::max(report.machine.read_gb_per_s, r.gb_per_s);
-        const double peak = c.format == "int8" && report.machine.int8_gops > 0 ? report.machine.int8_gops : c.compute == DType::bf16 && report.machine.bf16_gflops > 0 ? report.machine.bf16_gflops : report.machine.fp32_gflops;
+        const double peak = c.format == "int8" && report.machine.int8_gops > 0           ? report.machine.int8_gops
+                            : c.compute == DType::bf16 && report.machine.bf16_gflops > 0 ? report.machine.bf16_gflops
+                                                                                         : report.machine.fp32_gflops;
         r.percent_of_peak = 100 * r.gflops / std::max(peak, r.gflops);
         report.results.push_back(std::move(r));
       }

@@ -1,4 +1,5 @@
-// Each precision lives and dies in its own process, so that its memory is its own; what it learned comes back through a pipe.
+// Each precision lives and dies in its own process, so that its memory is its own; what it learned comes back through a
+// pipe.
 #include "nibble/compare.hpp"
 
 #include <sys/wait.h>
@@ -27,11 +28,19 @@ class ReferenceLogits {
  public:
   static Result<ReferenceLogits> create() {
     std::FILE* file = std::tmpfile();
-    if (!file) return error(Errc::io_failure, "cannot create a temporary file for the reference's logits; set TMPDIR to a folder with space");
+    if (!file)
+      return error(Errc::io_failure,
+                   "cannot create a temporary file for the reference's logits; set TMPDIR to a folder with space");
     return ReferenceLogits(file);
   }
-  void write(std::span<const float> logits) { failed_ = failed_ || ::pwrite(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes()); }
-  void read(std::span<float> logits) { failed_ = failed_ || ::pread(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes()); }
+  void write(std::span<const float> logits) {
+    failed_ = failed_ ||
+              ::pwrite(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+  }
+  void read(std::span<float> logits) {
+    failed_ = failed_ ||
+              ::pread(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+  }
   bool failed() const { return failed_; }
 
  private:
@@ -55,15 +64,16 @@ bool ends_turns(const LoadedModel& model) {
   const std::vector<std::int32_t> ends = end_tokens(model, tokenizer->get());
   return std::any_of(ends.begin(), ends.end(), [&](std::int32_t id) {
     const std::string token = (*tokenizer)->token(id);
-    return token == "<|im_end|>" || token == "<|eot_id|>" || token == "<|end|>" || token == "<end_of_turn>" || model.checkpoint->chat_template().find(token) != std::string::npos;
+    return token == "<|im_end|>" || token == "<|eot_id|>" || token == "<|end|>" || token == "<end_of_turn>" ||
+           model.checkpoint->chat_template().find(token) != std::string::npos;
   });
 }
 
 Result<void> answer(const Model& model, const CompareOptions& options, Report& report) {
   GenerateOptions generation;
   generation.max_new_tokens = options.new_tokens;
-  // Without messages a model is asked what its kind can do: one that ends turns with a token of their own is spoken to, any
-  // other continues prose.
+  // Without messages a model is asked what its kind can do: one that ends turns with a token of their own is spoken to,
+  // any other continues prose.
   const bool chat = model.has_chat_template() && (!options.messages.empty() || ends_turns(model.implementation()));
   std::vector<Message> messages = options.messages;
   if (messages.empty()) messages.push_back({"user", chat ? default_prompt_for_chat : default_prompt_for_prose});
@@ -78,7 +88,8 @@ Result<void> answer(const Model& model, const CompareOptions& options, Report& r
   return {};
 }
 
-Result<Report> measure(const std::filesystem::path& path, const QuantizationConfig& precision, const CompareOptions& options, bool reference, ReferenceLogits& logits) {
+Result<Report> measure(const std::filesystem::path& path, const QuantizationConfig& precision,
+                       const CompareOptions& options, bool reference, ReferenceLogits& logits) {
   Report report;
   PeakMemory peak;
   LoadOptions load;
@@ -91,26 +102,33 @@ Result<Report> measure(const std::filesystem::path& path, const QuantizationConf
 
   NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
   EvaluateOptions evaluation;
-  evaluation.max_tokens = std::min<std::int64_t>(options.max_eval_tokens, std::int64_t(logits_budget / (std::uint64_t(model.vocabulary_size()) * sizeof(float))));
+  evaluation.max_tokens = std::min<std::int64_t>(
+      options.max_eval_tokens, std::int64_t(logits_budget / (std::uint64_t(model.vocabulary_size()) * sizeof(float))));
   DivergenceSum divergence;
   std::vector<float> expected(static_cast<std::size_t>(model.vocabulary_size()));
-  NIBBLE_TRY(const Evaluation quality, evaluate_logits(model, tokenizer.encode(options.text), evaluation, [&](std::span<const float> row) {
-    if (reference) return logits.write(row);
-    logits.read(expected);
-    divergence.add(expected, row);
-  }));
-  if (logits.failed()) return error(Errc::io_failure, "cannot {} the reference's logits in the temporary folder; set TMPDIR to a folder with {} MB of space", reference ? "write" : "read", logits_budget >> 20);
+  NIBBLE_TRY(const Evaluation quality,
+             evaluate_logits(model, tokenizer.encode(options.text), evaluation, [&](std::span<const float> row) {
+               if (reference) return logits.write(row);
+               logits.read(expected);
+               divergence.add(expected, row);
+             }));
+  if (logits.failed())
+    return error(Errc::io_failure,
+                 "cannot {} the reference's logits in the temporary folder; set TMPDIR to a folder with {} MB of space",
+                 reference ? "write" : "read", logits_budget >> 20);
   out.perplexity = quality.perplexity, out.mean_nll = quality.mean_nll, report.recipe = quality.recipe;
   out.divergence = reference ? Divergence{0, 0, 0, 1} : divergence.result();
 
-  const std::int64_t limit = model.max_positions(), prompt = std::min(options.prefill_tokens, limit / 2), decode = std::min(options.decode_tokens, limit - prompt);
+  const std::int64_t limit = model.max_positions(), prompt = std::min(options.prefill_tokens, limit / 2),
+                     decode = std::min(options.decode_tokens, limit - prompt);
   NIBBLE_TRY(const Speed speed, measure_speed(loaded, prompt, decode, 1, options.repeats));
   out.prefill_tokens_per_s = speed.prefill_tokens_per_s, out.decode_tokens_per_s = speed.decode_tokens_per_s;
   NIBBLE_CHECK(answer(model, options, report));
 
   out.resident = model.memory();
   NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *loaded.checkpoint));
-  const bool as_stored = !loaded.checkpoint->is_gguf() && stored.format == out.precision.format && stored.double_quant == out.precision.double_quant;
+  const bool as_stored = !loaded.checkpoint->is_gguf() && stored.format == out.precision.format &&
+                         stored.double_quant == out.precision.double_quant;
   // Norms are held in fp32 and stored in 16 bits.
   out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident.norms / 2;
   out.peak_anonymous = peak.peak().anonymous, out.peak_mapped = peak.peak().mapped;
@@ -118,7 +136,8 @@ Result<Report> measure(const std::filesystem::path& path, const QuantizationConf
 }
 
 // Runs measure() in a child and reads what it sends.
-Result<Report> measure_apart(const std::filesystem::path& path, const QuantizationConfig& precision, const CompareOptions& options, bool reference, ReferenceLogits& logits) {
+Result<Report> measure_apart(const std::filesystem::path& path, const QuantizationConfig& precision,
+                             const CompareOptions& options, bool reference, ReferenceLogits& logits) {
   int ends[2];
   if (::pipe(ends) != 0) return error(Errc::io_failure, "cannot create a pipe");
   std::fflush(nullptr);
@@ -128,8 +147,13 @@ Result<Report> measure_apart(const std::filesystem::path& path, const Quantizati
     ::close(ends[0]);
     const auto report = measure(path, precision, options, reference, logits);
     Json message;
-    if (report) message = {{"result", to_json_object(report->result)}, {"machine", report->machine}, {"recipe", report->recipe}, {"prompt", report->prompt}};
-    else message = {{"error", report.error().message}, {"code", int(report.error().code)}};
+    if (report)
+      message = {{"result", to_json_object(report->result)},
+                 {"machine", report->machine},
+                 {"recipe", report->recipe},
+                 {"prompt", report->prompt}};
+    else
+      message = {{"error", report.error().message}, {"code", int(report.error().code)}};
     const std::string text = message.dump(-1, ' ', false, Json::error_handler_t::replace);
     for (std::size_t sent = 0; sent < text.size();) {
       const ssize_t count = ::write(ends[1], text.data() + sent, text.size() - sent);
@@ -146,7 +170,9 @@ Result<Report> measure_apart(const std::filesystem::path& path, const Quantizati
   int status = 0;
   ::waitpid(child, &status, 0);
   if (text.empty())
-    return error(Errc::internal, "the process that measured {} ended without an answer ({} {})", precision.label(), WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return error(Errc::internal, "the process that measured {} ended without an answer ({} {})", precision.label(),
+                 WIFSIGNALED(status) ? "signal" : "status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
   NIBBLE_TRY(const Json message, parse_json(text, "measuring process"));
   if (message.contains("error")) return Error{Errc(message["code"].get<int>()), message["error"].get<std::string>()};
   Report report;
@@ -158,12 +184,18 @@ Result<Report> measure_apart(const std::filesystem::path& path, const Quantizati
 // Widest first: what the others are measured against.
 int width(Precision precision) {
   switch (precision) {
-    case Precision::fp32: return 0;
-    case Precision::bf16: return 1;
-    case Precision::fp16: return 2;
-    case Precision::int8: return 3;
-    case Precision::nf4: return 4;
-    default: return 5;
+    case Precision::fp32:
+      return 0;
+    case Precision::bf16:
+      return 1;
+    case Precision::fp16:
+      return 2;
+    case Precision::int8:
+      return 3;
+    case Precision::nf4:
+      return 4;
+    default:
+      return 5;
   }
 }
 
@@ -176,22 +208,29 @@ std::string choose(const Comparison& comparison) {
   const PrecisionResult* smallest = nullptr;
   for (const PrecisionResult& r : comparison.results) {
     if (!r.error.empty()) continue;
-    if (r.perplexity <= reference->perplexity * 1.01 && (!best || r.decode_tokens_per_s > best->decode_tokens_per_s)) best = &r;
+    if (r.perplexity <= reference->perplexity * 1.01 && (!best || r.decode_tokens_per_s > best->decode_tokens_per_s))
+      best = &r;
     if (!smallest || r.resident.weights_total() < smallest->resident.weights_total()) smallest = &r;
   }
   const auto cost = [&](const PrecisionResult& r) { return 100 * (r.perplexity / reference->perplexity - 1); };
-  std::string text = fmt::format("On this machine take {}: its perplexity is within 1 % of {} ({:+.2f} %), and of those it generates fastest, {:.0f} tokens/s with {:.1f} MB of weights.", best->precision.label(),
-                                 comparison.reference, cost(*best), best->decode_tokens_per_s, double(best->resident.weights_total()) / 1e6);
+  std::string text = fmt::format(
+      "On this machine take {}: its perplexity is within 1 % of {} ({:+.2f} %), and of those it generates fastest, "
+      "{:.0f} tokens/s with {:.1f} MB of weights.",
+      best->precision.label(), comparison.reference, cost(*best), best->decode_tokens_per_s,
+      double(best->resident.weights_total()) / 1e6);
   if (smallest != best)
-    text += fmt::format(" If memory is short take {}: {:.1f} MB of weights, {:.0f} tokens/s, and a perplexity {:.1f} % {}.", smallest->precision.label(), double(smallest->resident.weights_total()) / 1e6,
-                        smallest->decode_tokens_per_s, std::abs(cost(*smallest)), cost(*smallest) >= 0 ? "higher" : "lower");
+    text += fmt::format(
+        " If memory is short take {}: {:.1f} MB of weights, {:.0f} tokens/s, and a perplexity {:.1f} % {}.",
+        smallest->precision.label(), double(smallest->resident.weights_total()) / 1e6, smallest->decode_tokens_per_s,
+        std::abs(cost(*smallest)), cost(*smallest) >= 0 ? "higher" : "lower");
   return text;
 }
 
 }  // namespace
 
 Result<Comparison> compare(const std::filesystem::path& path, const CompareOptions& options) {
-  if (options.precisions.empty()) return error(Errc::bad_request, "no precision was named; choose some of fp32, bf16, fp16, int8, nf4, fp4");
+  if (options.precisions.empty())
+    return error(Errc::bad_request, "no precision was named; choose some of fp32, bf16, fp16, int8, nf4, fp4");
   if (options.text.empty()) return error(Errc::bad_request, "the text to evaluate is empty");
   NIBBLE_TRY(const auto checkpoint, Checkpoint::open(path));
   Comparison comparison;
@@ -200,7 +239,9 @@ Result<Comparison> compare(const std::filesystem::path& path, const CompareOptio
 
   std::vector<std::size_t> order(options.precisions.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return width(options.precisions[a].format) < width(options.precisions[b].format); });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return width(options.precisions[a].format) < width(options.precisions[b].format);
+  });
   comparison.results.resize(order.size());
   comparison.reference = options.precisions[order.front()].label();
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());

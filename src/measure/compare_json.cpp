@@ -6,15 +6,20 @@ namespace {
 // One list of fields for both directions.
 template <class Memory, class Visit>
 void visit_memory(Memory& m, Visit visit) {
-  visit("linear_weights", m.linear_weights), visit("quantization_state", m.quantization_state), visit("embeddings_and_head", m.embeddings_and_head), visit("norms", m.norms);
-  visit("buffers", m.buffers), visit("kv_cache", m.kv_cache), visit("activations", m.activations), visit("mapped", m.mapped);
+  visit("linear_weights", m.linear_weights), visit("quantization_state", m.quantization_state),
+      visit("embeddings_and_head", m.embeddings_and_head), visit("norms", m.norms);
+  visit("buffers", m.buffers), visit("kv_cache", m.kv_cache), visit("activations", m.activations),
+      visit("mapped", m.mapped);
 }
 
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
-  visit("disk_bytes", r.disk_bytes), visit("peak_anonymous_bytes", r.peak_anonymous), visit("peak_mapped_bytes", r.peak_mapped), visit("load_seconds", r.load_seconds);
-  visit("prefill_tokens_per_s", r.prefill_tokens_per_s), visit("decode_tokens_per_s", r.decode_tokens_per_s), visit("perplexity", r.perplexity), visit("mean_nll", r.mean_nll);
-  visit("mean_kl", r.divergence.mean_kl), visit("p99_kl", r.divergence.p99_kl), visit("max_kl", r.divergence.max_kl), visit("top1_agreement", r.divergence.top1_agreement);
+  visit("disk_bytes", r.disk_bytes), visit("peak_anonymous_bytes", r.peak_anonymous),
+      visit("peak_mapped_bytes", r.peak_mapped), visit("load_seconds", r.load_seconds);
+  visit("prefill_tokens_per_s", r.prefill_tokens_per_s), visit("decode_tokens_per_s", r.decode_tokens_per_s),
+      visit("perplexity", r.perplexity), visit("mean_nll", r.mean_nll);
+  visit("mean_kl", r.divergence.mean_kl), visit("p99_kl", r.divergence.p99_kl), visit("max_kl", r.divergence.max_kl),
+      visit("top1_agreement", r.divergence.top1_agreement);
   visit("answer", r.answer), visit("answer_seconds", r.answer_seconds), visit("error", r.error);
 }
 
@@ -31,7 +36,8 @@ Json to_json_object(const PrecisionResult& result) {
   Json json;
   json["precision"] = name_of(result.precision.format);
   json["compute_dtype"] = name_of(result.precision.compute_dtype);
-  json["double_quant"] = result.precision.double_quant, json["block_size"] = result.precision.block_size, json["int8_threshold"] = result.precision.int8_threshold;
+  json["double_quant"] = result.precision.double_quant, json["block_size"] = result.precision.block_size,
+  json["int8_threshold"] = result.precision.int8_threshold;
   json["label"] = result.precision.label();
   json["bytes"] = to_json_object(result.resident);
   visit_result(result, [&](const char* name, const auto& value) { json[name] = value; });
@@ -42,14 +48,16 @@ PrecisionResult result_from_json(const Json& json) {
   PrecisionResult result;
   result.precision.format = parse_precision(json["precision"].get<std::string>()).value();
   result.precision.compute_dtype = parse_precision(json["compute_dtype"].get<std::string>()).value();
-  result.precision.double_quant = json["double_quant"], result.precision.block_size = json["block_size"], result.precision.int8_threshold = json["int8_threshold"];
+  result.precision.double_quant = json["double_quant"], result.precision.block_size = json["block_size"],
+  result.precision.int8_threshold = json["int8_threshold"];
   visit_memory(result.resident, [&](const char* name, std::uint64_t& value) { value = json["bytes"][name]; });
   visit_result(result, [&](const char* name, auto& value) { json[name].get_to(value); });
   return result;
 }
 
 std::string to_json(const Comparison& c) {
-  Json json = {{"model", c.model}, {"machine", c.machine}, {"reference", c.reference}, {"parameters", c.parameters}, {"recipe", c.recipe}, {"prompt", c.prompt}, {"verdict", c.verdict}};
+  Json json = {{"model", c.model},   {"machine", c.machine}, {"reference", c.reference}, {"parameters", c.parameters},
+               {"recipe", c.recipe}, {"prompt", c.prompt},   {"verdict", c.verdict}};
   json["results"] = Json::array();
   for (const PrecisionResult& r : c.results) json["results"].push_back(to_json_object(r));
   return json.dump(2, ' ', false, Json::error_handler_t::replace);

@@ -12,7 +12,9 @@ double log_sum_exp(std::span<const float> logits) {
   return highest + std::log(sum);
 }
 
-double negative_log_likelihood(std::span<const float> logits, std::int32_t target) { return log_sum_exp(logits) - double(logits[std::size_t(target)]); }
+double negative_log_likelihood(std::span<const float> logits, std::int32_t target) {
+  return log_sum_exp(logits) - double(logits[std::size_t(target)]);
+}
 
 void DivergenceSum::add(std::span<const float> expected, std::span<const float> actual) {
   const double expected_total = log_sum_exp(expected), actual_total = log_sum_exp(actual);
@@ -22,7 +24,8 @@ void DivergenceSum::add(std::span<const float> expected, std::span<const float> 
     kl += std::exp(log_p) * (log_p - (double(actual[i]) - actual_total));
   }
   kl_.push_back(std::max(kl, 0.0));  // rounding can leave a zero slightly below zero
-  agreed_ += std::max_element(expected.begin(), expected.end()) - expected.begin() == std::max_element(actual.begin(), actual.end()) - actual.begin();
+  agreed_ += std::max_element(expected.begin(), expected.end()) - expected.begin() ==
+             std::max_element(actual.begin(), actual.end()) - actual.begin();
 }
 
 Divergence DivergenceSum::result() const {

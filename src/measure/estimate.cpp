@@ -8,7 +8,8 @@ namespace nibble {
 namespace {
 
 // Bytes of modules that Nibble cannot run, by the arithmetic of the formats.
-Result<MemoryReport> measure_outline(const Outline& outline, const QuantizationConfig& precision, DType kept, std::int64_t context, std::int64_t batch) {
+Result<MemoryReport> measure_outline(const Outline& outline, const QuantizationConfig& precision, DType kept,
+                                     std::int64_t context, std::int64_t batch) {
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
   MemoryReport report;
   for (const ModuleSpec& module : outline.modules) {
@@ -19,11 +20,14 @@ Result<MemoryReport> measure_outline(const Outline& outline, const QuantizationC
     }
     const FormatFacts facts = format_facts(format_of(module, precision, skip, kept));
     (module.role == Role::linear ? report.linear_weights : report.embeddings_and_head) += facts.code_bytes(elements);
-    const std::uint64_t scales = facts.scale_count(std::uint64_t(module.rows), std::uint64_t(module.cols), std::uint64_t(precision.block_size));
-    report.quantization_state += precision.double_quant ? scales + (scales + 255) / 256 * sizeof(float) : scales * sizeof(float);
+    const std::uint64_t scales =
+        facts.scale_count(std::uint64_t(module.rows), std::uint64_t(module.cols), std::uint64_t(precision.block_size));
+    report.quantization_state +=
+        precision.double_quant ? scales + (scales + 255) / 256 * sizeof(float) : scales * sizeof(float);
   }
   const std::uint64_t element = precision.format == Precision::fp32 ? 4 : 2;
-  report.kv_cache = std::uint64_t(2 * outline.layers * outline.kv_heads * outline.head_dim) * std::uint64_t(context) * std::uint64_t(batch) * element;
+  report.kv_cache = std::uint64_t(2 * outline.layers * outline.kv_heads * outline.head_dim) * std::uint64_t(context) *
+                    std::uint64_t(batch) * element;
   return report;
 }
 
@@ -46,7 +50,10 @@ Result<Estimate> estimate(const std::filesystem::path& path, const EstimateOptio
   }
   std::vector<QuantizationConfig> precisions = options.precisions;
   if (precisions.empty())
-    precisions = {Precision::fp32, Precision::fp16, Precision::bf16, Precision::int8, QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true}), QuantizationConfig::fp4(), QuantizationConfig::fp4({.double_quant = true})};
+    precisions = {Precision::fp32,           Precision::fp16,
+                  Precision::bf16,           Precision::int8,
+                  QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true}),
+                  QuantizationConfig::fp4(), QuantizationConfig::fp4({.double_quant = true})};
 
   Estimate out;
   out.context = options.context, out.batch = options.batch;
@@ -61,7 +68,9 @@ Result<Estimate> estimate(const std::filesystem::path& path, const EstimateOptio
   for (const QuantizationConfig& precision : precisions) {
     NIBBLE_CHECK(precision.check());
     const DType kept = config ? config->dtype : DType::bf16;
-    NIBBLE_TRY(const MemoryReport bytes, config ? measure_load(*config, precision, kept, options.context, options.batch, 512) : measure_outline(outline, precision, kept, options.context, options.batch));
+    NIBBLE_TRY(const MemoryReport bytes,
+               config ? measure_load(*config, precision, kept, options.context, options.batch, 512)
+                      : measure_outline(outline, precision, kept, options.context, options.batch));
     out.precisions.push_back({precision, bytes});
   }
   return out;

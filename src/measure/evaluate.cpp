@@ -1,5 +1,7 @@
-// Perplexity and divergence. Both are sums over positions of numbers that come from one row of logits, so nothing is kept
-// but those numbers; with a reference, two models run window by window side by side.
+// Perplexity and divergence. Both are sums over positions of numbers that come from one row of logits, so nothing is
+// kept but those numbers; with a reference, two models run window by window side by side.
+#include "nibble/evaluate.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,7 +11,6 @@
 #include "io/safetensors.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
-#include "nibble/evaluate.hpp"
 
 namespace nibble {
 namespace {
@@ -26,28 +27,34 @@ struct Plan {
   std::string recipe;
 };
 
-Result<Plan> plan_windows(const LoadedModel& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
+Result<Plan> plan_windows(const LoadedModel& model, const std::vector<std::int32_t>& ids,
+                          const EvaluateOptions& options) {
   Plan plan;
   const std::int64_t limit = model.transformer->config().max_positions;
   plan.context = options.context ? options.context : std::min<std::int64_t>(limit, 2048);
-  if (plan.context < 2 || plan.context > limit) return error(Errc::bad_request, "a context of {} tokens was asked for, expected 2 to {}", plan.context, limit);
+  if (plan.context < 2 || plan.context > limit)
+    return error(Errc::bad_request, "a context of {} tokens was asked for, expected 2 to {}", plan.context, limit);
   std::optional<std::int32_t> bos;
   if (options.bos != Bos::never) {
     const auto tokenizer = tokenizer_of(model);
     if (tokenizer && (options.bos == Bos::always || (*tokenizer)->adds_bos())) bos = (*tokenizer)->bos();
-    if (options.bos == Bos::always && !bos) return error(Errc::bad_request, "a BOS was asked for, but the tokenizer has none");
+    if (options.bos == Bos::always && !bos)
+      return error(Errc::bad_request, "a BOS was asked for, but the tokenizer has none");
   }
   plan.bos = bos.has_value();
   const std::int64_t room = plan.context - (plan.bos ? 1 : 0), stride = options.stride ? options.stride : room;
-  if (stride < 1 || stride > room) return error(Errc::bad_request, "a stride of {} was asked for, expected 1 to {}", stride, room);
+  if (stride < 1 || stride > room)
+    return error(Errc::bad_request, "a stride of {} was asked for, expected 1 to {}", stride, room);
   std::vector<std::int32_t> text = ids;
   if (plan.bos && !text.empty() && text.front() == *bos) text.erase(text.begin());  // every window gets its own
-  if (options.max_tokens > 0 && std::int64_t(text.size()) > options.max_tokens) text.resize(std::size_t(options.max_tokens));
+  if (options.max_tokens > 0 && std::int64_t(text.size()) > options.max_tokens)
+    text.resize(std::size_t(options.max_tokens));
 
   // Window w scores [w * stride, ...) and sees up to `room` ids that end there.
   const auto count = std::int64_t(text.size());
   for (std::int64_t done = 0; done < count;) {
-    const std::int64_t end = std::min(done == 0 ? room : done + stride, count), begin = std::max<std::int64_t>(0, stride == room ? done : end - room);
+    const std::int64_t end = std::min(done == 0 ? room : done + stride, count),
+                       begin = std::max<std::int64_t>(0, stride == room ? done : end - room);
     Window window;
     window.ids.reserve(std::size_t(end - begin) + 1);
     if (plan.bos) window.ids.push_back(*bos);
@@ -57,31 +64,43 @@ Result<Plan> plan_windows(const LoadedModel& model, const std::vector<std::int32
     done = end;
   }
   if (plan.windows.empty()) return error(Errc::bad_request, "the text has {} tokens, too few to predict one", count);
-  plan.recipe = fmt::format("{} windows of {} tokens{}, {}, every token but the first of a window predicted, natural logarithm", plan.windows.size(), plan.context,
-                            stride == room ? std::string(" without overlap") : fmt::format(" with stride {}", stride), plan.bos ? "a BOS in front of each" : "no BOS added");
+  plan.recipe =
+      fmt::format("{} windows of {} tokens{}, {}, every token but the first of a window predicted, natural logarithm",
+                  plan.windows.size(), plan.context,
+                  stride == room ? std::string(" without overlap") : fmt::format(" with stride {}", stride),
+                  plan.bos ? "a BOS in front of each" : "no BOS added");
   return plan;
 }
 
 // Logits of one window, position by position, into `visit(position, logits)`.
 template <class Visit>
-Result<void> read_window(LoadedModel& model, KvCache& cache, const Window& window, const EvaluateOptions& options, Visit visit) {
+Result<void> read_window(LoadedModel& model, KvCache& cache, const Window& window, const EvaluateOptions& options,
+                         Visit visit) {
   cache.truncate(0);
   const Slice slice{&cache, window.ids, LogitsOf::all};
-  return model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t position, std::span<const float> logits) {
-    if (position + 1 >= window.scored_from && position + 1 < std::int64_t(window.ids.size())) visit(position, logits);
-  }, options.stop);
+  return model.transformer->forward(
+      {&slice, 1},
+      [&](std::size_t, std::int64_t position, std::span<const float> logits) {
+        if (position + 1 >= window.scored_from && position + 1 < std::int64_t(window.ids.size()))
+          visit(position, logits);
+      },
+      options.stop);
 }
 
 // Streams logits to a safetensors file as they come.
 class LogitsFile {
  public:
-  static Result<std::optional<LogitsFile>> create(const EvaluateOptions& options, const Plan& plan, std::int64_t vocabulary) {
+  static Result<std::optional<LogitsFile>> create(const EvaluateOptions& options, const Plan& plan,
+                                                  std::int64_t vocabulary) {
     if (options.logits_file.empty()) return std::optional<LogitsFile>();
     std::vector<std::int64_t> ids;
     for (const Window& window : plan.windows)
       for (std::size_t i = std::size_t(window.scored_from); i < window.ids.size(); ++i) ids.push_back(window.ids[i]);
     const auto count = std::int64_t(ids.size());
-    NIBBLE_TRY(SafetensorsWriter writer, SafetensorsWriter::create(options.logits_file, {{"target_ids", DType::i64, {count}}, {"logits", DType::f32, {count, vocabulary}}}, {{"recipe", plan.recipe}}));
+    NIBBLE_TRY(SafetensorsWriter writer, SafetensorsWriter::create(options.logits_file,
+                                                                   {{"target_ids", DType::i64, {count}},
+                                                                    {"logits", DType::f32, {count, vocabulary}}},
+                                                                   {{"recipe", plan.recipe}}));
     NIBBLE_CHECK(writer.write(std::as_bytes(std::span(ids))));
     return std::optional<LogitsFile>(LogitsFile(std::move(writer)));
   }
@@ -99,18 +118,22 @@ class LogitsFile {
   Result<void> state_;
 };
 
-Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids, const EvaluateOptions& options, const LogitsVisitor& visit) {
+Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids,
+                       const EvaluateOptions& options, const LogitsVisitor& visit) {
   const auto start = std::chrono::steady_clock::now();
   LoadedModel& model = handle.implementation();
   LoadedModel* reference = reference_handle ? &reference_handle->implementation() : nullptr;
   const ModelConfig& config = model.transformer->config();
   if (reference && reference->transformer->config().vocab_size != config.vocab_size)
-    return error(Errc::bad_request, "the model has a vocabulary of {}, the reference one of {}; their predictions cannot be compared", config.vocab_size, reference->transformer->config().vocab_size);
+    return error(Errc::bad_request,
+                 "the model has a vocabulary of {}, the reference one of {}; their predictions cannot be compared",
+                 config.vocab_size, reference->transformer->config().vocab_size);
   NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
   NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, plan.context));
   std::optional<KvCache> reference_cache;
   if (reference) {
-    NIBBLE_TRY(reference_cache, KvCache::create(reference->transformer->config(), reference->backend->memory(), reference->kv_dtype, plan.context));
+    NIBBLE_TRY(reference_cache, KvCache::create(reference->transformer->config(), reference->backend->memory(),
+                                                reference->kv_dtype, plan.context));
   }
   NIBBLE_TRY(std::optional<LogitsFile> file, LogitsFile::create(options, plan, config.vocab_size));
 
@@ -120,7 +143,10 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
     const Window& window = plan.windows[w];
     std::vector<float> expected;  // the reference's logits of this window
     if (reference)
-      NIBBLE_CHECK(read_window(*reference, *reference_cache, window, options, [&](std::int64_t, std::span<const float> logits) { expected.insert(expected.end(), logits.begin(), logits.end()); }));
+      NIBBLE_CHECK(
+          read_window(*reference, *reference_cache, window, options, [&](std::int64_t, std::span<const float> logits) {
+            expected.insert(expected.end(), logits.begin(), logits.end());
+          }));
     std::size_t at = 0;
     NIBBLE_CHECK(read_window(model, cache, window, options, [&](std::int64_t position, std::span<const float> logits) {
       const std::int32_t target = window.ids[std::size_t(position + 1)];
@@ -137,7 +163,8 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   out.mean_nll = sum / double(out.tokens.size());
   if (!std::isfinite(out.mean_nll)) return explain_nonfinite(model);
   out.perplexity = std::exp(out.mean_nll);
-  out.windows = std::int64_t(plan.windows.size()), out.context = plan.context, out.bos = plan.bos, out.recipe = plan.recipe;
+  out.windows = std::int64_t(plan.windows.size()), out.context = plan.context, out.bos = plan.bos,
+  out.recipe = plan.recipe;
   if (reference) out.divergence = divergence.result();
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return out;
@@ -145,13 +172,17 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
 
 }  // namespace
 
-Result<Evaluation> evaluate(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) { return run(model, nullptr, ids, options, {}); }
+Result<Evaluation> evaluate(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
+  return run(model, nullptr, ids, options, {});
+}
 
-Result<Evaluation> evaluate_against(const Model& model, const Model& reference, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
+Result<Evaluation> evaluate_against(const Model& model, const Model& reference, const std::vector<std::int32_t>& ids,
+                                    const EvaluateOptions& options) {
   return run(model, &reference, ids, options, {});
 }
 
-Result<Evaluation> evaluate_logits(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options, const LogitsVisitor& visit) {
+Result<Evaluation> evaluate_logits(const Model& model, const std::vector<std::int32_t>& ids,
+                                   const EvaluateOptions& options, const LogitsVisitor& visit) {
   return run(model, nullptr, ids, options, visit);
 }
 

@@ -8,6 +8,7 @@
 namespace nibble {
 
 using LogitsVisitor = std::function<void(std::span<const float> logits)>;
-Result<Evaluation> evaluate_logits(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options, const LogitsVisitor& visit);
+Result<Evaluation> evaluate_logits(const Model& model, const std::vector<std::int32_t>& ids,
+                                   const EvaluateOptions& options, const LogitsVisitor& visit);
 
 }  // namespace nibble

@@ -34,8 +34,11 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
   ModelDescription out;
   out.container = checkpoint->is_gguf() ? "gguf" : "safetensors";
   const Json& json = checkpoint->config();
-  if (const auto list = json.find("architectures"); list != json.end() && list->is_array() && !list->empty() && (*list)[0].is_string()) out.architecture = (*list)[0].get<std::string>();
-  if (const auto type = json.find("model_type"); type != json.end() && type->is_string()) out.model_type = type->get<std::string>();
+  if (const auto list = json.find("architectures");
+      list != json.end() && list->is_array() && !list->empty() && (*list)[0].is_string())
+    out.architecture = (*list)[0].get<std::string>();
+  if (const auto type = json.find("model_type"); type != json.end() && type->is_string())
+    out.model_type = type->get<std::string>();
   out.file_bytes = checkpoint->file_bytes();
   out.has_chat_template = !checkpoint->chat_template().empty();
 
@@ -43,14 +46,18 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
   std::set<std::string> known;
   if (config) {
     out.runs = true;
-    out.layers = config->layers, out.hidden_size = config->hidden_size, out.heads = config->heads, out.kv_heads = config->kv_heads, out.head_dim = config->head_dim;
-    out.vocab_size = config->vocab_size, out.max_positions = config->max_positions, out.tied_embeddings = config->tied_embeddings;
+    out.layers = config->layers, out.hidden_size = config->hidden_size, out.heads = config->heads,
+    out.kv_heads = config->kv_heads, out.head_dim = config->head_dim;
+    out.vocab_size = config->vocab_size, out.max_positions = config->max_positions,
+    out.tied_embeddings = config->tied_embeddings;
     for (const ModuleSpec& module : list_modules(*config)) known.insert(module.name);
   } else {
     out.why_not = config.error().message;
     if (const auto outline = read_outline(json, path.string())) {
-      out.layers = outline->layers, out.hidden_size = outline->hidden_size, out.heads = outline->heads, out.kv_heads = outline->kv_heads, out.head_dim = outline->head_dim;
-      out.vocab_size = outline->vocab_size, out.max_positions = outline->max_positions, out.tied_embeddings = outline->tied_embeddings;
+      out.layers = outline->layers, out.hidden_size = outline->hidden_size, out.heads = outline->heads,
+      out.kv_heads = outline->kv_heads, out.head_dim = outline->head_dim;
+      out.vocab_size = outline->vocab_size, out.max_positions = outline->max_positions,
+      out.tied_embeddings = outline->tied_embeddings;
       if (!has_weights)
         for (const ModuleSpec& module : outline->modules) out.parameters += module.elements();
     }
@@ -71,23 +78,28 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
     } else {
       out.parameters += tensor.elements();
     }
-    if (config && !known.count(tensor.name) && tensor.name != "rope_freqs.weight") out.not_understood.push_back(tensor.name);
+    if (config && !known.count(tensor.name) && tensor.name != "rope_freqs.weight")
+      out.not_understood.push_back(tensor.name);
     if (class_of(tensor) == "linear_weights" && (widest.empty() || tensor.type != "F32")) widest = tensor.type;
   }
   out.precision = widest;
   if (const auto found = json.find("quantization_config"); found != json.end() && !found->is_null()) {
     const auto stored = parse_bnb_config(*found);
     if (stored) {
-      out.precision = std::string(stored->format()) + (stored->double_quant && stored->bits == 4 ? " double-quant" : "");
+      out.precision =
+          std::string(stored->format()) + (stored->double_quant && stored->bits == 4 ? " double-quant" : "");
     } else {
       out.runs = false, out.why_not = stored.error().message;
       const auto method = found->find("quant_method");
-      out.precision = method != found->end() && method->is_string() ? method->get<std::string>() : "unknown quantization";
+      out.precision =
+          method != found->end() && method->is_string() ? method->get<std::string>() : "unknown quantization";
     }
   }
   auto tokenizer = TextTokenizer::load(path);
-  if (tokenizer) out.tokenizer = tokenizer->kind();
-  else out.tokenizer_problem = tokenizer.error().message;
+  if (tokenizer)
+    out.tokenizer = tokenizer->kind();
+  else
+    out.tokenizer_problem = tokenizer.error().message;
   return out;
 }
 

@@ -8,7 +8,9 @@
 namespace nibble {
 namespace {
 
-double now_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -18,7 +20,8 @@ double median(std::vector<double> values) {
 std::uint64_t stored_bytes(const PreparedWeight* prepared) {
   if (!prepared) return 0;
   const Weight& w = prepared->canonical();
-  return w.code_bytes + (w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes());
+  return w.code_bytes +
+         (w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes());
 }
 
 }  // namespace
@@ -27,15 +30,20 @@ std::uint64_t bytes_per_step(const LoadedModel& model) {
   const TransformerWeights& weights = model.transformer->weights();
   std::uint64_t bytes = stored_bytes(weights.head ? weights.head.get() : weights.embedding.get());
   for (const LayerWeights& layer : weights.layers)
-    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) bytes += stored_bytes(linear->weight.get());
+    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
+      bytes += stored_bytes(linear->weight.get());
   return bytes;
 }
 
-Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std::int64_t new_tokens, std::int64_t batch, int repeats) {
+Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std::int64_t new_tokens, std::int64_t batch,
+                            int repeats) {
   const ModelConfig& config = model.transformer->config();
   const std::int64_t capacity = prompt_tokens + new_tokens;
-  if (prompt_tokens < 1 || new_tokens < 1 || batch < 1 || repeats < 1) return error(Errc::bad_request, "prompt tokens, new tokens, batch and repeats must be at least 1");
-  if (capacity > config.max_positions) return error(Errc::bad_request, "{} tokens were asked for, the model was made for {}", capacity, config.max_positions);
+  if (prompt_tokens < 1 || new_tokens < 1 || batch < 1 || repeats < 1)
+    return error(Errc::bad_request, "prompt tokens, new tokens, batch and repeats must be at least 1");
+  if (capacity > config.max_positions)
+    return error(Errc::bad_request, "{} tokens were asked for, the model was made for {}", capacity,
+                 config.max_positions);
   std::vector<KvCache> caches;
   for (std::int64_t b = 0; b < batch; ++b) {
     NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, capacity));
@@ -43,22 +51,30 @@ Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std:
   }
   std::vector<std::int32_t> prompt(static_cast<std::size_t>(prompt_tokens));
   std::uint64_t state = 1;
-  for (std::int32_t& id : prompt) state = state * 6364136223846793005ull + 1442695040888963407ull, id = std::int32_t((state >> 33) % std::uint64_t(config.vocab_size));
+  for (std::int32_t& id : prompt)
+    state = state * 6364136223846793005ull + 1442695040888963407ull,
+    id = std::int32_t((state >> 33) % std::uint64_t(config.vocab_size));
 
   std::vector<double> prefill, decode;
   std::vector<std::int32_t> next(static_cast<std::size_t>(batch), 0);
   for (int repeat = -1; repeat < repeats; ++repeat) {  // the first is for warming up
-    const LogitsSink pick = [&](std::size_t slice, std::int64_t, std::span<const float> logits) { next[slice] = std::int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin()); };
+    const LogitsSink pick = [&](std::size_t slice, std::int64_t, std::span<const float> logits) {
+      next[slice] = std::int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    };
     double start = now_seconds();
     for (KvCache& cache : caches) {
       cache.truncate(0);
       const Slice slice{&cache, prompt, LogitsOf::last};
-      NIBBLE_CHECK(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> logits) { pick(std::size_t(&cache - caches.data()), 0, logits); }));
+      NIBBLE_CHECK(
+          model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> logits) {
+            pick(std::size_t(&cache - caches.data()), 0, logits);
+          }));
     }
     const double prefilled = now_seconds();
     for (std::int64_t step = 0; step < new_tokens; ++step) {
       std::vector<Slice> slices;
-      for (std::int64_t b = 0; b < batch; ++b) slices.push_back({&caches[std::size_t(b)], {&next[std::size_t(b)], 1}, LogitsOf::last});
+      for (std::int64_t b = 0; b < batch; ++b)
+        slices.push_back({&caches[std::size_t(b)], {&next[std::size_t(b)], 1}, LogitsOf::last});
       NIBBLE_CHECK(model.transformer->forward(slices, pick));
     }
     const double end = now_seconds();

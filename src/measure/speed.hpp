@@ -10,7 +10,8 @@ struct Speed {
 };
 
 // Seeded random ids; decode runs `batch` sequences together and counts all their tokens.
-Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std::int64_t new_tokens, std::int64_t batch, int repeats);
+Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std::int64_t new_tokens, std::int64_t batch,
+                            int repeats);
 
 // Bytes of weights that one decode step reads.
 std::uint64_t bytes_per_step(const LoadedModel& model);

@@ -11,40 +11,112 @@ namespace {
 // How an architecture differs from Llama. Everything else is shared.
 struct ArchSpec {
   std::string_view architecture, model_type;
-  bool qkv_bias = false;        // always, whatever the config says
-  bool reads_biases = false;    // "attention_bias" and "mlp_bias" decide
+  bool qkv_bias = false;      // always, whatever the config says
+  bool reads_biases = false;  // "attention_bias" and "mlp_bias" decide
   bool qk_norm = false;
-  bool slides = false;          // "sliding_window" alone turns the window on
-  bool may_slide = false;       // "use_sliding_window" with layer_types or max_window_layers does
+  bool slides = false;                // "sliding_window" alone turns the window on
+  bool may_slide = false;             // "use_sliding_window" with layer_types or max_window_layers does
   std::int64_t default_kv_heads = 0;  // 0: as many as heads
 };
 constexpr std::array<ArchSpec, 4> specs = {{
     {.architecture = "LlamaForCausalLM", .model_type = "llama", .reads_biases = true},
     {.architecture = "MistralForCausalLM", .model_type = "mistral", .slides = true, .default_kv_heads = 8},
     {.architecture = "Qwen2ForCausalLM", .model_type = "qwen2", .qkv_bias = true, .may_slide = true},
-    {.architecture = "Qwen3ForCausalLM", .model_type = "qwen3", .reads_biases = true, .qk_norm = true, .may_slide = true},
+    {.architecture = "Qwen3ForCausalLM",
+     .model_type = "qwen3",
+     .reads_biases = true,
+     .qk_norm = true,
+     .may_slide = true},
 }};
 
 // Keys that say nothing about what the model computes when it generates text: provenance, training, generation defaults
 // of old transformers, and what other readers of the same file need.
-constexpr std::string_view harmless[] = {
-    "architectures", "model_type", "transformers_version", "_name_or_path", "name_or_path", "torch_dtype", "dtype", "use_cache",
-    "initializer_range", "attention_dropout", "hidden_dropout", "resid_pdrop", "embd_pdrop", "bos_token_id", "eos_token_id",
-    "pad_token_id", "sep_token_id", "decoder_start_token_id", "unk_token_id", "pretraining_tp", "gradient_checkpointing",
-    "output_attentions", "output_hidden_states", "return_dict", "return_dict_in_generate", "chunk_size_feed_forward", "use_bfloat16",
-    "id2label", "label2id", "finetuning_task", "problem_type", "task_specific_params", "tokenizer_class", "prefix", "torchscript",
-    "is_decoder", "is_encoder_decoder", "add_cross_attention", "cross_attention_hidden_size", "tie_encoder_decoder", "pruned_heads",
-    "_attn_implementation", "_attn_implementation_autoset", "attn_implementation", "_flash_attn_2_enabled", "auto_map",
-    "unsloth_version", "unsloth_fixed", "is_llama_config", "rope_interleaved", "transformers.js_config", "num_parameters",
-    "temperature", "top_k", "top_p", "min_length", "max_length", "do_sample", "num_beams", "num_beam_groups", "repetition_penalty",
-    "length_penalty", "diversity_penalty", "early_stopping", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "typical_p",
-    "bad_words_ids", "num_return_sequences", "output_scores", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values",
-    "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "tf_legacy_loss", "max_new_tokens", "quantization_config"};
+constexpr std::string_view harmless[] = {"architectures",
+                                         "model_type",
+                                         "transformers_version",
+                                         "_name_or_path",
+                                         "name_or_path",
+                                         "torch_dtype",
+                                         "dtype",
+                                         "use_cache",
+                                         "initializer_range",
+                                         "attention_dropout",
+                                         "hidden_dropout",
+                                         "resid_pdrop",
+                                         "embd_pdrop",
+                                         "bos_token_id",
+                                         "eos_token_id",
+                                         "pad_token_id",
+                                         "sep_token_id",
+                                         "decoder_start_token_id",
+                                         "unk_token_id",
+                                         "pretraining_tp",
+                                         "gradient_checkpointing",
+                                         "output_attentions",
+                                         "output_hidden_states",
+                                         "return_dict",
+                                         "return_dict_in_generate",
+                                         "chunk_size_feed_forward",
+                                         "use_bfloat16",
+                                         "id2label",
+                                         "label2id",
+                                         "finetuning_task",
+                                         "problem_type",
+                                         "task_specific_params",
+                                         "tokenizer_class",
+                                         "prefix",
+                                         "torchscript",
+                                         "is_decoder",
+                                         "is_encoder_decoder",
+                                         "add_cross_attention",
+                                         "cross_attention_hidden_size",
+                                         "tie_encoder_decoder",
+                                         "pruned_heads",
+                                         "_attn_implementation",
+                                         "_attn_implementation_autoset",
+                                         "attn_implementation",
+                                         "_flash_attn_2_enabled",
+                                         "auto_map",
+                                         "unsloth_version",
+                                         "unsloth_fixed",
+                                         "is_llama_config",
+                                         "rope_interleaved",
+                                         "transformers.js_config",
+                                         "num_parameters",
+                                         "temperature",
+                                         "top_k",
+                                         "top_p",
+                                         "min_length",
+                                         "max_length",
+                                         "do_sample",
+                                         "num_beams",
+                                         "num_beam_groups",
+                                         "repetition_penalty",
+                                         "length_penalty",
+                                         "diversity_penalty",
+                                         "early_stopping",
+                                         "no_repeat_ngram_size",
+                                         "encoder_no_repeat_ngram_size",
+                                         "typical_p",
+                                         "bad_words_ids",
+                                         "num_return_sequences",
+                                         "output_scores",
+                                         "forced_bos_token_id",
+                                         "forced_eos_token_id",
+                                         "remove_invalid_values",
+                                         "exponential_decay_length_penalty",
+                                         "suppress_tokens",
+                                         "begin_suppress_tokens",
+                                         "tf_legacy_loss",
+                                         "max_new_tokens",
+                                         "quantization_config"};
 
 constexpr std::string_view read_keys[] = {
-    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
-    "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "tie_word_embeddings", "attention_bias",
-    "mlp_bias", "sliding_window", "use_sliding_window", "max_window_layers", "layer_types", "hidden_act", "hidden_activation"};
+    "hidden_size",      "intermediate_size",  "num_hidden_layers",       "num_attention_heads", "num_key_value_heads",
+    "head_dim",         "vocab_size",         "max_position_embeddings", "rms_norm_eps",        "rope_theta",
+    "rope_scaling",     "rope_parameters",    "tie_word_embeddings",     "attention_bias",      "mlp_bias",
+    "sliding_window",   "use_sliding_window", "max_window_layers",       "layer_types",         "hidden_act",
+    "hidden_activation"};
 
 // Typed access to config.json; every message names file, key, what was expected and what was found.
 class Reader {
@@ -58,28 +130,35 @@ class Reader {
   Result<std::int64_t> size(std::string_view key, std::int64_t fallback = -1) const {
     const Json* value = find(key);
     if (!value && fallback >= 0) return fallback;
-    if (!value) return error(Errc::corrupt_file, "{}: \"{}\" is missing; the config does not say how big the model is", place_, key);
+    if (!value)
+      return error(Errc::corrupt_file, "{}: \"{}\" is missing; the config does not say how big the model is", place_,
+                   key);
     if (!value->is_number_integer() || *value < 1 || *value > (std::int64_t(1) << 31))
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive whole number below 2^31", place_, key, value->dump().substr(0, 80));
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive whole number below 2^31", place_, key,
+                   value->dump().substr(0, 80));
     return value->get<std::int64_t>();
   }
   Result<double> number(std::string_view key, double fallback) const {
     const Json* value = find(key);
     if (!value) return fallback;
     if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() <= 0)
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive number", place_, key, value->dump().substr(0, 80));
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive number", place_, key,
+                   value->dump().substr(0, 80));
     return value->get<double>();
   }
   Result<bool> flag(std::string_view key, bool fallback) const {
     const Json* value = find(key);
     if (!value) return fallback;
-    if (!value->is_boolean()) return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected true or false", place_, key, value->dump().substr(0, 80));
+    if (!value->is_boolean())
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected true or false", place_, key,
+                   value->dump().substr(0, 80));
     return value->get<bool>();
   }
   Result<std::string> text(std::string_view key, std::string_view fallback) const {
     const Json* value = find(key);
     if (!value) return std::string(fallback);
-    if (!value->is_string()) return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected text", place_, key, value->dump().substr(0, 80));
+    if (!value->is_string())
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected text", place_, key, value->dump().substr(0, 80));
     return value->get<std::string>();
   }
   std::string_view place() const { return place_; }
@@ -96,12 +175,16 @@ bool contains(const Range& range, std::string_view key) {
 
 Result<const ArchSpec*> find_spec(const Reader& reader, const Json& config) {
   std::string name;
-  if (const Json* list = reader.find("architectures"); list && list->is_array() && !list->empty() && (*list)[0].is_string()) name = (*list)[0];
+  if (const Json* list = reader.find("architectures");
+      list && list->is_array() && !list->empty() && (*list)[0].is_string())
+    name = (*list)[0];
   NIBBLE_TRY(const std::string type, reader.text("model_type", ""));
   for (const ArchSpec& spec : specs)
     if (name.empty() ? spec.model_type == type : spec.architecture == name) return &spec;
   (void)config;
-  return error(Errc::unsupported, "{}: architecture \"{}\" (model_type \"{}\") cannot be run; Nibble runs {}. `inspect` and `estimate` still work on it",
+  return error(Errc::unsupported,
+               "{}: architecture \"{}\" (model_type \"{}\") cannot be run; Nibble runs {}. `inspect` and `estimate` "
+               "still work on it",
                reader.place(), name.empty() ? "?" : name, type, architecture_names());
 }
 
@@ -110,8 +193,10 @@ Result<void> refuse_unknown(const Reader& reader, const Json& config, const std:
     if (contains(harmless, key) || contains(read_keys, key) || contains(ignore, key)) continue;
     // A feature that is switched off changes nothing, whatever it is.
     if (value.is_null() || value == false || (value.is_structured() && value.empty())) continue;
-    return error(Errc::unsupported, "{}: \"{}\": {} is not understood, and ignoring it could change what the model computes; "
-                 "if it is harmless, say so with --ignore-config {}", reader.place(), key, value.dump().substr(0, 80), key);
+    return error(Errc::unsupported,
+                 "{}: \"{}\": {} is not understood, and ignoring it could change what the model computes; "
+                 "if it is harmless, say so with --ignore-config {}",
+                 reader.place(), key, value.dump().substr(0, 80), key);
   }
   return {};
 }
@@ -124,10 +209,12 @@ Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   if (!object) object = reader.find("rope_scaling"), key = "rope_scaling";
   if (!object) return {};
   const std::string place = fmt::format("{}: {}", reader.place(), key);
-  if (!object->is_object()) return error(Errc::corrupt_file, "{}: expected an object, found {}", place, object->dump().substr(0, 80));
+  if (!object->is_object())
+    return error(Errc::corrupt_file, "{}: expected an object, found {}", place, object->dump().substr(0, 80));
   const Reader rope(*object, place);
-  constexpr std::string_view known[] = {"rope_theta", "rope_type", "type", "factor", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow",
-                                        "attention_factor", "original_max_position_embeddings"};
+  constexpr std::string_view known[] = {
+      "rope_theta",       "rope_type", "type",      "factor",           "low_freq_factor",
+      "high_freq_factor", "beta_fast", "beta_slow", "attention_factor", "original_max_position_embeddings"};
   for (const auto& [name, value] : object->items())
     if (!contains(known, name) && !value.is_null())
       return error(Errc::unsupported, "{}: \"{}\": {} is not understood", place, name, value.dump().substr(0, 80));
@@ -136,10 +223,15 @@ Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   NIBBLE_TRY(type, rope.text("rope_type", type));
   RopeScaling& scaling = out.rope_scaling;
   if (type == "default") return {};
-  if (type == "linear") scaling.kind = RopeScaling::Kind::linear;
-  else if (type == "llama3") scaling.kind = RopeScaling::Kind::llama3;
-  else if (type == "yarn") scaling.kind = RopeScaling::Kind::yarn;
-  else return error(Errc::unsupported, "{}: rope type \"{}\" is not supported; Nibble has default, linear, llama3, yarn", place, type);
+  if (type == "linear")
+    scaling.kind = RopeScaling::Kind::linear;
+  else if (type == "llama3")
+    scaling.kind = RopeScaling::Kind::llama3;
+  else if (type == "yarn")
+    scaling.kind = RopeScaling::Kind::yarn;
+  else
+    return error(Errc::unsupported, "{}: rope type \"{}\" is not supported; Nibble has default, linear, llama3, yarn",
+                 place, type);
   NIBBLE_TRY(scaling.factor, rope.number("factor", 1));
   NIBBLE_TRY(scaling.low_freq_factor, rope.number("low_freq_factor", 1));
   NIBBLE_TRY(scaling.high_freq_factor, rope.number("high_freq_factor", 4));
@@ -159,7 +251,8 @@ Result<void> read_windows(const Reader& reader, const ArchSpec& spec, ModelConfi
   NIBBLE_TRY(const bool switched_on, reader.flag("use_sliding_window", false));
   if (!spec.slides && !(spec.may_slide && switched_on)) {
     if (!spec.may_slide && out.max_positions > window)
-      return error(Errc::unsupported, "{}: \"sliding_window\": {} has no meaning for {}", reader.place(), window, spec.architecture);
+      return error(Errc::unsupported, "{}: \"sliding_window\": {} has no meaning for {}", reader.place(), window,
+                   spec.architecture);
     return {};
   }
   std::int64_t first = 0;
@@ -183,7 +276,8 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
     } else if (type == "sliding_attention") {
       NIBBLE_TRY(out.windows[layer], reader.size("sliding_window"));
     } else {
-      return error(Errc::unsupported, "{}: \"layer_types\"[{}]: {} is not supported", reader.place(), layer, type.dump().substr(0, 80));
+      return error(Errc::unsupported, "{}: \"layer_types\"[{}]: {} is not supported", reader.place(), layer,
+                   type.dump().substr(0, 80));
     }
   }
   return {};
@@ -197,7 +291,8 @@ std::string architecture_names() {
   return names;
 }
 
-Result<ModelConfig> read_model_config(const Json& config, std::string_view place, const std::vector<std::string>& ignore) {
+Result<ModelConfig> read_model_config(const Json& config, std::string_view place,
+                                      const std::vector<std::string>& ignore) {
   if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
   const Reader reader(config, place);
   NIBBLE_TRY(const ArchSpec* spec, find_spec(reader, config));
@@ -209,7 +304,8 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   NIBBLE_TRY(out.intermediate_size, reader.size("intermediate_size"));
   NIBBLE_TRY(out.layers, reader.size("num_hidden_layers"));
   NIBBLE_TRY(out.heads, reader.size("num_attention_heads"));
-  NIBBLE_TRY(out.kv_heads, reader.size("num_key_value_heads", spec->default_kv_heads ? spec->default_kv_heads : out.heads));
+  NIBBLE_TRY(out.kv_heads,
+             reader.size("num_key_value_heads", spec->default_kv_heads ? spec->default_kv_heads : out.heads));
   NIBBLE_TRY(out.head_dim, reader.size("head_dim", std::max<std::int64_t>(1, out.hidden_size / out.heads)));
   NIBBLE_TRY(out.vocab_size, reader.size("vocab_size"));
   NIBBLE_TRY(out.max_positions, reader.size("max_position_embeddings", 2048));
@@ -217,11 +313,15 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   NIBBLE_TRY(out.tied_embeddings, reader.flag("tie_word_embeddings", false));
   NIBBLE_TRY(const std::string activation, reader.text("hidden_act", "silu"));
   if (activation != "silu" && activation != "swish")
-    return error(Errc::unsupported, "{}: \"hidden_act\": \"{}\" is not supported; {} has silu", place, activation, spec->architecture);
-  if (out.layers > 4096) return error(Errc::corrupt_file, "{}: \"num_hidden_layers\" is {}, more than 4096", place, out.layers);
+    return error(Errc::unsupported, "{}: \"hidden_act\": \"{}\" is not supported; {} has silu", place, activation,
+                 spec->architecture);
+  if (out.layers > 4096)
+    return error(Errc::corrupt_file, "{}: \"num_hidden_layers\" is {}, more than 4096", place, out.layers);
   if (out.heads % out.kv_heads != 0)
-    return error(Errc::corrupt_file, "{}: {} attention heads cannot share {} key/value heads evenly", place, out.heads, out.kv_heads);
-  if (out.head_dim % 2 != 0) return error(Errc::corrupt_file, "{}: \"head_dim\" is {}, rope needs an even number", place, out.head_dim);
+    return error(Errc::corrupt_file, "{}: {} attention heads cannot share {} key/value heads evenly", place, out.heads,
+                 out.kv_heads);
+  if (out.head_dim % 2 != 0)
+    return error(Errc::corrupt_file, "{}: \"head_dim\" is {}, rope needs an even number", place, out.head_dim);
 
   NIBBLE_TRY(const bool attention_bias, reader.flag("attention_bias", false));
   NIBBLE_TRY(const bool mlp_bias, reader.flag("mlp_bias", false));
@@ -237,10 +337,15 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
 
   NIBBLE_TRY(std::string dtype, reader.text("torch_dtype", "bfloat16"));
   NIBBLE_TRY(dtype, reader.text("dtype", dtype));
-  if (dtype == "float32") out.dtype = DType::f32;
-  else if (dtype == "float16") out.dtype = DType::f16;
-  else if (dtype == "bfloat16") out.dtype = DType::bf16;
-  else return error(Errc::unsupported, "{}: dtype \"{}\" is not supported; Nibble reads float32, float16, bfloat16", place, dtype);
+  if (dtype == "float32")
+    out.dtype = DType::f32;
+  else if (dtype == "float16")
+    out.dtype = DType::f16;
+  else if (dtype == "bfloat16")
+    out.dtype = DType::bf16;
+  else
+    return error(Errc::unsupported, "{}: dtype \"{}\" is not supported; Nibble reads float32, float16, bfloat16", place,
+                 dtype);
   return out;
 }
 

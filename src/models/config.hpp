@@ -1,5 +1,5 @@
-// What an architecture is, as data: config.json is read by a table of rules, and a value that Nibble would have to ignore
-// is refused by name.
+// What an architecture is, as data: config.json is read by a table of rules, and a value that Nibble would have to
+// ignore is refused by name.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,8 @@ struct ModelConfig {
 };
 
 // Reads a config of an architecture that runs. `ignore` names keys that the user takes responsibility for.
-Result<ModelConfig> read_model_config(const Json& config, std::string_view place, const std::vector<std::string>& ignore = {});
+Result<ModelConfig> read_model_config(const Json& config, std::string_view place,
+                                      const std::vector<std::string>& ignore = {});
 
 // Names of the architectures that run, for messages.
 std::string architecture_names();

@@ -1,4 +1,5 @@
-// The modules of a model, by name, shape and role: the one list that the loader, the estimate, `inspect` and the writer walk.
+// The modules of a model, by name, shape and role: the one list that the loader, the estimate, `inspect` and the writer
+// walk.
 #pragma once
 
 #include <string>

@@ -6,7 +6,9 @@ namespace {
 // A whole number under the first of these keys that is present.
 std::int64_t number(const Json& config, std::initializer_list<const char*> keys, std::int64_t fallback = 0) {
   for (const char* key : keys)
-    if (const auto found = config.find(key); found != config.end() && found->is_number_integer() && *found >= 0 && *found < std::int64_t(1) << 31) return found->get<std::int64_t>();
+    if (const auto found = config.find(key);
+        found != config.end() && found->is_number_integer() && *found >= 0 && *found < std::int64_t(1) << 31)
+      return found->get<std::int64_t>();
   return fallback;
 }
 
@@ -19,37 +21,59 @@ struct Kind {
   std::string_view type;
   bool gemma = false, four_norms = false, qk_norm = false, qkv_bias = false, fused = false, experts = false;
 };
-constexpr Kind kinds[] = {{.type = "llama"}, {.type = "mistral"}, {.type = "qwen2", .qkv_bias = true}, {.type = "qwen3", .qk_norm = true}, {.type = "gemma", .gemma = true},
-                          {.type = "gemma2", .gemma = true, .four_norms = true}, {.type = "gemma3_text", .gemma = true, .four_norms = true, .qk_norm = true},
-                          {.type = "gemma3", .gemma = true, .four_norms = true, .qk_norm = true}, {.type = "phi3", .fused = true}, {.type = "mixtral", .experts = true},
-                          {.type = "qwen2_moe", .qkv_bias = true, .experts = true}, {.type = "qwen3_moe", .qk_norm = true, .experts = true}};
+constexpr Kind kinds[] = {{.type = "llama"},
+                          {.type = "mistral"},
+                          {.type = "qwen2", .qkv_bias = true},
+                          {.type = "qwen3", .qk_norm = true},
+                          {.type = "gemma", .gemma = true},
+                          {.type = "gemma2", .gemma = true, .four_norms = true},
+                          {.type = "gemma3_text", .gemma = true, .four_norms = true, .qk_norm = true},
+                          {.type = "gemma3", .gemma = true, .four_norms = true, .qk_norm = true},
+                          {.type = "phi3", .fused = true},
+                          {.type = "mixtral", .experts = true},
+                          {.type = "qwen2_moe", .qkv_bias = true, .experts = true},
+                          {.type = "qwen3_moe", .qk_norm = true, .experts = true}};
 
 }  // namespace
 
 Result<Outline> read_outline(const Json& whole, std::string_view place) {
   if (!whole.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
   Outline out;
-  if (const auto list = whole.find("architectures"); list != whole.end() && list->is_array() && !list->empty() && (*list)[0].is_string()) out.architecture = (*list)[0].get<std::string>();
+  if (const auto list = whole.find("architectures");
+      list != whole.end() && list->is_array() && !list->empty() && (*list)[0].is_string())
+    out.architecture = (*list)[0].get<std::string>();
   const auto type_entry = whole.find("model_type");
   const std::string type = type_entry != whole.end() && type_entry->is_string() ? type_entry->get<std::string>() : "";
   const Kind* kind = nullptr;
   for (const Kind& entry : kinds)
     if (entry.type == type) kind = &entry;
-  if (!kind) return error(Errc::unsupported, "{}: model_type \"{}\" is not known; its weights' headers would still give its size", place, type);
+  if (!kind)
+    return error(Errc::unsupported,
+                 "{}: model_type \"{}\" is not known; its weights' headers would still give its size", place, type);
   const auto text = whole.find("text_config");
   const Json& c = text != whole.end() && text->is_object() ? *text : whole;
 
-  out.layers = number(c, {"num_hidden_layers"}), out.hidden_size = number(c, {"hidden_size"}), out.heads = number(c, {"num_attention_heads"});
-  out.kv_heads = number(c, {"num_key_value_heads"}, out.heads), out.vocab_size = number(c, {"vocab_size"}), out.max_positions = number(c, {"max_position_embeddings"}, 2048);
-  if (out.layers < 1 || out.layers > 4096 || out.hidden_size < 1 || out.heads < 1 || out.kv_heads < 1 || out.vocab_size < 1)
-    return error(Errc::corrupt_file, "{}: hidden_size, num_hidden_layers, num_attention_heads and vocab_size must be positive whole numbers", place);
+  out.layers = number(c, {"num_hidden_layers"}), out.hidden_size = number(c, {"hidden_size"}),
+  out.heads = number(c, {"num_attention_heads"});
+  out.kv_heads = number(c, {"num_key_value_heads"}, out.heads), out.vocab_size = number(c, {"vocab_size"}),
+  out.max_positions = number(c, {"max_position_embeddings"}, 2048);
+  if (out.layers < 1 || out.layers > 4096 || out.hidden_size < 1 || out.heads < 1 || out.kv_heads < 1 ||
+      out.vocab_size < 1)
+    return error(
+        Errc::corrupt_file,
+        "{}: hidden_size, num_hidden_layers, num_attention_heads and vocab_size must be positive whole numbers", place);
   out.head_dim = number(c, {"head_dim"}, out.hidden_size / out.heads);
   out.tied_embeddings = flag(c, "tie_word_embeddings", kind->gemma);
-  const std::int64_t q = out.heads * out.head_dim, kv = out.kv_heads * out.head_dim, hidden = out.hidden_size, inner = number(c, {"intermediate_size"}, hidden * 4);
-  const std::int64_t experts = kind->experts ? number(c, {"num_local_experts", "num_experts"}, 8) : 0, expert_inner = number(c, {"moe_intermediate_size"}, inner), shared = number(c, {"shared_expert_intermediate_size"});
+  const std::int64_t q = out.heads * out.head_dim, kv = out.kv_heads * out.head_dim, hidden = out.hidden_size,
+                     inner = number(c, {"intermediate_size"}, hidden * 4);
+  const std::int64_t experts = kind->experts ? number(c, {"num_local_experts", "num_experts"}, 8) : 0,
+                     expert_inner = number(c, {"moe_intermediate_size"}, inner),
+                     shared = number(c, {"shared_expert_intermediate_size"});
   if (experts > 4096) return error(Errc::corrupt_file, "{}: {} experts per layer", place, experts);
 
-  const auto add = [&](std::string name, Role role, std::int64_t rows, std::int64_t cols) { out.modules.push_back({std::move(name), role, rows, cols}); };
+  const auto add = [&](std::string name, Role role, std::int64_t rows, std::int64_t cols) {
+    out.modules.push_back({std::move(name), role, rows, cols});
+  };
   add("model.embed_tokens.weight", Role::embedding, out.vocab_size, hidden);
   for (std::int64_t layer = 0; layer < out.layers; ++layer) {
     const std::string at = "model.layers." + std::to_string(layer) + ".";
@@ -57,22 +81,33 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
       for (const char* name : {"gate_proj", "up_proj"}) add(prefix + name + ".weight", Role::linear, width, hidden);
       add(prefix + "down_proj.weight", Role::linear, hidden, width);
     };
-    add(at + "input_layernorm.weight", Role::norm, hidden, 0), add(at + "post_attention_layernorm.weight", Role::norm, hidden, 0);
-    if (kind->four_norms) add(at + "pre_feedforward_layernorm.weight", Role::norm, hidden, 0), add(at + "post_feedforward_layernorm.weight", Role::norm, hidden, 0);
-    if (kind->qk_norm) add(at + "self_attn.q_norm.weight", Role::norm, out.head_dim, 0), add(at + "self_attn.k_norm.weight", Role::norm, out.head_dim, 0);
+    add(at + "input_layernorm.weight", Role::norm, hidden, 0),
+        add(at + "post_attention_layernorm.weight", Role::norm, hidden, 0);
+    if (kind->four_norms)
+      add(at + "pre_feedforward_layernorm.weight", Role::norm, hidden, 0),
+          add(at + "post_feedforward_layernorm.weight", Role::norm, hidden, 0);
+    if (kind->qk_norm)
+      add(at + "self_attn.q_norm.weight", Role::norm, out.head_dim, 0),
+          add(at + "self_attn.k_norm.weight", Role::norm, out.head_dim, 0);
     if (kind->fused) {
       add(at + "self_attn.qkv_proj.weight", Role::linear, q + 2 * kv, hidden);
     } else {
-      add(at + "self_attn.q_proj.weight", Role::linear, q, hidden), add(at + "self_attn.k_proj.weight", Role::linear, kv, hidden), add(at + "self_attn.v_proj.weight", Role::linear, kv, hidden);
-      if (kind->qkv_bias) add(at + "self_attn.q_proj.bias", Role::bias, q, 0), add(at + "self_attn.k_proj.bias", Role::bias, kv, 0), add(at + "self_attn.v_proj.bias", Role::bias, kv, 0);
+      add(at + "self_attn.q_proj.weight", Role::linear, q, hidden),
+          add(at + "self_attn.k_proj.weight", Role::linear, kv, hidden),
+          add(at + "self_attn.v_proj.weight", Role::linear, kv, hidden);
+      if (kind->qkv_bias)
+        add(at + "self_attn.q_proj.bias", Role::bias, q, 0), add(at + "self_attn.k_proj.bias", Role::bias, kv, 0),
+            add(at + "self_attn.v_proj.bias", Role::bias, kv, 0);
     }
     add(at + "self_attn.o_proj.weight", Role::linear, hidden, q);
     if (kind->fused) {
-      add(at + "mlp.gate_up_proj.weight", Role::linear, 2 * inner, hidden), add(at + "mlp.down_proj.weight", Role::linear, hidden, inner);
+      add(at + "mlp.gate_up_proj.weight", Role::linear, 2 * inner, hidden),
+          add(at + "mlp.down_proj.weight", Role::linear, hidden, inner);
     } else if (kind->experts) {
       add(at + "mlp.gate.weight", Role::linear, experts, hidden);
       for (std::int64_t e = 0; e < experts; ++e) mlp(at + "mlp.experts." + std::to_string(e) + ".", expert_inner);
-      if (shared > 0) mlp(at + "mlp.shared_expert.", shared), add(at + "mlp.shared_expert_gate.weight", Role::linear, 1, hidden);
+      if (shared > 0)
+        mlp(at + "mlp.shared_expert.", shared), add(at + "mlp.shared_expert_gate.weight", Role::linear, 1, hidden);
     } else {
       mlp(at + "mlp.", inner);
     }

@@ -11,7 +11,9 @@ namespace {
 
 // The dimension pair that turns `rotations` times over the original context.
 double yarn_dimension(const ModelConfig& config, double rotations) {
-  return double(config.head_dim) * std::log(double(config.rope_scaling.original_positions) / (rotations * 2 * std::numbers::pi)) / (2 * std::log(config.rope_theta));
+  return double(config.head_dim) *
+         std::log(double(config.rope_scaling.original_positions) / (rotations * 2 * std::numbers::pi)) /
+         (2 * std::log(config.rope_theta));
 }
 
 }  // namespace
@@ -25,7 +27,9 @@ RopeFrequencies rope_frequencies(const ModelConfig& config) {
     low = std::max(std::floor(yarn_dimension(config, scaling.beta_fast)), 0.0);
     high = std::min(std::ceil(yarn_dimension(config, scaling.beta_slow)), double(config.head_dim - 1));
     if (low == high) high += 0.001;
-    out.attention_factor = scaling.attention_factor > 0 ? scaling.attention_factor : scaling.factor <= 1 ? 1 : 0.1 * std::log(scaling.factor) + 1;
+    out.attention_factor = scaling.attention_factor > 0 ? scaling.attention_factor
+                           : scaling.factor <= 1        ? 1
+                                                        : 0.1 * std::log(scaling.factor) + 1;
   }
   for (std::int64_t i = 0; i < half; ++i) {
     const double plain = std::pow(config.rope_theta, -2.0 * double(i) / double(config.head_dim));
@@ -37,7 +41,8 @@ RopeFrequencies rope_frequencies(const ModelConfig& config) {
       if (wavelength > context / scaling.low_freq_factor) {
         frequency = plain / scaling.factor;
       } else if (wavelength >= context / scaling.high_freq_factor) {
-        const double smooth = (context / wavelength - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
+        const double smooth =
+            (context / wavelength - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor);
         frequency = (1 - smooth) * plain / scaling.factor + smooth * plain;
       }
     } else if (scaling.kind == RopeScaling::Kind::yarn) {

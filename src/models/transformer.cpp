@@ -14,19 +14,21 @@ constexpr std::int64_t logits_rows = 32;  // rows of the head computed at once: 
 struct Transformer::Piece {
   std::size_t slice = 0;
   KvCache* cache = nullptr;
-  std::int64_t first_token = 0;   // index inside the slice
-  std::int64_t row = 0, rows = 0; // rows of the activations
+  std::int64_t first_token = 0;    // index inside the slice
+  std::int64_t row = 0, rows = 0;  // rows of the activations
   std::int64_t past = 0;
   LogitsOf logits = LogitsOf::none;
 };
 
 std::uint64_t KvCache::bytes(const ModelConfig& config, DType dtype, std::int64_t capacity) {
-  return std::uint64_t(2 * config.layers * config.kv_heads * config.head_dim) * std::uint64_t(capacity) * size_of(dtype);
+  return std::uint64_t(2 * config.layers * config.kv_heads * config.head_dim) * std::uint64_t(capacity) *
+         size_of(dtype);
 }
 
 Result<KvCache> KvCache::create(const ModelConfig& config, Allocator& memory, DType dtype, std::int64_t capacity) {
   KvCache cache;
-  cache.dtype_ = dtype, cache.kv_heads_ = config.kv_heads, cache.head_dim_ = config.head_dim, cache.capacity_ = capacity;
+  cache.dtype_ = dtype, cache.kv_heads_ = config.kv_heads, cache.head_dim_ = config.head_dim,
+  cache.capacity_ = capacity;
   const std::size_t bytes = std::size_t(config.kv_heads * config.head_dim * capacity) * size_of(dtype);
   for (std::int64_t i = 0; i < 2 * config.layers; ++i) {
     NIBBLE_TRY(Buffer buffer, Buffer::take(memory, bytes, Purpose::kv_cache));
@@ -39,7 +41,9 @@ CacheView KvCache::view(std::int64_t index) const {
   return {buffers_[std::size_t(index)].data(), dtype_, kv_heads_, capacity_, head_dim_};
 }
 
-Result<std::unique_ptr<Transformer>> Transformer::create(ModelConfig config, std::vector<double> rope_factors, Backend& backend, TransformerWeights weights, std::int64_t max_tokens) {
+Result<std::unique_ptr<Transformer>> Transformer::create(ModelConfig config, std::vector<double> rope_factors,
+                                                         Backend& backend, TransformerWeights weights,
+                                                         std::int64_t max_tokens) {
   std::unique_ptr<Transformer> model(new Transformer(std::move(config), backend, std::move(weights)));
   model->rope_factors_ = std::move(rope_factors);
   NIBBLE_CHECK(model->take_buffers(max_tokens));
@@ -51,11 +55,19 @@ Result<void> Transformer::take_buffers(std::int64_t max_tokens) {
   max_tokens_ = max_tokens;
   const std::size_t element = size_of(backend_.activation_dtype());
   const std::int64_t q = config_.heads * config_.head_dim, kv = config_.kv_heads * config_.head_dim;
-  for (const auto& [buffer, cols] : {std::pair{&residual_, config_.hidden_size}, {&normed_, config_.hidden_size}, {&query_, q}, {&key_, kv},
-                                     {&value_, kv}, {&attended_, q}, {&gate_, config_.intermediate_size}, {&up_, config_.intermediate_size}}) {
-    NIBBLE_TRY(*buffer, Buffer::take(backend_.memory(), std::size_t(max_tokens * cols) * element, Purpose::activations));
+  for (const auto& [buffer, cols] : {std::pair{&residual_, config_.hidden_size},
+                                     {&normed_, config_.hidden_size},
+                                     {&query_, q},
+                                     {&key_, kv},
+                                     {&value_, kv},
+                                     {&attended_, q},
+                                     {&gate_, config_.intermediate_size},
+                                     {&up_, config_.intermediate_size}}) {
+    NIBBLE_TRY(*buffer,
+               Buffer::take(backend_.memory(), std::size_t(max_tokens * cols) * element, Purpose::activations));
   }
-  NIBBLE_TRY(logits_, Buffer::take(backend_.memory(), std::size_t(logits_rows * config_.vocab_size) * element, Purpose::activations));
+  NIBBLE_TRY(logits_, Buffer::take(backend_.memory(), std::size_t(logits_rows * config_.vocab_size) * element,
+                                   Purpose::activations));
   return {};
 }
 
@@ -72,7 +84,8 @@ Result<void> Transformer::reserve_positions(std::int64_t positions) {
   std::vector<float> cos(std::size_t(positions * half)), sin(cos.size());
   for (std::int64_t position = 0; position < positions; ++position)
     for (std::int64_t i = 0; i < half; ++i) {
-      const double frequency = rope.frequencies[std::size_t(i)] / (rope_factors_.empty() ? 1.0 : rope_factors_[std::size_t(i)]);
+      const double frequency =
+          rope.frequencies[std::size_t(i)] / (rope_factors_.empty() ? 1.0 : rope_factors_[std::size_t(i)]);
       const double angle = double(position) * frequency;
       cos[std::size_t(position * half + i)] = float(std::cos(angle) * rope.attention_factor);
       sin[std::size_t(position * half + i)] = float(std::sin(angle) * rope.attention_factor);
@@ -82,15 +95,20 @@ Result<void> Transformer::reserve_positions(std::int64_t positions) {
   return {};
 }
 
-Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSink& sink, const std::function<bool()>& stop) {
+Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSink& sink,
+                                  const std::function<bool()>& stop) {
   std::int64_t highest = 0;
   for (const Slice& slice : slices) {
     const std::int64_t end = slice.cache->length() + std::int64_t(slice.tokens.size());
     if (end > slice.cache->capacity())
-      return error(Errc::bad_request, "{} tokens do not fit in a context of {}; shorten the text or ask for a longer context", end, slice.cache->capacity());
+      return error(Errc::bad_request,
+                   "{} tokens do not fit in a context of {}; shorten the text or ask for a longer context", end,
+                   slice.cache->capacity());
     for (const std::int32_t id : slice.tokens)
       if (id < 0 || id >= config_.vocab_size)
-        return error(Errc::bad_request, "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together", id, config_.vocab_size);
+        return error(Errc::bad_request,
+                     "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together",
+                     id, config_.vocab_size);
     highest = std::max(highest, end);
   }
   NIBBLE_CHECK(reserve_positions(highest));
@@ -113,8 +131,10 @@ Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSin
     for (std::int64_t first = 0; first < count;) {
       const std::int64_t take = std::min(count - first, max_tokens_ - rows), past = slice.cache->length();
       const bool ends = first + take == count;
-      pieces.push_back({s, slice.cache, first, rows, take, past, slice.logits == LogitsOf::last && !ends ? LogitsOf::none : slice.logits});
-      for (std::int64_t i = 0; i < take; ++i) ids_.push_back(slice.tokens[std::size_t(first + i)]), positions_.push_back(std::int32_t(past + i));
+      pieces.push_back({s, slice.cache, first, rows, take, past,
+                        slice.logits == LogitsOf::last && !ends ? LogitsOf::none : slice.logits});
+      for (std::int64_t i = 0; i < take; ++i)
+        ids_.push_back(slice.tokens[std::size_t(first + i)]), positions_.push_back(std::int32_t(past + i));
       rows += take, first += take;
       if (rows == max_tokens_) NIBBLE_CHECK(flush());
     }
@@ -132,12 +152,15 @@ void Transformer::run_pass(std::span<const Piece> pieces, std::int64_t tokens) {
   }
 }
 
-void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::span<const Piece> pieces, std::int64_t tokens) {
+void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::span<const Piece> pieces,
+                         std::int64_t tokens) {
   const DType type = backend_.activation_dtype();
   const std::int64_t kv = config_.kv_heads * config_.head_dim, all = config_.heads * config_.head_dim;
   const auto eps = float(config_.rms_norm_eps);
-  const TensorView residual(residual_.data(), type, tokens, config_.hidden_size), normed(normed_.data(), type, tokens, config_.hidden_size);
-  const TensorView q(query_.data(), type, tokens, all), k(key_.data(), type, tokens, kv), v(value_.data(), type, tokens, kv);
+  const TensorView residual(residual_.data(), type, tokens, config_.hidden_size),
+      normed(normed_.data(), type, tokens, config_.hidden_size);
+  const TensorView q(query_.data(), type, tokens, all), k(key_.data(), type, tokens, kv),
+      v(value_.data(), type, tokens, kv);
   const TensorView attended(attended_.data(), type, tokens, all);
 
   backend_.rms_norm(residual, layer.input_norm, eps, normed);
@@ -154,7 +177,8 @@ void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::spa
   std::vector<AttentionProblem> problems;
   for (const Piece& piece : pieces) {
     AttentionProblem problem;
-    problem.q = q.rows_from(piece.row, piece.rows), problem.k = k.rows_from(piece.row, piece.rows), problem.v = v.rows_from(piece.row, piece.rows);
+    problem.q = q.rows_from(piece.row, piece.rows), problem.k = k.rows_from(piece.row, piece.rows),
+    problem.v = v.rows_from(piece.row, piece.rows);
     problem.out = attended.rows_from(piece.row, piece.rows);
     problem.keys = piece.cache->keys(index), problem.values = piece.cache->values(index);
     problem.past = piece.past, problem.heads = config_.heads, problem.window = config_.windows[std::size_t(index)];
@@ -167,8 +191,10 @@ void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::spa
 
 void Transformer::feed_forward(const LayerWeights& layer, std::int64_t tokens) {
   const DType type = backend_.activation_dtype();
-  const TensorView residual(residual_.data(), type, tokens, config_.hidden_size), normed(normed_.data(), type, tokens, config_.hidden_size);
-  const TensorView gate(gate_.data(), type, tokens, config_.intermediate_size), up(up_.data(), type, tokens, config_.intermediate_size);
+  const TensorView residual(residual_.data(), type, tokens, config_.hidden_size),
+      normed(normed_.data(), type, tokens, config_.hidden_size);
+  const TensorView gate(gate_.data(), type, tokens, config_.intermediate_size),
+      up(up_.data(), type, tokens, config_.intermediate_size);
   backend_.rms_norm(residual, layer.post_attention_norm, float(config_.rms_norm_eps), normed);
   backend_.linear(*layer.gate.weight, normed, gate, layer.gate.bias, false);
   backend_.linear(*layer.up.weight, normed, up, layer.up.bias, false);
@@ -185,15 +211,18 @@ void Transformer::emit_logits(std::span<const Piece> pieces, const LogitsSink& s
   };
   std::vector<Wanted> wanted;
   for (const Piece& piece : pieces)
-    for (std::int64_t i = piece.logits == LogitsOf::all ? 0 : piece.rows - 1; i < piece.rows && piece.logits != LogitsOf::none; ++i)
+    for (std::int64_t i = piece.logits == LogitsOf::all ? 0 : piece.rows - 1;
+         i < piece.rows && piece.logits != LogitsOf::none; ++i)
       wanted.push_back({piece.slice, piece.first_token + i, piece.row + i});
 
   for (std::size_t first = 0; first < wanted.size(); first += std::size_t(logits_rows)) {
     const auto count = std::int64_t(std::min(wanted.size() - first, std::size_t(logits_rows)));
     // Norms land in consecutive rows of normed_, so that the head sees one dense matrix.
-    const TensorView normed(normed_.data(), type, count, config_.hidden_size), logits(logits_.data(), type, count, config_.vocab_size);
+    const TensorView normed(normed_.data(), type, count, config_.hidden_size),
+        logits(logits_.data(), type, count, config_.vocab_size);
     for (std::int64_t i = 0; i < count; ++i)
-      backend_.rms_norm(TensorView(residual_.data(), type, max_tokens_, config_.hidden_size).rows_from(wanted[first + std::size_t(i)].row, 1),
+      backend_.rms_norm(TensorView(residual_.data(), type, max_tokens_, config_.hidden_size)
+                            .rows_from(wanted[first + std::size_t(i)].row, 1),
                         weights_.norm, float(config_.rms_norm_eps), normed.rows_from(i, 1));
     backend_.linear(head, normed, logits, nullptr, false);
     host_logits_.resize(std::size_t(count * config_.vocab_size));

@@ -66,7 +66,9 @@ using LogitsSink = std::function<void(std::size_t slice, std::int64_t position, 
 class Transformer {
  public:
   // `max_tokens` bounds the tokens of one pass, and so the memory of activations; longer input is cut into passes.
-  static Result<std::unique_ptr<Transformer>> create(ModelConfig config, std::vector<double> rope_factors, Backend& backend, TransformerWeights weights, std::int64_t max_tokens);
+  static Result<std::unique_ptr<Transformer>> create(ModelConfig config, std::vector<double> rope_factors,
+                                                     Backend& backend, TransformerWeights weights,
+                                                     std::int64_t max_tokens);
 
   // Appends every slice to its cache and hands out logits. Checks capacity and token range before anything changes.
   // `stop` is asked between passes; true ends with Errc::cancelled (caches then hold whole passes).
@@ -78,7 +80,8 @@ class Transformer {
 
  private:
   struct Piece;
-  Transformer(ModelConfig config, Backend& backend, TransformerWeights weights) : config_(std::move(config)), backend_(backend), weights_(std::move(weights)) {}
+  Transformer(ModelConfig config, Backend& backend, TransformerWeights weights)
+      : config_(std::move(config)), backend_(backend), weights_(std::move(weights)) {}
   Result<void> take_buffers(std::int64_t max_tokens);
   Result<void> reserve_positions(std::int64_t positions);
   void run_pass(std::span<const Piece> pieces, std::int64_t tokens);

@@ -18,11 +18,13 @@
 
 namespace nibble {
 
-// How a product rounds its inputs. Sums are always fp32 (int32 for int8), whatever the compute type. Dense weights keep the
-// precision they are stored in; block scales stay fp32.
+// How a product rounds its inputs. Sums are always fp32 (int32 for int8), whatever the compute type. Dense weights keep
+// the precision they are stored in; block scales stay fp32.
 struct ComputeOptions {
-  DType compute = DType::f32;     // f32, bf16 or f16: activations, and the table values of 4-bit weights, are rounded to it
-  float outlier_threshold = 6.0f; // int8 only: columns with an |activation| at or above it stay in 16/32 bits; 0 turns it off
+  DType compute =
+      DType::f32;  // f32, bf16 or f16: activations, and the table values of 4-bit weights, are rounded to it
+  float outlier_threshold =
+      6.0f;  // int8 only: columns with an |activation| at or above it stay in 16/32 bits; 0 turns it off
 };
 
 // A weight as one backend likes it. Keeps whatever memory it needs; the CPU computes on the canonical bytes in place.
@@ -49,10 +51,10 @@ struct CacheView {
 
 // Attention of `tokens` new positions of one sequence over everything before them and themselves.
 struct AttentionProblem {
-  TensorView q, k, v;     // (tokens, heads*head_dim), (tokens, kv_heads*head_dim) twice; rope already applied
-  TensorView out;         // (tokens, heads*head_dim)
-  CacheView keys, values; // rows past .. past+tokens are written first, then read like the rest
-  std::int64_t past = 0;  // positions already in the cache
+  TensorView q, k, v;      // (tokens, heads*head_dim), (tokens, kv_heads*head_dim) twice; rope already applied
+  TensorView out;          // (tokens, heads*head_dim)
+  CacheView keys, values;  // rows past .. past+tokens are written first, then read like the rest
+  std::int64_t past = 0;   // positions already in the cache
   std::int64_t heads = 0;
   std::int64_t window = 0;  // sliding window: a query sees itself and window-1 positions before; 0 sees all
   float scale = 1;
@@ -61,10 +63,10 @@ struct AttentionProblem {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string_view name() const = 0;       // "cpu avx512", "reference", ...
+  virtual std::string_view name() const = 0;  // "cpu avx512", "reference", ...
   virtual Allocator& memory() = 0;
-  virtual DType activation_dtype() const = 0;      // of every activation view
-  virtual bool shares_host_memory() const = 0;     // weights may stay where the file is mapped
+  virtual DType activation_dtype() const = 0;   // of every activation view
+  virtual bool shares_host_memory() const = 0;  // weights may stay where the file is mapped
 
   virtual Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) = 0;
 

@@ -37,7 +37,9 @@ class QuantizationVectors {
   bool has(const std::string& name) const { return places_.contains(name); }
 
  private:
-  struct Place { std::size_t offset, count; };
+  struct Place {
+    std::size_t offset, count;
+  };
   std::map<std::string, Place> places_;
   std::string data_;
 };

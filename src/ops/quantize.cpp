@@ -28,7 +28,9 @@ Result<void> check_options(const QuantizeOptions& options, ScaleLayout layout, s
     return error(Errc::bad_request, "a weight of {} x {} cannot be quantized; the limit is 2^40 elements", rows, cols);
   if (layout != ScaleLayout::per_block) {
     if (options.double_quant)
-      return error(Errc::bad_request, "{} has no block scales to quantize again; double quantization goes with nf4 and fp4", options.format);
+      return error(Errc::bad_request,
+                   "{} has no block scales to quantize again; double quantization goes with nf4 and fp4",
+                   options.format);
     return {};
   }
   const int block = options.block_size;
@@ -42,10 +44,13 @@ Error bad_weight(const ElementReader& read, const Weight& weight, std::int64_t e
   read(element, 1, &value);
   const std::int64_t row = element / weight.cols, col = element % weight.cols;
   if (std::isnan(value) || std::isinf(value))
-    return error(Errc::corrupt_file, "the weight at row {}, column {} is {}; {} needs finite weights: check the file or the training run that wrote it",
+    return error(Errc::corrupt_file,
+                 "the weight at row {}, column {} is {}; {} needs finite weights: check the file or the training run "
+                 "that wrote it",
                  row, col, std::isnan(value) ? "NaN" : "infinite", weight.format);
-  return error(Errc::unsupported, "the weight at row {}, column {} is {}, beyond what 16 bits of {} hold; use bf16, nf4 or fp4",
-               row, col, value, weight.format == Int8::name ? "fp16 (the first step of int8)" : weight.format);
+  return error(Errc::unsupported,
+               "the weight at row {}, column {} is {}, beyond what 16 bits of {} hold; use bf16, nf4 or fp4", row, col,
+               value, weight.format == Int8::name ? "fp16 (the first step of int8)" : weight.format);
 }
 
 }  // namespace
@@ -75,7 +80,8 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
       if constexpr (TableFormat<F>) weight.table = stored_table<F>;
     });
   }
-  const std::size_t count = facts.scale_count(std::uint64_t(rows), std::uint64_t(cols), std::uint64_t(options.block_size));
+  const std::size_t count =
+      facts.scale_count(std::uint64_t(rows), std::uint64_t(cols), std::uint64_t(options.block_size));
   if (!options.double_quant) {
     NIBBLE_TRY(out.scales, Buffer::take(allocator, count * sizeof(float), scales_purpose));
     weight.scales = {out.scales.as<float>(), count};
@@ -84,21 +90,32 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
   const std::size_t nested = (count + nested_block - 1) / nested_block;
   NIBBLE_TRY(out.nested_codes, Buffer::take(allocator, count, scales_purpose));
   NIBBLE_TRY(out.nested_absmax, Buffer::take(allocator, nested * sizeof(float), scales_purpose));
-  weight.nested = {{out.nested_codes.as<std::uint8_t>(), count}, {out.nested_absmax.as<float>(), nested}, dynamic_map, 0, int(nested_block)};
+  weight.nested = {{out.nested_codes.as<std::uint8_t>(), count},
+                   {out.nested_absmax.as<float>(), nested},
+                   dynamic_map,
+                   0,
+                   int(nested_block)};
   return out;
 }
 
 Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool) {
   if (out.weight.elements() == 0) return {};
   NIBBLE_ASSERT(out.codes, "quantize() needs memory: allocate through an allocator that hands it out");
-  NIBBLE_TRY(const Buffer scratch, Buffer::take(*out.allocator, std::size_t(pool.size()) * scratch_elements(out.weight) * sizeof(float), Purpose::workspace));
+  NIBBLE_TRY(const Buffer scratch,
+             Buffer::take(*out.allocator, std::size_t(pool.size()) * scratch_elements(out.weight) * sizeof(float),
+                          Purpose::workspace));
   FirstBadWeight bad;
   switch (format_facts(out.weight.format).scales) {
-    case ScaleLayout::none: quantize_dense(read, out, pool, scratch.as<float>(), bad); break;
-    case ScaleLayout::per_row: quantize_rows(read, out, pool, scratch.as<float>(), bad); break;
+    case ScaleLayout::none:
+      quantize_dense(read, out, pool, scratch.as<float>(), bad);
+      break;
+    case ScaleLayout::per_row:
+      quantize_rows(read, out, pool, scratch.as<float>(), bad);
+      break;
     case ScaleLayout::per_block: {
       const auto count = std::int64_t(out.weight.nested.codes.size());
-      NIBBLE_TRY(const Buffer plain, Buffer::take(*out.allocator, std::size_t(count) * sizeof(float), Purpose::workspace));
+      NIBBLE_TRY(const Buffer plain,
+                 Buffer::take(*out.allocator, std::size_t(count) * sizeof(float), Purpose::workspace));
       float* scales = count > 0 ? plain.as<float>() : out.scales.as<float>();
       quantize_table(read, out, scales, pool, scratch.as<float>(), bad);
       if (count > 0 && !bad.found()) nest_scales(scales, count, out, pool);

@@ -2,7 +2,8 @@
 //
 //   nf4, int8  byte for byte what bitsandbytes 0.50 computes on a CPU
 //   fp4        the rule of bitsandbytes' CUDA kernel (its CPU code decides differently near zero and at ties)
-//   nested     the nearest code of the dynamic map, a tie to the even one (bitsandbytes' CPU code looks codes up in 65536
+//   nested     the nearest code of the dynamic map, a tie to the even one (bitsandbytes' CPU code looks codes up in
+//   65536
 //              bins, too coarse near zero)
 //   dense      one rounding to nearest, ties to even
 //
@@ -41,7 +42,8 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
                                            std::int64_t cols, Purpose codes_purpose, Purpose scales_purpose);
 
 // Fills `out`, which came from allocate_quantized. The same bytes for any number of threads. A weight that is NaN or
-// infinite, or too large for the format's 16 bits, is an error with its row, column and value; the caller adds the name.
+// infinite, or too large for the format's 16 bits, is an error with its row, column and value; the caller adds the
+// name.
 Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool);
 
 // The mean of block scales, in the order in which PyTorch sums with 8 lanes (AVX2): the offset of nested scales.

@@ -8,7 +8,8 @@
 
 namespace nibble {
 
-void quantize_dense(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch, FirstBadWeight& bad) {
+void quantize_dense(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch,
+                    FirstBadWeight& bad) {
   const std::int64_t elements = out.weight.elements(), stride = scratch_elements(out.weight);
   visit_format(out.weight.format, [&]<class F>() {
     if constexpr (DenseFormat<F>) {

@@ -1,14 +1,17 @@
-// The one list of what Nibble writes otherwise than bitsandbytes' CPU backend, each with its reason. Whatever differs must be
-// explained by exactly one entry; nf4 and int8 have none (quantize_test.cpp compares them byte for byte).
+// The one list of what Nibble writes otherwise than bitsandbytes' CPU backend, each with its reason. Whatever differs
+// must be explained by exactly one entry; nf4 and int8 have none (quantize_test.cpp compares them byte for byte).
 //
 //   fp4 zero    a number that rounds to zero: the CUDA kernel sets the sign bit below zero only, the CPU code takes the
 //               opposite sign. Both decode to zero.
-//   fp4 middle  the number lies between the CUDA kernel's threshold and the exact middle of two values (at most 14 units in
-//               the last place apart), or on a middle: there the CPU code prefers the lower value, the CUDA kernel the smaller
-//               magnitude.
-//   fp4 tail    the CPU code divides a last, short block by absmax where the CUDA kernel multiplies by 1 / absmax, and stores
+//   fp4 middle  the number lies between the CUDA kernel's threshold and the exact middle of two values (at most 14
+//   units in
+//               the last place apart), or on a middle: there the CPU code prefers the lower value, the CUDA kernel the
+//               smaller magnitude.
+//   fp4 tail    the CPU code divides a last, short block by absmax where the CUDA kernel multiplies by 1 / absmax, and
+//   stores
 //               the absmax of a short block of zeros as 1e-38 instead of 0.
-//   nested bin  the CPU code looks a scale up by which of 65536 equal bins of [-1, 1] it falls into; near zero a bin holds
+//   nested bin  the CPU code looks a scale up by which of 65536 equal bins of [-1, 1] it falls into; near zero a bin
+//   holds
 //               several codes, elsewhere it may straddle the border of two. Nibble takes the nearest code.
 #include <gtest/gtest.h>
 
@@ -32,8 +35,11 @@ HostAllocator& memory() {
 
 QuantizedWeight quantized(const std::vector<float>& values, const QuantizeOptions& options) {
   ThreadPool pool(1);
-  auto out = allocate_quantized(memory(), options, 1, std::int64_t(values.size()), Purpose::linear_weights, Purpose::scales);
-  const auto done = quantize([&](std::int64_t first, std::int64_t count, float* x) { std::copy_n(values.begin() + first, count, x); }, *out, pool);
+  auto out =
+      allocate_quantized(memory(), options, 1, std::int64_t(values.size()), Purpose::linear_weights, Purpose::scales);
+  const auto done =
+      quantize([&](std::int64_t first, std::int64_t count, float* x) { std::copy_n(values.begin() + first, count, x); },
+               *out, pool);
   EXPECT_TRUE(done);
   return std::move(out).value();
 }
@@ -60,9 +66,11 @@ Fp4Reason explain(float x, float absmax, bool tail, int ours, int theirs) {
   // Their code must follow from their rule, whatever the reason why it is not ours.
   if (sorted.encode(tail ? divided : multiplied) != theirs || Fp4::encode(multiplied) != ours) return Fp4Reason::none;
   if (Fp4::table[ours] == 0 && Fp4::table[theirs] == 0) return Fp4Reason::zero;
-  const float magnitude = std::fabs(multiplied), low = std::fabs(Fp4::table[ours]), high = std::fabs(Fp4::table[theirs]);
+  const float magnitude = std::fabs(multiplied), low = std::fabs(Fp4::table[ours]),
+              high = std::fabs(Fp4::table[theirs]);
   const float middle = (low + high) / 2;
-  if (std::abs(std::bit_cast<std::int32_t>(magnitude) - std::bit_cast<std::int32_t>(middle)) <= 14) return Fp4Reason::middle;
+  if (std::abs(std::bit_cast<std::int32_t>(magnitude) - std::bit_cast<std::int32_t>(middle)) <= 14)
+    return Fp4Reason::middle;
   if (tail && multiplied != divided) return Fp4Reason::tail;
   return Fp4Reason::none;
 }
@@ -102,7 +110,8 @@ TEST(DifferencesToBitsandbytesOnACpu, Fp4CodesDifferOnlyAtZeroAtMiddlesAndInTheT
     }
   EXPECT_GT(by_reason[int(Fp4Reason::zero)], 0);
   EXPECT_GT(by_reason[int(Fp4Reason::middle)], 0);
-  EXPECT_LT(normal_differing, normal_codes / 50);  // one in two hundred normal weights is within 1/384 of an absmax around zero
+  EXPECT_LT(normal_differing,
+            normal_codes / 50);  // one in two hundred normal weights is within 1/384 of an absmax around zero
 }
 
 TEST(DifferencesToBitsandbytesOnACpu, NestedCodesDifferOnlyByTheWidthOfABin) {

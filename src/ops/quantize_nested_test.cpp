@@ -17,7 +17,8 @@ HostAllocator& memory() {
 // Blocks of 32 equal weights have that weight as their scale.
 QuantizedWeight nested_of(const std::vector<float>& scales) {
   ThreadPool pool(2);
-  auto out = allocate_quantized(memory(), {"nf4", 32, true}, std::int64_t(scales.size()), 32, Purpose::linear_weights, Purpose::scales);
+  auto out = allocate_quantized(memory(), {"nf4", 32, true}, std::int64_t(scales.size()), 32, Purpose::linear_weights,
+                                Purpose::scales);
   const auto done = quantize(
       [&](std::int64_t first, std::int64_t count, float* x) {
         for (std::int64_t i = 0; i < count; ++i) x[i] = scales[std::size_t((first + i) / 32)];
@@ -30,7 +31,8 @@ QuantizedWeight nested_of(const std::vector<float>& scales) {
 TEST(NestedScales, TheMapIsTheOneThatBitsandbytesBuilds) {
   const auto map = golden().get<float>("dynamic_map");
   ASSERT_EQ(map.size(), dynamic_map.size());
-  for (int i = 0; i < 256; ++i) EXPECT_EQ(std::bit_cast<std::uint32_t>(map[i]), std::bit_cast<std::uint32_t>(dynamic_map[i])) << i;
+  for (int i = 0; i < 256; ++i)
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(map[i]), std::bit_cast<std::uint32_t>(dynamic_map[i])) << i;
 }
 
 TEST(NestedScales, OffsetAndSecondLevelScalesAreThoseOfBitsandbytes) {
@@ -39,7 +41,8 @@ TEST(NestedScales, OffsetAndSecondLevelScalesAreThoseOfBitsandbytes) {
     const auto ours = nested_of(golden().get<float>(name + ".scales"));
     EXPECT_EQ(ours.weight.nested.offset, golden().get<float>(name + ".nested.offset").at(0));
     const auto theirs = golden().get<float>(name + ".nested.absmax");
-    EXPECT_TRUE(std::equal(theirs.begin(), theirs.end(), ours.weight.nested.absmax.begin(), ours.weight.nested.absmax.end()));
+    EXPECT_TRUE(
+        std::equal(theirs.begin(), theirs.end(), ours.weight.nested.absmax.begin(), ours.weight.nested.absmax.end()));
     EXPECT_EQ(ours.weight.nested.block, 256);
     EXPECT_TRUE(ours.weight.scales.empty());
   }

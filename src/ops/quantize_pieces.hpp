@@ -10,8 +10,8 @@
 
 namespace nibble {
 
-// Elements per piece: large enough to hide the hand-out of pieces, small enough for the second-level cache. A multiple of
-// every block size, so pieces share neither a block nor a byte.
+// Elements per piece: large enough to hide the hand-out of pieces, small enough for the second-level cache. A multiple
+// of every block size, so pieces share neither a block nor a byte.
 inline constexpr std::int64_t piece_elements = 32768;
 
 // The lowest index of a weight that cannot be quantized, whichever thread met it.
@@ -46,9 +46,12 @@ inline std::int32_t largest_magnitude_bits(const float* x, std::int64_t count) {
 
 // Per format family; `scratch` holds pool.size() * scratch_elements() floats.
 std::int64_t scratch_elements(const Weight& weight);
-void quantize_table(const ElementReader& read, QuantizedWeight& out, float* scales, ThreadPool& pool, float* scratch, FirstBadWeight& bad);
-void quantize_rows(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch, FirstBadWeight& bad);
-void quantize_dense(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch, FirstBadWeight& bad);
+void quantize_table(const ElementReader& read, QuantizedWeight& out, float* scales, ThreadPool& pool, float* scratch,
+                    FirstBadWeight& bad);
+void quantize_rows(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch,
+                   FirstBadWeight& bad);
+void quantize_dense(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch,
+                    FirstBadWeight& bad);
 // Turns fp32 scales into nested codes, their absmax and the offset.
 void nest_scales(const float* scales, std::int64_t count, QuantizedWeight& out, ThreadPool& pool);
 

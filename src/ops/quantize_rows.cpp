@@ -11,17 +11,17 @@ namespace {
 // x rounded to fp16 and back, without branches. Magnitudes of 65520 and above come out as 65536 or more.
 inline float through_f16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
-  const std::uint32_t magnitude = std::min(bits & 0x7fffffffu, std::uint32_t(infinity_bits));  // NaN must not wrap around
+  const std::uint32_t magnitude =
+      std::min(bits & 0x7fffffffu, std::uint32_t(infinity_bits));  // NaN must not wrap around
   const std::uint32_t normal = (magnitude + 0xfff + ((magnitude >> 13) & 1)) & ~0x1fffu;
-  const float denormal = (std::bit_cast<float>(magnitude) + 0.5f) - 0.5f;  // one ulp of 0.5 is 2^-24, fp16's smallest step
+  const float denormal =
+      (std::bit_cast<float>(magnitude) + 0.5f) - 0.5f;  // one ulp of 0.5 is 2^-24, fp16's smallest step
   const std::uint32_t rounded = magnitude < 0x38800000u ? std::bit_cast<std::uint32_t>(denormal) : normal;
   return std::bit_cast<float>(rounded | (bits & 0x80000000u));
 }
 
 // Adding 1.5 * 2^23 leaves a sum whose ulp is 1: the addition itself rounds to an integer, ties to even.
-inline std::int8_t to_int8(float x) {
-  return std::int8_t(std::bit_cast<std::int32_t>(x + 12582912.0f) - 0x4b400000);
-}
+inline std::int8_t to_int8(float x) { return std::int8_t(std::bit_cast<std::int32_t>(x + 12582912.0f) - 0x4b400000); }
 
 void quantize_row(float* __restrict x, std::int64_t cols, float absmax, std::int8_t* __restrict codes) {
   // bitsandbytes writes 127.0 / absmax, which PyTorch evaluates as a reciprocal and a product: two roundings.
@@ -31,7 +31,8 @@ void quantize_row(float* __restrict x, std::int64_t cols, float absmax, std::int
 
 }  // namespace
 
-void quantize_rows(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch, FirstBadWeight& bad) {
+void quantize_rows(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool, float* scratch,
+                   FirstBadWeight& bad) {
   const std::int64_t rows = out.weight.rows, cols = out.weight.cols;
   const std::int64_t group = std::max<std::int64_t>(1, piece_elements / std::max<std::int64_t>(1, cols));
   const std::int64_t stride = scratch_elements(out.weight);

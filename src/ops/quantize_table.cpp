@@ -1,6 +1,6 @@
 // 4-bit table formats: one absmax per block of the flattened matrix, then a code for x / absmax.
-// Vectorised by the compiler on the baseline instruction set; two cores encode about a billion weights in a few seconds,
-// and reading a bf16 source costs as much.
+// Vectorised by the compiler on the baseline instruction set; two cores encode about a billion weights in a few
+// seconds, and reading a bf16 source costs as much.
 #include <algorithm>
 #include <bit>
 #include <type_traits>
@@ -20,8 +20,9 @@ void encode_all(const float* __restrict t, std::int64_t count, std::uint8_t* __r
   for (std::int64_t i = 0; i < count; ++i) codes[i] = F::encode(t[i]);
 }
 
-// One block: its scale, and x scaled to [-1, 1] in place. bitsandbytes' CPU code multiplies whole blocks by 1/absmax but
-// divides a last, shorter block by absmax (and stores that absmax raised to the smallest); its CUDA kernel always multiplies.
+// One block: its scale, and x scaled to [-1, 1] in place. bitsandbytes' CPU code multiplies whole blocks by 1/absmax
+// but divides a last, shorter block by absmax (and stores that absmax raised to the smallest); its CUDA kernel always
+// multiplies.
 template <class F>
 float scale_block(float* x, std::int64_t count, float absmax, bool whole) {
   const float divisor = std::max(absmax, smallest_absmax);

@@ -22,7 +22,8 @@ struct Source {
     return {shape.at(0), shape.at(1), golden().get<float>(name + ".values")};
   }
   ElementReader reader() const {
-    return [this](std::int64_t first, std::int64_t count, float* out) { std::copy_n(values.begin() + first, count, out); };
+    return
+        [this](std::int64_t first, std::int64_t count, float* out) { std::copy_n(values.begin() + first, count, out); };
   }
 };
 
@@ -54,7 +55,9 @@ std::vector<std::uint32_t> bits(std::span<const float> values) {
   return out;
 }
 
-std::string key(const std::string& matrix, const std::string& kind, int block) { return matrix + "." + kind + "." + std::to_string(block); }
+std::string key(const std::string& matrix, const std::string& kind, int block) {
+  return matrix + "." + kind + "." + std::to_string(block);
+}
 
 template <class Check>
 void for_each_4bit_golden(Check&& check) {
@@ -79,7 +82,8 @@ TEST(Quantize, Nf4CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {
 TEST(Quantize, Fp4CodesAndScalesFollowTheRuleOfTheCudaKernel) {
   for_each_4bit_golden([](const std::string& matrix, int block) {
     const auto ours = quantized(Source::golden_matrix(matrix), {"fp4", block});
-    EXPECT_EQ(bytes_as<std::uint8_t>(ours.weight), golden().get<std::uint8_t>(key(matrix, "fp4_cuda", block) + ".codes"));
+    EXPECT_EQ(bytes_as<std::uint8_t>(ours.weight),
+              golden().get<std::uint8_t>(key(matrix, "fp4_cuda", block) + ".codes"));
     EXPECT_EQ(bits(ours.weight.scales), bits(golden().get<float>(key(matrix, "fp4_cuda", block) + ".absmax")));
   });
 }
@@ -102,26 +106,31 @@ TEST(Quantize, DecodingStaysWithinHalfAStepOfTheSource) {
     std::sort(table.begin(), table.end());
     for (int i = 0; i < 15; ++i) widest = std::max(widest, table[i + 1] - table[i]);
     for (std::int64_t i = 0; i < ours.weight.elements(); ++i)
-      ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]), widest / 2 * ours.weight.scale(i / 64) * 1.00001f) << format << " " << i;
+      ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]),
+                widest / 2 * ours.weight.scale(i / 64) * 1.00001f)
+          << format << " " << i;
   }
   const auto ours = quantized(source, {"int8"});
   for (std::int64_t i = 0; i < ours.weight.elements(); ++i) {
     // Half a step of the row, and the rounding to fp16 that came first.
-    const float bound = ours.weight.scale(i / source.cols) / 254 * 1.00001f + std::fabs(source.values[i]) * 0x1p-11f + 0x1p-25f;
+    const float bound =
+        ours.weight.scale(i / source.cols) / 254 * 1.00001f + std::fabs(source.values[i]) * 0x1p-11f + 0x1p-25f;
     ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]), bound) << i;
   }
 }
 
 TEST(Quantize, DenseFormatsRoundOnce) {
   const Source source = Source::golden_matrix("normal");
-  for_each_format([&]<class F>() {
-    if constexpr (DenseFormat<F>) {
-      const auto ours = quantized(source, {F::name});
-      const auto codes = bytes_as<typename F::Code>(ours.weight);
-      for (std::size_t i = 0; i < codes.size(); ++i) ASSERT_EQ(codes[i], F::encode(source.values[i]));
-      EXPECT_TRUE(ours.weight.scales.empty());
-    }
-  }, AllFormats{});
+  for_each_format(
+      [&]<class F>() {
+        if constexpr (DenseFormat<F>) {
+          const auto ours = quantized(source, {F::name});
+          const auto codes = bytes_as<typename F::Code>(ours.weight);
+          for (std::size_t i = 0; i < codes.size(); ++i) ASSERT_EQ(codes[i], F::encode(source.values[i]));
+          EXPECT_TRUE(ours.weight.scales.empty());
+        }
+      },
+      AllFormats{});
 }
 
 // Large enough for several pieces and several threads.
@@ -137,11 +146,13 @@ Source long_source() {
 
 TEST(Quantize, AnyNumberOfThreadsGivesTheSameBytes) {
   const Source source = long_source();
-  for (const QuantizeOptions& options : {QuantizeOptions{"nf4", 4096}, {"nf4", 32, true}, {"fp4"}, {"int8"}, {"fp16"}}) {
+  for (const QuantizeOptions& options :
+       {QuantizeOptions{"nf4", 4096}, {"nf4", 32, true}, {"fp4"}, {"int8"}, {"fp16"}}) {
     const auto one = quantized(source, options, 1), many = quantized(source, options, 7);
     EXPECT_EQ(bytes_as<std::uint8_t>(one.weight), bytes_as<std::uint8_t>(many.weight));
     ASSERT_EQ(one.weight.nested.codes.size(), many.weight.nested.codes.size());
-    EXPECT_TRUE(std::equal(one.weight.nested.codes.begin(), one.weight.nested.codes.end(), many.weight.nested.codes.begin()));
+    EXPECT_TRUE(
+        std::equal(one.weight.nested.codes.begin(), one.weight.nested.codes.end(), many.weight.nested.codes.begin()));
     EXPECT_EQ(bits(one.weight.nested.absmax), bits(many.weight.nested.absmax));
     EXPECT_EQ(bits(one.weight.scales), bits(many.weight.scales));
   }
@@ -163,7 +174,8 @@ TEST(Quantize, ABadWeightIsNamedByRowAndColumn) {
       source.values[99 * 1000 + 7] = value;
       source.values[150 * 1000 + 3] = value;
       ThreadPool pool(3);
-      auto out = allocate_quantized(memory(), {format}, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
+      auto out =
+          allocate_quantized(memory(), {format}, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
       const auto done = quantize(source.reader(), *out, pool);
       ASSERT_FALSE(done) << format;
       EXPECT_EQ(done.error().code, Errc::corrupt_file);
@@ -193,7 +205,8 @@ TEST(Quantize, WrongRequestsAreRefused) {
     return out ? std::string() : out.error().message;
   };
   EXPECT_NE(message({"q4_k"}, 2, 2).find("\"q4_k\"; known are fp32, fp16"), std::string::npos);
-  for (const int block : {-64, 0, 16, 48, 8192}) EXPECT_NE(message({"nf4", block}, 2, 2).find("block size"), std::string::npos) << block;
+  for (const int block : {-64, 0, 16, 48, 8192})
+    EXPECT_NE(message({"nf4", block}, 2, 2).find("block size"), std::string::npos) << block;
   EXPECT_NE(message({"int8", 64, true}, 2, 2).find("no block scales"), std::string::npos);
   EXPECT_NE(message({"nf4"}, std::int64_t(1) << 40, 2).find("limit"), std::string::npos);
   EXPECT_NE(message({"nf4"}, -1, 2).find("limit"), std::string::npos);
@@ -201,7 +214,8 @@ TEST(Quantize, WrongRequestsAreRefused) {
 }
 
 TEST(Quantize, CountingGivesTheBytesThatAreTaken) {
-  for (const QuantizeOptions& options : {QuantizeOptions{"nf4"}, {"nf4", 32, true}, {"fp4", 4096}, {"int8"}, {"bf16"}}) {
+  for (const QuantizeOptions& options :
+       {QuantizeOptions{"nf4"}, {"nf4", 32, true}, {"fp4", 4096}, {"int8"}, {"bf16"}}) {
     CountingAllocator counting;
     HostAllocator host;
     const auto counted = allocate_quantized(counting, options, 61, 171, Purpose::linear_weights, Purpose::scales);
@@ -214,7 +228,8 @@ TEST(Quantize, CountingGivesTheBytesThatAreTaken) {
 }
 
 TEST(Quantize, AnEmptyMatrixIsFine) {
-  for (const std::string_view format : {"nf4", "int8", "bf16"}) EXPECT_EQ(quantized({0, 64, {}}, {format}).weight.code_bytes, 0u);
+  for (const std::string_view format : {"nf4", "int8", "bf16"})
+    EXPECT_EQ(quantized({0, 64, {}}, {format}).weight.code_bytes, 0u);
 }
 
 }  // namespace

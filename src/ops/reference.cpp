@@ -23,8 +23,10 @@ const ReferenceWeight& own(const PreparedWeight& w) { return static_cast<const R
 
 void cache_store(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i, float x) {
   const auto at = (head * cache.capacity + position) * cache.head_dim + i;
-  if (cache.dtype == DType::f32) static_cast<float*>(cache.data)[at] = x;
-  else static_cast<std::uint16_t*>(cache.data)[at] = cache.dtype == DType::bf16 ? float_to_bf16(x) : float_to_f16(x);
+  if (cache.dtype == DType::f32)
+    static_cast<float*>(cache.data)[at] = x;
+  else
+    static_cast<std::uint16_t*>(cache.data)[at] = cache.dtype == DType::bf16 ? float_to_bf16(x) : float_to_f16(x);
 }
 
 void linear_int8(const ReferenceWeight& w, TensorView x, TensorView y, const float* bias, bool add) {
@@ -40,8 +42,7 @@ void linear_int8(const ReferenceWeight& w, TensorView x, TensorView y, const flo
       for (std::int64_t i = 0; i < k; ++i) sum += std::int64_t(codes[r * k + i]) * weights[c * k + i];
       double value = double(sum) * scales[r] * w.weight.scales[c] / (127.0 * 127.0);
       for (std::int64_t i = 0; i < k; ++i)
-        if (outlier[i])
-          value += double(round_to(w.options.compute, x.row(r)[i])) * decode_element(w.weight, c * k + i);
+        if (outlier[i]) value += double(round_to(w.options.compute, x.row(r)[i])) * decode_element(w.weight, c * k + i);
       if (bias) value += bias[c];
       y.row(r)[c] = float(add ? y.row(r)[c] + value : value);
     }
@@ -118,7 +119,8 @@ class ReferenceBackend final : public Backend {
 
   void upload(const void* host, void* device, std::size_t bytes) override { std::memcpy(device, host, bytes); }
   void download(TensorView from, float* host) override {
-    for (std::int64_t r = 0; r < from.rows; ++r) std::memcpy(host + r * from.cols, from.row(r), std::size_t(from.cols) * sizeof(float));
+    for (std::int64_t r = 0; r < from.rows; ++r)
+      std::memcpy(host + r * from.cols, from.row(r), std::size_t(from.cols) * sizeof(float));
   }
   void synchronize() override {}
 
@@ -212,8 +214,10 @@ void quantize_activations(TensorView x, float threshold, const Int8Activations& 
     float highest = 0;
     for (std::int64_t i = 0; i < k; ++i) {
       const float magnitude = std::fabs(round_to(DType::f16, x.row(r)[i]));
-      if (threshold > 0 && magnitude >= threshold) out.outlier[i] = 1;
-      else highest = std::max(highest, magnitude);
+      if (threshold > 0 && magnitude >= threshold)
+        out.outlier[i] = 1;
+      else
+        highest = std::max(highest, magnitude);
     }
     out.scales[r] = highest;
   }

@@ -19,14 +19,15 @@ std::vector<float> rounded_table(const Weight& weight, DType compute);
 // x rounded to a compute type and back.
 float round_to(DType type, float x);
 
-// A backend made of the plain versions, single-threaded, on host memory. Sums are accumulated in double and rounded once.
+// A backend made of the plain versions, single-threaded, on host memory. Sums are accumulated in double and rounded
+// once.
 std::unique_ptr<Backend> make_reference_backend();
 
 // LLM.int8() activations, exactly: x is first rounded to fp16. Codes get 0 where the column is an outlier column.
 struct Int8Activations {
-  std::span<std::int8_t> codes;         // (m, k)
-  std::span<float> scales;              // row absmax over non-outlier elements, m values
-  std::span<std::uint8_t> outlier;      // k flags: column holds an |x| >= threshold somewhere in the batch
+  std::span<std::int8_t> codes;     // (m, k)
+  std::span<float> scales;          // row absmax over non-outlier elements, m values
+  std::span<std::uint8_t> outlier;  // k flags: column holds an |x| >= threshold somewhere in the batch
 };
 void quantize_activations(TensorView x, float threshold, const Int8Activations& out);
 

@@ -39,7 +39,8 @@ Result<void*> HostAllocator::take(std::size_t bytes, Purpose purpose) {
     memory = std::aligned_alloc(64, rounded(bytes, 64));
   }
   if (!memory)
-    return error(Errc::out_of_memory, "cannot take {} bytes for {}: {} bytes are in use already", bytes, name_of(purpose), use_.total);
+    return error(Errc::out_of_memory, "cannot take {} bytes for {}: {} bytes are in use already", bytes,
+                 name_of(purpose), use_.total);
   use_.add(purpose, bytes);
   return memory;
 }
@@ -47,8 +48,10 @@ Result<void*> HostAllocator::take(std::size_t bytes, Purpose purpose) {
 void HostAllocator::give(void* memory, std::size_t bytes, Purpose purpose) {
   if (!memory) return;
   use_.remove(purpose, bytes);
-  if (bytes >= page_threshold) munmap(memory, rounded(bytes, 4096));
-  else std::free(memory);
+  if (bytes >= page_threshold)
+    munmap(memory, rounded(bytes, 4096));
+  else
+    std::free(memory);
 }
 
 Result<Buffer> Buffer::take(Allocator& allocator, std::size_t bytes, Purpose purpose) {

@@ -1,5 +1,5 @@
-// One door for memory: every byte that grows with the model or the context is taken through an Allocator, with a purpose.
-// The estimate is the loader run with an allocator that only counts.
+// One door for memory: every byte that grows with the model or the context is taken through an Allocator, with a
+// purpose. The estimate is the loader run with an allocator that only counts.
 #pragma once
 
 #include <array>
@@ -11,7 +11,16 @@
 
 namespace nibble {
 
-enum class Purpose : std::uint8_t { linear_weights, scales, embeddings, norms, buffers, kv_cache, activations, workspace };
+enum class Purpose : std::uint8_t {
+  linear_weights,
+  scales,
+  embeddings,
+  norms,
+  buffers,
+  kv_cache,
+  activations,
+  workspace
+};
 inline constexpr int purpose_count = 8;
 
 constexpr std::string_view name_of(Purpose purpose) {
@@ -20,7 +29,8 @@ constexpr std::string_view name_of(Purpose purpose) {
   return names[int(purpose)];
 }
 
-// Bytes per purpose, now and at the highest. Not thread-safe by itself: allocation happens between kernels, on one thread.
+// Bytes per purpose, now and at the highest. Not thread-safe by itself: allocation happens between kernels, on one
+// thread.
 struct MemoryUse {
   std::array<std::uint64_t, purpose_count> now{}, peak{};
   std::uint64_t total = 0, peak_total = 0;
@@ -66,13 +76,16 @@ class Buffer {
 
   void* data() const { return data_; }
   template <class T>
-  T* as() const { return static_cast<T*>(data_); }
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
   std::size_t bytes() const { return bytes_; }
   explicit operator bool() const { return data_ != nullptr; }
 
  private:
   void swap(Buffer& other) {
-    std::swap(allocator_, other.allocator_), std::swap(data_, other.data_), std::swap(bytes_, other.bytes_), std::swap(purpose_, other.purpose_);
+    std::swap(allocator_, other.allocator_), std::swap(data_, other.data_), std::swap(bytes_, other.bytes_),
+        std::swap(purpose_, other.purpose_);
   }
   Allocator* allocator_ = nullptr;
   void* data_ = nullptr;

@@ -14,10 +14,13 @@ struct TensorView {
   std::int64_t rows = 0, cols = 0, stride = 0;
 
   TensorView() = default;
-  TensorView(void* data, DType dtype, std::int64_t rows, std::int64_t cols) : data(data), dtype(dtype), rows(rows), cols(cols), stride(cols) {}
+  TensorView(void* data, DType dtype, std::int64_t rows, std::int64_t cols)
+      : data(data), dtype(dtype), rows(rows), cols(cols), stride(cols) {}
 
   template <class T = float>
-  T* row(std::int64_t r) const { return static_cast<T*>(data) + r * stride; }
+  T* row(std::int64_t r) const {
+    return static_cast<T*>(data) + r * stride;
+  }
   TensorView rows_from(std::int64_t first, std::int64_t count) const {
     TensorView view = *this;
     view.data = static_cast<char*>(data) + first * stride * std::int64_t(size_of(dtype));

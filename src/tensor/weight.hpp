@@ -1,5 +1,6 @@
-// One weight matrix in the canonical form: what a checkpoint says, with every fact in its own place, so that they compose.
-// Codec readers produce it, backends prepare it for their kernels, codec writers store it. Nothing here owns memory.
+// One weight matrix in the canonical form: what a checkpoint says, with every fact in its own place, so that they
+// compose. Codec readers produce it, backends prepare it for their kernels, codec writers store it. Nothing here owns
+// memory.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +25,14 @@ struct NestedScales {
 // rows = output features, cols = input features, row-major. 4-bit codes: element 2b is the high nibble of byte b.
 // Blocks run over the flattened matrix, so a block may straddle rows when cols is not a multiple of block_size.
 struct Weight {
-  std::string_view format;        // a name in formats/all.hpp
+  std::string_view format;  // a name in formats/all.hpp
   std::int64_t rows = 0, cols = 0;
   const std::byte* codes = nullptr;
   std::size_t code_bytes = 0;
   int block_size = 0;             // weights per scale (table formats only)
   std::span<const float> scales;  // absmax per block or per row; empty if the format has none or `nested` holds them
   NestedScales nested;
-  std::span<const float> table;   // 16 values of a table format; always the stored ones
+  std::span<const float> table;  // 16 values of a table format; always the stored ones
 
   std::int64_t elements() const { return rows * cols; }
   float scale(std::int64_t index) const { return nested.empty() ? scales[index] : nested.scale(index); }

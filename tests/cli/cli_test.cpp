@@ -21,7 +21,8 @@ struct Outcome {
 class Program : public testing::Test {
  protected:
   void SetUp() override {
-    folder = fs::temp_directory_path() / ("nibble-cli-" + std::to_string(::getpid()) + "-" + testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder = fs::temp_directory_path() / ("nibble-cli-" + std::to_string(::getpid()) + "-" +
+                                          testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder);
     fs::create_directories(folder);
   }
@@ -29,14 +30,17 @@ class Program : public testing::Test {
 
   Outcome run(const std::string& arguments) {
     const fs::path out = folder / "stdout", err = folder / "stderr";
-    const int status = std::system((std::string(NIBBLE_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string()).c_str());
+    const int status = std::system(
+        (std::string(NIBBLE_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string()).c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
   }
   static std::string read(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  void write(const std::string& name, const std::string& text) { std::ofstream(folder / name, std::ios::binary) << text; }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder / name, std::ios::binary) << text;
+  }
   // A copy of the shipped model that a test may damage.
   fs::path copied_model() {
     fs::copy(shipped, folder / "model", fs::copy_options::recursive);
@@ -61,7 +65,8 @@ TEST_F(Program, EstimateGivesThePublishedSizesOfQwen3From4BConfigAlone) {
   const Json report = r.json();  // named: a loop over a part of a temporary outlives it
   const auto weights = [&](const char* precision, bool double_quant) {
     for (const Json& p : report["precisions"])
-      if (p["precision"] == precision && p["double_quant"] == double_quant) return std::round(p["bytes"]["weights_total"].get<double>() / 1e6) / 1e3;
+      if (p["precision"] == precision && p["double_quant"] == double_quant)
+        return std::round(p["bytes"]["weights_total"].get<double>() / 1e6) / 1e3;
     return 0.0;
   };
   EXPECT_EQ(weights("bf16", false), 8.045);
@@ -73,20 +78,26 @@ TEST_F(Program, AQuantizedFolderGivesWhatQuantizingOnTheFlyGives) {
   const std::string out = (folder / "out").string(), text = (folder / "text").string();
   write("text", "The old house stood at the end of the lane, and nobody had lived in it for many years.");
   ASSERT_EQ(run("quantize " + shipped + " " + out + " --to nf4 --double-quant --quiet").status, 0);
-  const Outcome stored = run("eval " + out + " --text " + text + " --json --quiet --per-token"), fresh = run("eval " + shipped + " --precision nf4 --double-quant --text " + text + " --json --quiet --per-token");
+  const Outcome stored = run("eval " + out + " --text " + text + " --json --quiet --per-token"),
+                fresh = run("eval " + shipped + " --precision nf4 --double-quant --text " + text +
+                            " --json --quiet --per-token");
   ASSERT_EQ(stored.status, 0) << stored.err;
   ASSERT_EQ(fresh.status, 0) << fresh.err;
   EXPECT_EQ(stored.json()["tokens"], fresh.json()["tokens"]);
-  const Outcome a = run("run " + out + " 'It was a dark and stormy night' --seed 1 -n 12 --quiet"), b = run("run " + shipped + " 'It was a dark and stormy night' --precision nf4 --double-quant --seed 1 -n 12 --quiet");
+  const Outcome a = run("run " + out + " 'It was a dark and stormy night' --seed 1 -n 12 --quiet"),
+                b = run("run " + shipped +
+                        " 'It was a dark and stormy night' --precision nf4 --double-quant --seed 1 -n 12 --quiet");
   EXPECT_EQ(a.status, 0) << a.err;
   EXPECT_EQ(a.out, b.out);
   EXPECT_EQ(run("quantize " + shipped + " " + out + " --to nf4").status, 2) << "an existing folder is not overwritten";
 }
 
 TEST_F(Program, ThreadsDoNotChangeABit) {
-  const std::string arguments = "eval " + shipped + " --text " + std::string(NIBBLE_SOURCE_DIR) + "/data/held_out.txt --max-tokens 200 --per-token --json --quiet --precision ";
+  const std::string arguments = "eval " + shipped + " --text " + std::string(NIBBLE_SOURCE_DIR) +
+                                "/data/held_out.txt --max-tokens 200 --per-token --json --quiet --precision ";
   for (const char* precision : {"fp32", "bf16", "int8", "nf4"}) {
-    const Outcome one = run(arguments + precision + " --threads 1"), three = run(arguments + precision + " --threads 3");
+    const Outcome one = run(arguments + precision + " --threads 1"),
+                  three = run(arguments + precision + " --threads 3");
     ASSERT_EQ(one.status, 0) << one.err;
     EXPECT_EQ(one.json().at("tokens"), three.json().at("tokens")) << precision;
   }
@@ -94,7 +105,9 @@ TEST_F(Program, ThreadsDoNotChangeABit) {
 
 TEST_F(Program, SeveralPromptsGiveInFp32WhatEachGivesAlone) {
   const std::string tail = " --precision fp32 -n 12 --json --quiet";
-  const Outcome both = run("run " + shipped + " 'The sea was calm' 'Once upon a time there lived' " + tail), first = run("run " + shipped + " 'The sea was calm'" + tail), second = run("run " + shipped + " 'Once upon a time there lived'" + tail);
+  const Outcome both = run("run " + shipped + " 'The sea was calm' 'Once upon a time there lived' " + tail),
+                first = run("run " + shipped + " 'The sea was calm'" + tail),
+                second = run("run " + shipped + " 'Once upon a time there lived'" + tail);
   ASSERT_EQ(both.status, 0) << both.err;
   EXPECT_EQ(both.json()["results"][0]["ids"], first.json()["results"][0]["ids"]);
   EXPECT_EQ(both.json()["results"][1]["ids"], second.json()["results"][0]["ids"]);
@@ -124,7 +137,8 @@ TEST_F(Program, WrongRequestsExitWithTwoAndSayWhat) {
   refused("run " + shipped + " x --context 999999", "999999");
   refused("run " + shipped + " x --device cuda", "cuda");
   refused("eval " + shipped, "--text");
-  refused("quantize " + shipped + " " + (folder / "no/such/parent").string() + " --to bf16 --double-quant", "double quantization");
+  refused("quantize " + shipped + " " + (folder / "no/such/parent").string() + " --to bf16 --double-quant",
+          "double quantization");
 }
 
 TEST_F(Program, DamagedModelsExitWithAPlaceAndLeaveNothing) {
@@ -155,13 +169,17 @@ TEST_F(Program, AnUnknownConfigValueIsRefusedByName) {
 
 TEST_F(Program, CompareMeasuresEachPrecisionInItsOwnProcess) {
   const std::string html = (folder / "report.html").string();
-  const Outcome r = run("compare " + shipped + " --precisions fp32,nf4 --max-eval-tokens 200 --prompt-tokens 32 --decode-tokens 4 --new-tokens 8 --repeats 1 --json --quiet --html " + html);
+  const Outcome r = run("compare " + shipped +
+                        " --precisions fp32,nf4 --max-eval-tokens 200 --prompt-tokens 32 --decode-tokens 4 "
+                        "--new-tokens 8 --repeats 1 --json --quiet --html " +
+                        html);
   ASSERT_EQ(r.status, 0) << r.err;
   const Json results = r.json()["results"];
   ASSERT_EQ(results.size(), 2u);
   EXPECT_EQ(results[0]["mean_kl"], 0.0);
   EXPECT_GT(results[1]["mean_kl"].get<double>(), 0.01);
-  EXPECT_LT(results[1]["peak_anonymous_bytes"].get<std::int64_t>(), results[0]["peak_anonymous_bytes"].get<std::int64_t>());
+  EXPECT_LT(results[1]["peak_anonymous_bytes"].get<std::int64_t>(),
+            results[0]["peak_anonymous_bytes"].get<std::int64_t>());
   EXPECT_NE(read(html).find("<svg"), std::string::npos);
 }
 

@@ -36,14 +36,17 @@ TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
   LoadOptions options;
   options.precision = Precision::fp32, options.cpu_target = target;
   auto loaded = load_model(folder + name, options);
-  if (!loaded && loaded.error().code == Errc::unsupported && std::string_view(target) != "reference" && loaded.error().message.find("processor") != std::string::npos) GTEST_SKIP() << loaded.error().message;
+  if (!loaded && loaded.error().code == Errc::unsupported && std::string_view(target) != "reference" &&
+      loaded.error().message.find("processor") != std::string::npos)
+    GTEST_SKIP() << loaded.error().message;
   ASSERT_TRUE(loaded) << loaded.error().message;
   LoadedModel& model = **loaded;
   const Safetensors expected = Safetensors::open(folder + name + ".expected.safetensors").value();
   const StoredTensor *ids = find(expected, "input_ids"), *logits = find(expected, "logits");
   ASSERT_TRUE(ids && logits);
   ASSERT_EQ(ids->shape.size(), 2u);
-  const std::size_t sequences = std::size_t(ids->shape[0]), length = std::size_t(ids->shape[1]), vocabulary = std::size_t(model.transformer->config().vocab_size);
+  const std::size_t sequences = std::size_t(ids->shape[0]), length = std::size_t(ids->shape[1]),
+                    vocabulary = std::size_t(model.transformer->config().vocab_size);
   ASSERT_EQ(logits->elements(), sequences * length * vocabulary);
   std::vector<std::vector<std::int32_t>> tokens(sequences);
   for (std::size_t s = 0; s < sequences; ++s)
@@ -59,30 +62,40 @@ TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
   const double bound = 300 * 0x1p-24 * std::max(1.0, largest);
 
   std::vector<KvCache> caches;
-  for (std::size_t s = 0; s < sequences; ++s) caches.push_back(KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, std::int64_t(length)).value());
+  for (std::size_t s = 0; s < sequences; ++s)
+    caches.push_back(
+        KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, std::int64_t(length))
+            .value());
   std::vector<std::vector<float>> alone(sequences), together(sequences);
   for (std::size_t s = 0; s < sequences; ++s) {
     const Slice slice{&caches[s], tokens[s], LogitsOf::all};
-    ASSERT_TRUE(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> row) { alone[s].insert(alone[s].end(), row.begin(), row.end()); }));
+    ASSERT_TRUE(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> row) {
+      alone[s].insert(alone[s].end(), row.begin(), row.end());
+    }));
     caches[s].truncate(0);
   }
   std::vector<Slice> slices;
   for (std::size_t s = 0; s < sequences; ++s) slices.push_back({&caches[s], tokens[s], LogitsOf::all});
-  ASSERT_TRUE(model.transformer->forward(slices, [&](std::size_t s, std::int64_t, std::span<const float> row) { together[s].insert(together[s].end(), row.begin(), row.end()); }));
+  ASSERT_TRUE(model.transformer->forward(slices, [&](std::size_t s, std::int64_t, std::span<const float> row) {
+    together[s].insert(together[s].end(), row.begin(), row.end());
+  }));
 
   double worst = 0;
   for (std::size_t s = 0; s < sequences; ++s) {
     EXPECT_EQ(alone[s], together[s]) << "a sequence has the same bits alone and in a batch";
     ASSERT_EQ(alone[s].size(), length * vocabulary);
-    for (std::size_t i = 0; i < alone[s].size(); ++i) worst = std::max(worst, std::fabs(alone[s][i] - element(*logits, s * length * vocabulary + i)));
+    for (std::size_t i = 0; i < alone[s].size(); ++i)
+      worst = std::max(worst, std::fabs(alone[s][i] - element(*logits, s * length * vocabulary + i)));
   }
   EXPECT_LE(worst, bound);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryOne, Architecture,
-                         testing::Combine(testing::Values("llama2", "llama3", "llama3_old_spelling", "llama_biases", "llama_linear_rope", "llama_yarn_rope", "mistral", "qwen2", "qwen2_window"),
-                                          testing::Values("reference", "avx2", "avx512", "avx512_vnni_bf16")),
-                         [](const auto& info) { return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param); });
+INSTANTIATE_TEST_SUITE_P(
+    EveryOne, Architecture,
+    testing::Combine(testing::Values("llama2", "llama3", "llama3_old_spelling", "llama_biases", "llama_linear_rope",
+                                     "llama_yarn_rope", "mistral", "qwen2", "qwen2_window"),
+                     testing::Values("reference", "avx2", "avx512", "avx512_vnni_bf16")),
+    [](const auto& info) { return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param); });
 
 }  // namespace
 }  // namespace nibble

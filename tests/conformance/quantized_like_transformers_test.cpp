@@ -1,5 +1,5 @@
-// Quantizing a plain checkpoint gives, tensor for tensor, the bytes that transformers and bitsandbytes saved of it on a CPU.
-// Only fp4 codes and nested codes may differ, as ops/quantize_differences_test.cpp lists.
+// Quantizing a plain checkpoint gives, tensor for tensor, the bytes that transformers and bitsandbytes saved of it on a
+// CPU. Only fp4 codes and nested codes may differ, as ops/quantize_differences_test.cpp lists.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -44,7 +44,8 @@ TEST(QuantizedLikeTransformers, EveryTensorOfASavedFolderHasItsBytes) {
     for (const StoredTensor& tensor : saved->tensors()) expected[tensor.name] = &tensor;
     for (const StoredTensor& tensor : source->tensors()) {
       if (!tensor.name.ends_with("_proj.weight")) continue;
-      auto ours = allocate_quantized(memory, c.options, tensor.shape[0], tensor.shape[1], Purpose::linear_weights, Purpose::scales);
+      auto ours = allocate_quantized(memory, c.options, tensor.shape[0], tensor.shape[1], Purpose::linear_weights,
+                                     Purpose::scales);
       ASSERT_TRUE(ours && quantize(bf16_reader(tensor), *ours, pool));
       const auto stored = write_bnb_weight(tensor.name, ours->weight, DType::bf16);
       ASSERT_TRUE(stored) << stored.error().message;
@@ -54,8 +55,10 @@ TEST(QuantizedLikeTransformers, EveryTensorOfASavedFolderHasItsBytes) {
         const StoredTensor& theirs = *expected[entry.name];
         EXPECT_EQ(entry.dtype, theirs.dtype) << entry.name;
         EXPECT_EQ(entry.shape, theirs.shape) << entry.name;
-        const bool same = std::equal(theirs.bytes.begin(), theirs.bytes.end(), stored->bytes[i].begin(), stored->bytes[i].end());
-        const bool listed = std::any_of(c.may_differ.begin(), c.may_differ.end(), [&](auto end) { return entry.name.ends_with(end); });
+        const bool same =
+            std::equal(theirs.bytes.begin(), theirs.bytes.end(), stored->bytes[i].begin(), stored->bytes[i].end());
+        const bool listed =
+            std::any_of(c.may_differ.begin(), c.may_differ.end(), [&](auto end) { return entry.name.ends_with(end); });
         EXPECT_TRUE(same || listed) << entry.name;
         expected.erase(entry.name);
       }

@@ -29,7 +29,10 @@ std::vector<T> values(const Safetensors& file, std::string_view name) {
 }
 
 Golden golden() {
-  Golden out{Safetensors::open(std::string(NIBBLE_SOURCE_DIR) + "/tests/golden/gutenberg_16m_fp32.safetensors").value(), {}, {}, {}};
+  Golden out{Safetensors::open(std::string(NIBBLE_SOURCE_DIR) + "/tests/golden/gutenberg_16m_fp32.safetensors").value(),
+             {},
+             {},
+             {}};
   for (const StoredTensor& tensor : out.file.tensors())
     if (tensor.name == "input_ids") {
       if (tensor.dtype == DType::i64)
@@ -56,19 +59,23 @@ TEST_P(ShippedModel, AgreesWithFloat64InFp32) {
   ASSERT_EQ(expected.nll.size(), 255u);
 
   KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, 256).value();
-  const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size), kept = expected.logits.size() / vocabulary;
+  const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size),
+                    kept = expected.logits.size() / vocabulary;
   double worst_logit = 0, worst_nll = 0, sum = 0, expected_sum = 0;
   const Slice slice{&cache, expected.ids, LogitsOf::all};
-  const auto done = model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t position, std::span<const float> logits) {
-    if (position + 1 < 256) {
-      const double nll = negative_log_likelihood(logits, expected.ids[std::size_t(position + 1)]);
-      worst_nll = std::max(worst_nll, std::fabs(nll - expected.nll[std::size_t(position)]));
-      sum += nll, expected_sum += expected.nll[std::size_t(position)];
-    }
-    if (std::size_t(position) + kept >= 256)
-      for (std::size_t i = 0; i < vocabulary; ++i)
-        worst_logit = std::max(worst_logit, std::fabs(double(logits[i]) - expected.logits[(std::size_t(position) + kept - 256) * vocabulary + i]));
-  });
+  const auto done =
+      model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t position, std::span<const float> logits) {
+        if (position + 1 < 256) {
+          const double nll = negative_log_likelihood(logits, expected.ids[std::size_t(position + 1)]);
+          worst_nll = std::max(worst_nll, std::fabs(nll - expected.nll[std::size_t(position)]));
+          sum += nll, expected_sum += expected.nll[std::size_t(position)];
+        }
+        if (std::size_t(position) + kept >= 256)
+          for (std::size_t i = 0; i < vocabulary; ++i)
+            worst_logit = std::max(
+                worst_logit,
+                std::fabs(double(logits[i]) - expected.logits[(std::size_t(position) + kept - 256) * vocabulary + i]));
+      });
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(kept, 16u);
   EXPECT_LE(worst_logit, 2e-4);
@@ -76,7 +83,8 @@ TEST_P(ShippedModel, AgreesWithFloat64InFp32) {
   EXPECT_LE(std::fabs(sum - expected_sum) / 255, 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryTarget, ShippedModel, testing::Values("reference", "avx2", "avx512", "avx512_vnni_bf16"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(EveryTarget, ShippedModel, testing::Values("reference", "avx2", "avx512", "avx512_vnni_bf16"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace nibble

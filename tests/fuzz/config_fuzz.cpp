@@ -23,6 +23,20 @@ std::vector<std::string> fuzz_seeds() {
 }
 
 std::vector<std::string> fuzz_words() {
-  return {"\"rope_parameters\":{", "\"rope_theta\":", "\"layer_types\":[", "\"quantization_config\":", "null", "true", "-1", "1e308", "0", "[[[[",
-          "{\"a\":", "\"head_dim\":", "\"Qwen3ForCausalLM\"", "\"linear\"", "\\u0000", "\xff"};
+  return {"\"rope_parameters\":{",
+          "\"rope_theta\":",
+          "\"layer_types\":[",
+          "\"quantization_config\":",
+          "null",
+          "true",
+          "-1",
+          "1e308",
+          "0",
+          "[[[[",
+          "{\"a\":",
+          "\"head_dim\":",
+          "\"Qwen3ForCausalLM\"",
+          "\"linear\"",
+          "\\u0000",
+          "\xff"};
 }

@@ -61,21 +61,45 @@ class Mutator {
   void change(std::string& input, const std::vector<std::string>& corpus) {
     const std::size_t at = below(input.size() + 1), length = below(std::size_t(1) << below(10));
     switch (below(9)) {
-      case 0: if (at < input.size()) input[at] ^= char(1 << below(8)); break;
-      case 1: if (at < input.size()) input[at] = char(below(256)); break;
-      case 2: input.insert(at, length, char(below(256))); break;
-      case 3: input.erase(at, length); break;
-      case 4: input.resize(below(2) ? at : input.size()); break;
+      case 0:
+        if (at < input.size()) input[at] ^= char(1 << below(8));
+        break;
+      case 1:
+        if (at < input.size()) input[at] = char(below(256));
+        break;
+      case 2:
+        input.insert(at, length, char(below(256)));
+        break;
+      case 3:
+        input.erase(at, length);
+        break;
+      case 4:
+        input.resize(below(2) ? at : input.size());
+        break;
       case 5: {  // an integer at the edge of its type, in binary or as text
-        static constexpr std::uint64_t edges[] = {0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff,
-                                                  0x7fffffffffffffff, 0xffffffffffffffff, 1ull << 40, 1ull << 63};
+        static constexpr std::uint64_t edges[] = {0,
+                                                  1,
+                                                  0x7f,
+                                                  0xff,
+                                                  0x7fff,
+                                                  0xffff,
+                                                  0x7fffffff,
+                                                  0xffffffff,
+                                                  0x7fffffffffffffff,
+                                                  0xffffffffffffffff,
+                                                  1ull << 40,
+                                                  1ull << 63};
         const std::uint64_t edge = edges[below(std::size(edges))] + below(3) - 1;
         const std::string text = std::to_string(below(2) ? std::int64_t(edge) : std::int64_t(below(300)));
-        if (below(2)) input.replace(at, below(4), text);
-        else if (at + 8 <= input.size()) std::memcpy(&input[at], &edge, std::size_t(1) << below(4));
+        if (below(2))
+          input.replace(at, below(4), text);
+        else if (at + 8 <= input.size())
+          std::memcpy(&input[at], &edge, std::size_t(1) << below(4));
         break;
       }
-      case 6: if (!words_.empty()) input.insert(at, words_[below(words_.size())]); break;
+      case 6:
+        if (!words_.empty()) input.insert(at, words_[below(words_.size())]);
+        break;
       case 7: {  // a piece of this or another input
         const std::string other = below(2) ? input : corpus[below(corpus.size())];
         if (!other.empty()) input.insert(at, other, below(other.size()), length);
@@ -109,7 +133,8 @@ bool reached_something_new() {
 
 // A reader that believes a length it was told would ask for terabytes: any allocation over 1 GB is a finding.
 extern "C" const char* __asan_default_options() {
-  return "max_allocation_size_mb=1024:allocator_may_return_null=0:hard_rss_limit_mb=4096:detect_stack_use_after_return=0";
+  return "max_allocation_size_mb=1024:allocator_may_return_null=0:hard_rss_limit_mb=4096:detect_stack_use_after_return="
+         "0";
 }
 
 std::string repository_file(const std::string& path) {
@@ -124,9 +149,12 @@ int main(int argc, char** argv) {
   std::vector<std::string> files;
   for (int i = 1; i < argc; i++) {
     const std::string argument = argv[i];
-    if (argument == "--seconds" && i + 1 < argc) seconds = std::atof(argv[++i]);
-    else if (argument == "--seed" && i + 1 < argc) seed = std::strtoull(argv[++i], nullptr, 10);
-    else files.push_back(argument);
+    if (argument == "--seconds" && i + 1 < argc)
+      seconds = std::atof(argv[++i]);
+    else if (argument == "--seed" && i + 1 < argc)
+      seed = std::strtoull(argv[++i], nullptr, 10);
+    else
+      files.push_back(argument);
   }
   const std::string name = std::filesystem::path(argv[0]).filename();
   finding_path = std::filesystem::absolute(name + ".finding");

@@ -22,12 +22,26 @@ void fuzz_one(std::string_view bytes) {
 }
 
 std::vector<std::string> fuzz_seeds() {
-  return {safetensors("{}", 0),
-          safetensors(R"({"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}})", 24),
+  return {safetensors("{}", 0), safetensors(R"({"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}})", 24),
           safetensors(R"({"__metadata__":{"format":"pt"},"b":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]},)"
-                      R"("c.weight":{"dtype":"U8","shape":[],"data_offsets":[8,9]}})", 9)};
+                      R"("c.weight":{"dtype":"U8","shape":[],"data_offsets":[8,9]}})",
+                      9)};
 }
 
 std::vector<std::string> fuzz_words() {
-  return {"\"dtype\":", "\"shape\":", "\"data_offsets\":", "\"__metadata__\":", "F16", "F32", "I64", "F8_E4M3", "[", "]", "{", "}", ",", "-", "1e9"};
+  return {"\"dtype\":",
+          "\"shape\":",
+          "\"data_offsets\":",
+          "\"__metadata__\":",
+          "F16",
+          "F32",
+          "I64",
+          "F8_E4M3",
+          "[",
+          "]",
+          "{",
+          "}",
+          ",",
+          "-",
+          "1e9"};
 }

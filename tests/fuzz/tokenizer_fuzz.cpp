@@ -14,14 +14,18 @@ namespace fs = std::filesystem;
 // Readers of tokenizers take a folder: one on the memory disk if there is any, removed at the end.
 class Folder {
  public:
-  Folder() : path_((fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) / ("nibble-fuzz-" + std::to_string(getpid()))) {
+  Folder()
+      : path_((fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) /
+              ("nibble-fuzz-" + std::to_string(getpid()))) {
     fs::create_directories(path_);
   }
   ~Folder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
-  void write(const std::string& name, std::string_view bytes) { std::ofstream(path_ / name, std::ios::binary) << bytes; }
+  void write(const std::string& name, std::string_view bytes) {
+    std::ofstream(path_ / name, std::ios::binary) << bytes;
+  }
   void remove(const std::string& name) { fs::remove(path_ / name); }
   const fs::path& path() const { return path_; }
 
@@ -52,9 +56,11 @@ void fuzz_one(std::string_view bytes) {
 }
 
 std::vector<std::string> fuzz_seeds() {
-  // A SentencePiece model is a protocol buffer: pieces (field 1) of text (1), score (2) and type (3); trainer settings (2).
+  // A SentencePiece model is a protocol buffer: pieces (field 1) of text (1), score (2) and type (3); trainer settings
+  // (2).
   const auto piece = [](std::string text, char type) {
-    const std::string body = '\x0a' + std::string(1, char(text.size())) + text + '\x15' + std::string("\0\0\x80\xbf", 4) + '\x18' + std::string(1, type);
+    const std::string body = '\x0a' + std::string(1, char(text.size())) + text + '\x15' +
+                             std::string("\0\0\x80\xbf", 4) + '\x18' + std::string(1, type);
     return '\x0a' + std::string(1, char(body.size())) + body;
   };
   return {
@@ -69,13 +75,30 @@ std::vector<std::string> fuzz_seeds() {
       R"({"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"<s>":{"id":"<s>","ids":[1],"tokens":["<s>"]}}},)"
       R"("decoder":{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]},)"
       R"("model":{"type":"BPE","unk_token":"<unk>","fuse_unk":true,"byte_fallback":true,"vocab":{"<unk>":0,"<s>":1,"<0x61>":2,"▁":3,"a":4},"merges":[]}})",
-      'A' + piece("<unk>", 2) + piece("<s>", 3) + piece("</s>", 3) + piece("<0x61>", 6) + piece("\xe2\x96\x81", 1) + piece("a", 1) + piece("ab", 1) +
-          std::string("\x12\x02\x18\x02\x1a\x02\x18\x01"),
-      "B#version: 0.2\na b\n\xc4\xa0 a\n",
-      'C' + std::string(small_vocabulary)};
+      'A' + piece("<unk>", 2) + piece("<s>", 3) + piece("</s>", 3) + piece("<0x61>", 6) + piece("\xe2\x96\x81", 1) +
+          piece("a", 1) + piece("ab", 1) + std::string("\x12\x02\x18\x02\x1a\x02\x18\x01"),
+      "B#version: 0.2\na b\n\xc4\xa0 a\n", 'C' + std::string(small_vocabulary)};
 }
 
 std::vector<std::string> fuzz_words() {
-  return {"\"type\":", "\"Split\"", "\"Regex\":", "\"ByteLevel\"", "\"Metaspace\"", "\"NFKC\"", "\"Lowercase\"", "\"merges\":[", "\"vocab\":{", "(?i:", "(a*)*", "\\p{",
-          "(?!\\S)", "999999999", "\"id\":-1", "null", "\xff\xff\xff\xff\x0f", "\x0a", "\x12", "\x1a"};
+  return {"\"type\":",
+          "\"Split\"",
+          "\"Regex\":",
+          "\"ByteLevel\"",
+          "\"Metaspace\"",
+          "\"NFKC\"",
+          "\"Lowercase\"",
+          "\"merges\":[",
+          "\"vocab\":{",
+          "(?i:",
+          "(a*)*",
+          "\\p{",
+          "(?!\\S)",
+          "999999999",
+          "\"id\":-1",
+          "null",
+          "\xff\xff\xff\xff\x0f",
+          "\x0a",
+          "\x12",
+          "\x1a"};
 }

@@ -43,6 +43,15 @@ matching '^tests/golden/' | grep -v '/MANIFEST\.' | while read -r golden; do
   grep -qF -e "$(basename "$golden")" -e "$folder" $tests /dev/null || echo "$golden: no test names it"
 done >>"$breaches"
 
+# 6. Formatting, where a clang-format is found (the packages that building needs have none).
+if command -v clang-format >/dev/null; then
+  matching '^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|cu|cuh)$' | tr '\n' '\0' |
+    xargs -0 clang-format --dry-run 2>&1 | grep -E 'warning:' | sed 's/: warning:.*/: run clang-format -i/' |
+    sort -u -t: -k1,1 >>"$breaches"
+else
+  echo "lint: formatting was not checked, there is no clang-format here"
+fi
+
 [ -s "$breaches" ] || exit 0
 cat "$breaches"
 exit 1

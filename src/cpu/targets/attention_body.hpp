@@ -15,13 +15,15 @@ struct CacheF16 {
 
 // Scores of `count` keys from `key` on, `lanes` at a time.
 template <class Cache>
-inline void score_keys(const float* q, const typename Cache::Code* key, std::int64_t dim, std::int64_t count, float scale, float* scores) {
+inline void score_keys(const float* q, const typename Cache::Code* key, std::int64_t dim, std::int64_t count,
+                       float scale, float* scores) {
   for (std::int64_t s = 0; s < count; s += lanes) {
     F acc[lanes];
     for (int j = 0; j < lanes; ++j) acc[j] = zero();
     const int valid = int(count - s < lanes ? count - s : lanes);
     for (int j = 0; j < valid; ++j)
-      for (std::int64_t d = 0; d < dim; d += lanes) acc[j] = fma(load(q + d), Cache::get(key + (s + j) * dim + d), acc[j]);
+      for (std::int64_t d = 0; d < dim; d += lanes)
+        acc[j] = fma(load(q + d), Cache::get(key + (s + j) * dim + d), acc[j]);
     float sums[lanes];
     reduce(acc, sums);
     for (int j = 0; j < valid; ++j) scores[s + j] = sums[j] * scale;
@@ -29,7 +31,8 @@ inline void score_keys(const float* q, const typename Cache::Code* key, std::int
 }
 
 template <class Cache, int Vectors>
-inline void mix_values(const float* weights, const typename Cache::Code* value, std::int64_t dim, std::int64_t count, float inverse, float* out) {
+inline void mix_values(const float* weights, const typename Cache::Code* value, std::int64_t dim, std::int64_t count,
+                       float inverse, float* out) {
   F acc[Vectors];
   for (int v = 0; v < Vectors; ++v) acc[v] = zero();
   for (std::int64_t s = 0; s < count; ++s) {
@@ -42,11 +45,13 @@ inline void mix_values(const float* weights, const typename Cache::Code* value, 
 template <class Cache>
 void attend(const AttentionCall& call, float* scores) {
   const AttentionProblem& p = *call.problem;
-  const std::int64_t dim = p.keys.head_dim, kv_head = call.head / (p.heads / p.keys.kv_heads), plane = kv_head * p.keys.capacity * dim;
+  const std::int64_t dim = p.keys.head_dim, kv_head = call.head / (p.heads / p.keys.kv_heads),
+                     plane = kv_head * p.keys.capacity * dim;
   const auto* keys = (const typename Cache::Code*)p.keys.data + plane;
   const auto* values = (const typename Cache::Code*)p.values.data + plane;
   for (std::int64_t t = call.first; t < call.first + call.count; ++t) {
-    const std::int64_t last = p.past + t, first = p.window > 0 && last - p.window + 1 > 0 ? last - p.window + 1 : 0, count = last - first + 1;
+    const std::int64_t last = p.past + t, first = p.window > 0 && last - p.window + 1 > 0 ? last - p.window + 1 : 0,
+                       count = last - first + 1;
     const float* q = (const float*)p.q.data + t * p.q.stride + call.head * dim;
     float* out = (float*)p.out.data + t * p.out.stride + call.head * dim;
     score_keys<Cache>(q, keys + first * dim, dim, count, p.scale, scores);
@@ -60,15 +65,19 @@ void attend(const AttentionCall& call, float* scores) {
     for (std::int64_t s = 0; s < padded; s += lanes) sum = add(sum, load(scores + s));
     const float inverse = 1.0f / lane_sum(sum);
     std::int64_t d = 0;
-    for (; d + 4 * lanes <= dim; d += 4 * lanes) mix_values<Cache, 4>(scores, values + first * dim + d, dim, count, inverse, out + d);
+    for (; d + 4 * lanes <= dim; d += 4 * lanes)
+      mix_values<Cache, 4>(scores, values + first * dim + d, dim, count, inverse, out + d);
     for (; d < dim; d += lanes) mix_values<Cache, 1>(scores, values + first * dim + d, dim, count, inverse, out + d);
   }
 }
 
 void attention(const AttentionCall& call, float* scratch) {
   switch (call.problem->keys.dtype) {
-    case DType::f32: return attend<CacheF32>(call, scratch);
-    case DType::bf16: return attend<CacheBf16>(call, scratch);
-    default: return attend<CacheF16>(call, scratch);
+    case DType::f32:
+      return attend<CacheF32>(call, scratch);
+    case DType::bf16:
+      return attend<CacheBf16>(call, scratch);
+    default:
+      return attend<CacheF16>(call, scratch);
   }
 }

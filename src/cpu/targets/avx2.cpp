@@ -26,17 +26,19 @@ template <int M, class Rows>
 inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
   for (int part = 0; part < int(chunk); part += 16) {
     I xs[M];
-    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x[m] + c * chunk + part)));
+    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] =
+        _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x[m] + c * chunk + part)));
     _Pragma("GCC unroll 16") for (int n = 0; n < 4; ++n) {
       const I w = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(rows.row[n] + c * chunk + part)));
-      _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm256_add_epi32(acc[m * 4 + n], _mm256_madd_epi16(xs[m], w));
+      _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] =
+          _mm256_add_epi32(acc[m * 4 + n], _mm256_madd_epi16(xs[m], w));
     }
   }
 }
 
+#include "cpu/targets/attention_body.hpp"
 #include "cpu/targets/linear_body.hpp"
 #include "cpu/targets/row_body.hpp"
-#include "cpu/targets/attention_body.hpp"
 
 }  // namespace on_avx2
 }  // namespace
@@ -44,7 +46,17 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
 #pragma GCC pop_options
 
 const Kernels& avx2_kernels() {
-  static const Kernels kernels{"avx2", Activations::f32, Activations::f32_paired, 8, on_avx2::linear, on_avx2::arrange, on_avx2::scan_int8, on_avx2::encode_int8, on_avx2::rms_norm, on_avx2::silu_mul, on_avx2::attention};
+  static const Kernels kernels{"avx2",
+                               Activations::f32,
+                               Activations::f32_paired,
+                               8,
+                               on_avx2::linear,
+                               on_avx2::arrange,
+                               on_avx2::scan_int8,
+                               on_avx2::encode_int8,
+                               on_avx2::rms_norm,
+                               on_avx2::silu_mul,
+                               on_avx2::attention};
   return kernels;
 }
 

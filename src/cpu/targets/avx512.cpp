@@ -18,7 +18,9 @@ namespace on_avx512 {
 
 #include "cpu/targets/vec512.hpp"
 
-inline void store_i8(std::int8_t* p, F x) { _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x))); }
+inline void store_i8(std::int8_t* p, F x) {
+  _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
+}
 inline void start_int8(const std::int8_t*, std::int64_t, std::int32_t* start) {
   for (int i = 0; i < 16; ++i) start[i] = 0;
 }
@@ -26,17 +28,19 @@ template <int M, class Rows>
 inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
   for (int part = 0; part < int(chunk); part += 32) {
     I xs[M];
-    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)(x[m] + c * chunk + part)));
+    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] =
+        _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)(x[m] + c * chunk + part)));
     _Pragma("GCC unroll 16") for (int n = 0; n < 4; ++n) {
       const I w = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)(rows.row[n] + c * chunk + part)));
-      _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_add_epi32(acc[m * 4 + n], _mm512_madd_epi16(xs[m], w));
+      _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] =
+          _mm512_add_epi32(acc[m * 4 + n], _mm512_madd_epi16(xs[m], w));
     }
   }
 }
 
+#include "cpu/targets/attention_body.hpp"
 #include "cpu/targets/linear_body.hpp"
 #include "cpu/targets/row_body.hpp"
-#include "cpu/targets/attention_body.hpp"
 
 }  // namespace on_avx512
 }  // namespace
@@ -44,7 +48,17 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
 #pragma GCC pop_options
 
 const Kernels& avx512_kernels() {
-  static const Kernels kernels{"avx512", Activations::f32, Activations::f32_paired, 16, on_avx512::linear, on_avx512::arrange, on_avx512::scan_int8, on_avx512::encode_int8, on_avx512::rms_norm, on_avx512::silu_mul, on_avx512::attention};
+  static const Kernels kernels{"avx512",
+                               Activations::f32,
+                               Activations::f32_paired,
+                               16,
+                               on_avx512::linear,
+                               on_avx512::arrange,
+                               on_avx512::scan_int8,
+                               on_avx512::encode_int8,
+                               on_avx512::rms_norm,
+                               on_avx512::silu_mul,
+                               on_avx512::attention};
   return kernels;
 }
 

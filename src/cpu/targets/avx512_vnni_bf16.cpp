@@ -19,12 +19,15 @@ namespace on_avx512_vnni_bf16 {
 
 #include "cpu/targets/vec512.hpp"
 
-inline void store_i8(std::int8_t* p, F x) { _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x))); }
-// The instruction multiplies unsigned by signed bytes: weights are shifted by 128 (one xor), and what that adds, 128 times
-// the sum of the activations, is taken off at the start.
+inline void store_i8(std::int8_t* p, F x) {
+  _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)));
+}
+// The instruction multiplies unsigned by signed bytes: weights are shifted by 128 (one xor), and what that adds, 128
+// times the sum of the activations, is taken off at the start.
 inline void start_int8(const std::int8_t* codes, std::int64_t chunks, std::int32_t* start) {
   I sum = _mm512_setzero_si512();
-  for (std::int64_t c = 0; c < chunks; ++c) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_loadu_si512(codes + c * chunk));
+  for (std::int64_t c = 0; c < chunks; ++c)
+    sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_loadu_si512(codes + c * chunk));
   _mm512_storeu_si512(start, _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), sum), 7));
 }
 template <int M, class Rows>
@@ -37,9 +40,9 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
   }
 }
 
+#include "cpu/targets/attention_body.hpp"
 #include "cpu/targets/linear_body.hpp"
 #include "cpu/targets/row_body.hpp"
-#include "cpu/targets/attention_body.hpp"
 
 }  // namespace on_avx512_vnni_bf16
 }  // namespace
@@ -47,7 +50,17 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
 #pragma GCC pop_options
 
 const Kernels& avx512_vnni_bf16_kernels() {
-  static const Kernels kernels{"avx512_vnni_bf16", Activations::bf16, Activations::bf16_paired, 16, on_avx512_vnni_bf16::linear, on_avx512_vnni_bf16::arrange, on_avx512_vnni_bf16::scan_int8, on_avx512_vnni_bf16::encode_int8, on_avx512_vnni_bf16::rms_norm, on_avx512_vnni_bf16::silu_mul, on_avx512_vnni_bf16::attention};
+  static const Kernels kernels{"avx512_vnni_bf16",
+                               Activations::bf16,
+                               Activations::bf16_paired,
+                               16,
+                               on_avx512_vnni_bf16::linear,
+                               on_avx512_vnni_bf16::arrange,
+                               on_avx512_vnni_bf16::scan_int8,
+                               on_avx512_vnni_bf16::encode_int8,
+                               on_avx512_vnni_bf16::rms_norm,
+                               on_avx512_vnni_bf16::silu_mul,
+                               on_avx512_vnni_bf16::attention};
   return kernels;
 }
 

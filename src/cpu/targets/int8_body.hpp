@@ -18,13 +18,13 @@ inline void tile_int8(const RowsInt8& rows, const LinearCall& call, std::int64_t
   for (std::int64_t c = 0; c < call.chunks; ++c) accumulate_int8<M>(rows, x, c, acc);
   F total[lanes];
   NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) total[i] = zero();
-  NIBBLE_UNROLL for (int m = 0; m < M; ++m)
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
-      F sum = mul(to_float(acc[m * 4 + n]), set1(call.x_scales[first_x + m] * rows.scale[n]));
-      const float* outliers = call.x_outliers + (first_x + m) * call.outliers_padded;
-      for (std::int64_t i = 0; i < call.outliers_padded; i += lanes) sum = fma(load(outliers + i), load(rows.outliers[n] + i), sum);
-      total[m * 4 + n] = sum;
-    }
+  NIBBLE_UNROLL for (int m = 0; m < M; ++m) NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+    F sum = mul(to_float(acc[m * 4 + n]), set1(call.x_scales[first_x + m] * rows.scale[n]));
+    const float* outliers = call.x_outliers + (first_x + m) * call.outliers_padded;
+    for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
+      sum = fma(load(outliers + i), load(rows.outliers[n] + i), sum);
+    total[m * 4 + n] = sum;
+  }
   reduce(total, sums);
 }
 
@@ -39,7 +39,8 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
       rows[t].row[n] = codes + r * w.cols;
       rows[t].scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
       float* decoded = outliers + (4 * t + n) * call.outliers_padded;
-      for (std::int64_t i = 0; i < call.outliers; ++i) decoded[i] = float(rows[t].row[n][call.outlier_columns[i]]) * (w.scales[r] * Int8::step);
+      for (std::int64_t i = 0; i < call.outliers; ++i)
+        decoded[i] = float(rows[t].row[n][call.outlier_columns[i]]) * (w.scales[r] * Int8::step);
       for (std::int64_t i = call.outliers; i < call.outliers_padded; ++i) decoded[i] = 0;
       rows[t].outliers[n] = decoded;
     }
@@ -47,8 +48,9 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
     for (int t = 0; t < tiles; ++t) {
       const std::int64_t stop = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
       const int valid = int(end - first < 4 ? end - first : 4);
-      over_x(call, first, valid, [&](std::int64_t m, float* sums) { tile_int8<tile_rows>(rows[t], call, m, sums); },
-             [&](std::int64_t m, float* sums) { tile_int8<1>(rows[t], call, m, sums); }, begin, stop);
+      over_x(
+          call, first, valid, [&](std::int64_t m, float* sums) { tile_int8<tile_rows>(rows[t], call, m, sums); },
+          [&](std::int64_t m, float* sums) { tile_int8<1>(rows[t], call, m, sums); }, begin, stop);
     }
 }
 
@@ -63,7 +65,8 @@ inline void linear_int8_plain(const LinearCall& call, std::int64_t row, std::int
       for (std::int64_t i = 0; i < w.cols; ++i) sum += std::int32_t(codes[i]) * x[i];
       float value = float(sum) * (call.x_scales[m] * (w.scales[r] * (1.0f / (127.0f * 127.0f))));
       for (std::int64_t i = 0; i < call.outliers; ++i)
-        value += call.x_outliers[m * call.outliers_padded + i] * (float(codes[call.outlier_columns[i]]) * (w.scales[r] * Int8::step));
+        value += call.x_outliers[m * call.outliers_padded + i] *
+                 (float(codes[call.outlier_columns[i]]) * (w.scales[r] * Int8::step));
       put(call, m, r, 1, &value);
     }
 }

@@ -1,4 +1,5 @@
-// Products with weights in every format, written over the vocabulary of a vec*.hpp. Included inside a target's namespace.
+// Products with weights in every format, written over the vocabulary of a vec*.hpp. Included inside a target's
+// namespace.
 //
 // A Rows reader gives the elements of four weight rows chunk by chunk. `scaled` readers give bare codes' values and the
 // scale beside them: the scale multiplies a chunk's sum, once per 64 products instead of once per weight.
@@ -7,7 +8,6 @@
 #define NIBBLE_UNROLL _Pragma("GCC unroll 16")
 
 constexpr int vectors = int(chunk) / lanes;  // of fp32 per chunk
-
 
 struct DenseF32 {
   static constexpr bool scaled = false;
@@ -49,8 +49,7 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
   F acc[lanes];
   NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
   if constexpr (!Rows::scaled) {
-    for (std::int64_t c = 0; c < chunks; ++c)
-      NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) {
+    for (std::int64_t c = 0; c < chunks; ++c) NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) {
         F xs[M];
         NIBBLE_UNROLL for (int m = 0; m < M; ++m) xs[m] = load(x[m] + c * chunk + v * lanes);
         NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
@@ -60,24 +59,23 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
       }
     return reduce(acc, sums);
   } else {
-  for (std::int64_t c = 0; c < chunks; ++c)
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
-      F w[vectors];
-      rows.get(n, c, w);
-      if constexpr (!Halves) {
-        const F scale = set1(scales.row[n][c >> scales.shift]);
-        NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
-          F sum = mul(load(x[m] + c * chunk), w[0]);
-          for (int v = 1; v < vectors; ++v) sum = fma(load(x[m] + c * chunk + v * lanes), w[v], sum);
-          acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
+    for (std::int64_t c = 0; c < chunks; ++c) NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+        F w[vectors];
+        rows.get(n, c, w);
+        if constexpr (!Halves) {
+          const F scale = set1(scales.row[n][c >> scales.shift]);
+          NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
+            F sum = mul(load(x[m] + c * chunk), w[0]);
+            for (int v = 1; v < vectors; ++v) sum = fma(load(x[m] + c * chunk + v * lanes), w[v], sum);
+            acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
+          }
+        } else {
+          const F first = set1(scales.row[n][2 * c]), second = set1(scales.row[n][2 * c + 1]);
+          NIBBLE_UNROLL for (int m = 0; m < M; ++m) NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) acc[m * 4 + n] =
+              fma(mul(load(x[m] + c * chunk + v * lanes), w[v]), first_half(v) ? first : second, acc[m * 4 + n]);
         }
-      } else {
-        const F first = set1(scales.row[n][2 * c]), second = set1(scales.row[n][2 * c + 1]);
-        NIBBLE_UNROLL for (int m = 0; m < M; ++m)
-          NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) acc[m * 4 + n] = fma(mul(load(x[m] + c * chunk + v * lanes), w[v]), first_half(v) ? first : second, acc[m * 4 + n]);
       }
-    }
-  reduce(acc, sums);
+    reduce(acc, sums);
   }
 }
 
@@ -96,7 +94,9 @@ struct TableBf16 {
 struct PairsBf16 {
   static constexpr bool scaled = false;
   const std::uint16_t* row[4];
-  void get(int n, std::int64_t c, I& a, I& b) const { a = _mm512_loadu_si512(row[n] + c * chunk), b = _mm512_loadu_si512(row[n] + c * chunk + 32); }
+  void get(int n, std::int64_t c, I& a, I& b) const {
+    a = _mm512_loadu_si512(row[n] + c * chunk), b = _mm512_loadu_si512(row[n] + c * chunk + 32);
+  }
 };
 struct CodesBf16 {
   static constexpr bool scaled = true;
@@ -104,25 +104,31 @@ struct CodesBf16 {
   TableBf16 table;
   void get(int n, std::int64_t c, I& a, I& b) const {
     const I codes = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)(row[n] + c * (chunk / 2))));
-    a = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table.words), b = _mm512_permutexvar_epi16(codes, table.words);
+    a = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table.words),
+    b = _mm512_permutexvar_epi16(codes, table.words);
   }
 };
 template <int M, class Rows, bool Halves>
-inline void tile_bf16(const Rows& rows, const Scales& scales, const std::uint16_t* const* x, std::int64_t chunks, float* sums) {
+inline void tile_bf16(const Rows& rows, const Scales& scales, const std::uint16_t* const* x, std::int64_t chunks,
+                      float* sums) {
   F acc[lanes];
   NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
   for (std::int64_t c = 0; c < chunks; ++c) {
     I first[M], second[M];
-    NIBBLE_UNROLL for (int m = 0; m < M; ++m) first[m] = _mm512_loadu_si512(x[m] + c * chunk), second[m] = _mm512_loadu_si512(x[m] + c * chunk + 32);
+    NIBBLE_UNROLL for (int m = 0; m < M; ++m) first[m] = _mm512_loadu_si512(x[m] + c * chunk),
+                                              second[m] = _mm512_loadu_si512(x[m] + c * chunk + 32);
     NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       I a, b;
       rows.get(n, c, a, b);
       if constexpr (!Rows::scaled) {
-        NIBBLE_UNROLL for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbf16_ps(_mm512_dpbf16_ps(acc[m * 4 + n], as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
+        NIBBLE_UNROLL for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbf16_ps(
+            _mm512_dpbf16_ps(acc[m * 4 + n], as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
       } else {
-        const F scale = Halves ? halves(scales.row[n][2 * c], scales.row[n][2 * c + 1]) : set1(scales.row[n][c >> scales.shift]);
+        const F scale =
+            Halves ? halves(scales.row[n][2 * c], scales.row[n][2 * c + 1]) : set1(scales.row[n][c >> scales.shift]);
         NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
-          const F sum = _mm512_dpbf16_ps(_mm512_dpbf16_ps(zero(), as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
+          const F sum =
+              _mm512_dpbf16_ps(_mm512_dpbf16_ps(zero(), as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
           acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
         }
       }
@@ -144,7 +150,8 @@ inline void put(const LinearCall& call, std::int64_t m, std::int64_t row, int va
 
 // Calls tile(first_x, sums) for full tiles of x rows, then for single ones; results go to y.
 template <class Full, class Single>
-inline void over_x(const LinearCall& call, std::int64_t row, int valid, Full full, Single single, std::int64_t begin, std::int64_t end) {
+inline void over_x(const LinearCall& call, std::int64_t row, int valid, Full full, Single single, std::int64_t begin,
+                   std::int64_t end) {
   float sums[lanes];
   std::int64_t m = begin;
   for (; m + tile_rows <= end; m += tile_rows) {
@@ -157,7 +164,8 @@ inline void over_x(const LinearCall& call, std::int64_t row, int valid, Full ful
 constexpr std::int64_t x_block = 16;  // rows of x that stay near while a panel's rows pass
 
 template <class Rows, bool Halves>
-inline void panel_f32(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows, const Scales* scales) {
+inline void panel_f32(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows,
+                      const Scales* scales) {
   for (std::int64_t begin = 0; begin < call.m; begin += x_block)
     for (int t = 0; t < tiles; ++t) {
       const std::int64_t end = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
@@ -165,24 +173,26 @@ inline void panel_f32(const LinearCall& call, std::int64_t row, int tiles, std::
       const auto pointers = [&](std::int64_t m, int count, const float** x) {
         for (int i = 0; i < count; ++i) x[i] = (const float*)(call.x + (m + i) * call.x_stride);
       };
-      over_x(call, first, valid,
-             [&](std::int64_t m, float* sums) {
-               const float* x[tile_rows];
-               pointers(m, tile_rows, x);
-               tile_f32<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
-             },
-             [&](std::int64_t m, float* sums) {
-               const float* x[1];
-               pointers(m, 1, x);
-               tile_f32<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
-             },
-             begin, end);
+      over_x(
+          call, first, valid,
+          [&](std::int64_t m, float* sums) {
+            const float* x[tile_rows];
+            pointers(m, tile_rows, x);
+            tile_f32<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+          },
+          [&](std::int64_t m, float* sums) {
+            const float* x[1];
+            pointers(m, 1, x);
+            tile_f32<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+          },
+          begin, end);
     }
 }
 
 #ifdef NIBBLE_TARGET_BF16
 template <class Rows, bool Halves>
-inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows, const Scales* scales) {
+inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows,
+                       const Scales* scales) {
   for (std::int64_t begin = 0; begin < call.m; begin += x_block)
     for (int t = 0; t < tiles; ++t) {
       const std::int64_t end = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
@@ -190,18 +200,19 @@ inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std:
       const auto pointers = [&](std::int64_t m, int count, const std::uint16_t** x) {
         for (int i = 0; i < count; ++i) x[i] = (const std::uint16_t*)(call.x + (m + i) * call.x_stride);
       };
-      over_x(call, first, valid,
-             [&](std::int64_t m, float* sums) {
-               const std::uint16_t* x[tile_rows];
-               pointers(m, tile_rows, x);
-               tile_bf16<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
-             },
-             [&](std::int64_t m, float* sums) {
-               const std::uint16_t* x[1];
-               pointers(m, 1, x);
-               tile_bf16<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
-             },
-             begin, end);
+      over_x(
+          call, first, valid,
+          [&](std::int64_t m, float* sums) {
+            const std::uint16_t* x[tile_rows];
+            pointers(m, tile_rows, x);
+            tile_bf16<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+          },
+          [&](std::int64_t m, float* sums) {
+            const std::uint16_t* x[1];
+            pointers(m, 1, x);
+            tile_bf16<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+          },
+          begin, end);
     }
 }
 #endif
@@ -212,7 +223,8 @@ constexpr int panel_tiles = int(panel_rows) / 4;
 inline std::int64_t clamped(std::int64_t row, std::int64_t end) { return row < end ? row : end - 1; }
 
 template <class Rows, class Code>
-inline void dense_rows(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, Rows* rows, const Code* codes, std::int64_t stride) {
+inline void dense_rows(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, Rows* rows,
+                       const Code* codes, std::int64_t stride) {
   (void)call;
   for (int t = 0; t < tiles; ++t)
     NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = codes + clamped(row + 4 * t + n, end) * stride;
@@ -224,7 +236,8 @@ inline const float* row_scales(const Weight& w, std::int64_t row, std::int64_t c
   if (w.nested.empty()) return w.scales.data() + first;
   const NestedScales& nested = w.nested;
   for (std::int64_t i = 0; i < count;) {
-    const std::int64_t block = (first + i) / nested.block, stop = (block + 1) * nested.block - first, end = stop < count ? stop : count;
+    const std::int64_t block = (first + i) / nested.block, stop = (block + 1) * nested.block - first,
+                       end = stop < count ? stop : count;
     const float absmax = nested.absmax[block];
     for (; i < end; ++i) scratch[i] = nested.map[nested.codes[first + i]] * absmax + nested.offset;
   }
@@ -245,7 +258,8 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
   const auto code_row = [&](std::int64_t r) { return w.codes + r * w.cols / 2; };
   for (int t = 0; t < tiles; ++t) {
     scales[t].shift = shift;
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) scales[t].row[n] = row_scales(w, clamped(row + 4 * t + n, end), per_row, scale_scratch + (4 * t + n) * (k / 32));
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) scales[t].row[n] =
+        row_scales(w, clamped(row + 4 * t + n, end), per_row, scale_scratch + (4 * t + n) * (k / 32));
   }
 #ifdef NIBBLE_TARGET_BF16
   if (call.form == Activations::bf16_paired) {
@@ -255,8 +269,10 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
       rows[t].table = table;
       NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = code_row(clamped(row + 4 * t + n, end));
     }
-    if (halves_used) panel_bf16<CodesBf16, true>(call, row, tiles, end, rows, scales);
-    else panel_bf16<CodesBf16, false>(call, row, tiles, end, rows, scales);
+    if (halves_used)
+      panel_bf16<CodesBf16, true>(call, row, tiles, end, rows, scales);
+    else
+      panel_bf16<CodesBf16, false>(call, row, tiles, end, rows, scales);
     return;
   }
 #endif
@@ -267,13 +283,14 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
       rows[t].table = table;
       NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = code_row(clamped(row + 4 * t + n, end));
     }
-    if (halves_used) panel_f32<CodesF32, true>(call, row, tiles, end, rows, scales);
-    else panel_f32<CodesF32, false>(call, row, tiles, end, rows, scales);
+    if (halves_used)
+      panel_f32<CodesF32, true>(call, row, tiles, end, rows, scales);
+    else
+      panel_f32<CodesF32, false>(call, row, tiles, end, rows, scales);
     return;
   }
   PanelF32 rows[panel_tiles];
-  for (int t = 0; t < tiles; ++t)
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+  for (int t = 0; t < tiles; ++t) NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       float* out = panel + (4 * t + n) * k;
       const std::byte* codes = code_row(clamped(row + 4 * t + n, end));
       for (std::int64_t c = 0; c < call.chunks; ++c) {
@@ -283,8 +300,10 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
       }
       rows[t].row[n] = out;
     }
-  if (halves_used) panel_f32<PanelF32, true>(call, row, tiles, end, rows, scales);
-  else panel_f32<PanelF32, false>(call, row, tiles, end, rows, scales);
+  if (halves_used)
+    panel_f32<PanelF32, true>(call, row, tiles, end, rows, scales);
+  else
+    panel_f32<PanelF32, false>(call, row, tiles, end, rows, scales);
 }
 
 #include "cpu/targets/int8_body.hpp"

@@ -6,12 +6,15 @@ inline F exp(F x) {
   const F n = round_nearest(mul(x, set1(1.44269504f)));
   const F r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x));
   F p = set1(1.9875691500e-4f);
-  for (const float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f}) p = fma(p, r, set1(c));
+  for (const float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
+    p = fma(p, r, set1(c));
   p = add(fma(p, mul(r, r), r), set1(1.0f));
   return mul(p, power_of_two(n));
 }
 
-inline F rounded(F x, DType type) { return type == DType::bf16 ? round_bf16(x) : type == DType::f16 ? round_f16(x) : x; }
+inline F rounded(F x, DType type) {
+  return type == DType::bf16 ? round_bf16(x) : type == DType::f16 ? round_f16(x) : x;
+}
 
 void arrange(const float* x, std::int64_t k, std::int64_t chunks, Activations form, DType rounding, std::byte* out) {
   for (std::int64_t c = 0; c < chunks; ++c) {
@@ -20,7 +23,8 @@ void arrange(const float* x, std::int64_t k, std::int64_t chunks, Activations fo
     for (std::int64_t i = 0; i < count; ++i) piece[i] = x[c * chunk + i];
     for (int v = 0; v < int(chunk); v += lanes) store(piece + v, rounded(load(piece + v), rounding));
     const bool paired = form == Activations::f32_paired || form == Activations::bf16_paired;
-    for (int i = 0; i < int(chunk) / 2; ++i) values[i] = piece[paired ? 2 * i : i], values[32 + i] = piece[paired ? 2 * i + 1 : 32 + i];
+    for (int i = 0; i < int(chunk) / 2; ++i)
+      values[i] = piece[paired ? 2 * i : i], values[32 + i] = piece[paired ? 2 * i + 1 : 32 + i];
     if (form == Activations::bf16 || form == Activations::bf16_paired) {
       for (int v = 0; v < int(chunk); v += lanes) store_bf16((std::uint16_t*)out + c * chunk + v, load(values + v));
     } else {
@@ -49,14 +53,17 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
   for (; i < k; ++i) {
     float value[lanes] = {x[i]};
     store(value, absolute(round_f16(load(value))));
-    if (threshold > 0 && value[0] >= threshold) flags[i] = 1;
-    else tail = value[0] > tail ? value[0] : tail;
+    if (threshold > 0 && value[0] >= threshold)
+      flags[i] = 1;
+    else
+      tail = value[0] > tail ? value[0] : tail;
   }
   const float vector_max = lane_max(highest);
   return vector_max > tail ? vector_max : tail;
 }
 
-void encode_int8(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags, std::int8_t* codes, std::int32_t* start) {
+void encode_int8(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags,
+                 std::int8_t* codes, std::int32_t* start) {
   const F scale = set1(absmax > 0 ? 127.0f / absmax : 0.0f);
   for (std::int64_t c = 0; c < chunks; ++c) {
     float piece[chunk] = {};

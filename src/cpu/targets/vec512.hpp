@@ -20,11 +20,17 @@ inline F max(F a, F b) { return _mm512_max_ps(a, b); }
 inline F min(F a, F b) { return _mm512_min_ps(a, b); }
 inline F round_nearest(F a) { return _mm512_roundscale_ps(a, 0); }
 // 2^n for whole n in [-126, 127].
-inline F power_of_two(F n) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23)); }
-inline F load_bf16(const std::uint16_t* p) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16)); }
+inline F power_of_two(F n) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
+}
+inline F load_bf16(const std::uint16_t* p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16));
+}
 inline F load_f16(const std::uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
 inline F round_f16(F x) { return _mm512_cvtph_ps(_mm512_cvtps_ph(x, 0)); }
-inline F load_i8(const std::int8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p))); }
+inline F load_i8(const std::int8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+}
 // Nearest, ties to even; NaN is not met here.
 inline I bf16_bits(F x) {
   const I bits = _mm512_castps_si512(x);
@@ -45,18 +51,20 @@ struct Table {
 };
 // The codes of one chunk (32 bytes): even elements 0..31, then odd ones.
 inline void lookup(const Table& table, const std::byte* codes, F* out) {
-  const I a = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)codes)), b = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(codes + 16)));
+  const I a = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)codes)),
+          b = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(codes + 16)));
   out[0] = table.at(_mm512_srli_epi32(a, 4)), out[1] = table.at(_mm512_srli_epi32(b, 4));
   out[2] = table.at(a), out[3] = table.at(b);  // a permutation looks at four bits only
 }
-// Lane l of a half chunk (32 elements of each parity) in the order of lookup(): which of out[] belongs to the first half.
-// With 16 lanes, out[0] and out[2] are elements 0..31, out[1] and out[3] elements 32..63.
+// Lane l of a half chunk (32 elements of each parity) in the order of lookup(): which of out[] belongs to the first
+// half. With 16 lanes, out[0] and out[2] are elements 0..31, out[1] and out[3] elements 32..63.
 constexpr bool first_half(int v) { return v % 2 == 0; }
 
 // Sums of the lanes of 16 vectors, in order.
 inline void reduce(const F* a, float* out) {
   F b[8], c[4];
-  for (int i = 0; i < 8; ++i) b[i] = add(_mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]), _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]));
+  for (int i = 0; i < 8; ++i)
+    b[i] = add(_mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]), _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]));
   for (int i = 0; i < 4; ++i)
     c[i] = add(_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(b[2 * i]), _mm512_castps_pd(b[2 * i + 1]))),
                _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(b[2 * i]), _mm512_castps_pd(b[2 * i + 1]))));
@@ -66,7 +74,8 @@ inline void reduce(const F* a, float* out) {
 }
 inline float lane_sum(F x) {
   float sums[16];
-  const F a[16] = {x, zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()};
+  const F a[16] = {x,      zero(), zero(), zero(), zero(), zero(), zero(), zero(),
+                   zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()};
   reduce(a, sums);
   return sums[0];
 }

@@ -28,7 +28,7 @@ using TensorLookup = std::function<const StoredTensor*(std::string_view name)>;
 // what lies unaligned there: that is copied.
 struct BnbWeight {
   Weight weight;
-  DType dtype = DType::f16;    // 4 bits: what the matrix was before it was quantized, and what bitsandbytes decodes it to
+  DType dtype = DType::f16;  // 4 bits: what the matrix was before it was quantized, and what bitsandbytes decodes it to
   DType storage = DType::u8;   // 4 bits: the dtype under which the codes are stored
   std::vector<Buffer> copies;  // from the allocator, purpose: scales
 };
@@ -36,7 +36,8 @@ struct BnbWeight {
 // Whether the tensor `name` ("....weight") is stored quantized: it has the companions of either layout.
 bool is_bnb_weight(const TensorLookup& find, std::string_view name);
 
-// For a companion ("....weight.absmax", "....SCB") the name of the weight that it belongs to; empty for any other tensor.
+// For a companion ("....weight.absmax", "....SCB") the name of the weight that it belongs to; empty for any other
+// tensor.
 std::string bnb_companion_of(std::string_view name);
 
 // Checks sizes, types, maps and scales before use; an error names the tensor that is wrong.
@@ -51,6 +52,7 @@ struct BnbTensors {
 };
 
 // `weight` must be nf4, fp4 or int8. A weight that was read from such tensors gives the same bytes again.
-Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype, DType storage = DType::u8);
+Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype,
+                                    DType storage = DType::u8);
 
 }  // namespace nibble

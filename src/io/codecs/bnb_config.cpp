@@ -11,15 +11,29 @@ struct DTypeName {
   DType dtype;
   std::string_view name;  // as PyTorch spells it
 };
-constexpr std::array<DTypeName, 3> compute_dtypes = {{{DType::f32, "float32"}, {DType::f16, "float16"}, {DType::bf16, "bfloat16"}}};
-constexpr std::array<DTypeName, 6> storage_dtypes = {{{DType::u8, "uint8"}, {DType::i8, "int8"}, {DType::f16, "float16"},
-                                                      {DType::bf16, "bfloat16"}, {DType::f32, "float32"}, {DType::f64, "float64"}}};
+constexpr std::array<DTypeName, 3> compute_dtypes = {
+    {{DType::f32, "float32"}, {DType::f16, "float16"}, {DType::bf16, "bfloat16"}}};
+constexpr std::array<DTypeName, 6> storage_dtypes = {{{DType::u8, "uint8"},
+                                                      {DType::i8, "int8"},
+                                                      {DType::f16, "float16"},
+                                                      {DType::bf16, "bfloat16"},
+                                                      {DType::f32, "float32"},
+                                                      {DType::f64, "float64"}}};
 
 // Mirrors of load_in_*, and settings for training or placement that say nothing about stored bytes, are known too.
-constexpr std::string_view known_keys[] = {
-    "quant_method", "load_in_4bit", "load_in_8bit", "_load_in_4bit", "_load_in_8bit", "bnb_4bit_quant_type",
-    "bnb_4bit_use_double_quant", "bnb_4bit_compute_dtype", "bnb_4bit_quant_storage", "llm_int8_threshold",
-    "llm_int8_skip_modules", "llm_int8_enable_fp32_cpu_offload", "llm_int8_has_fp16_weight"};
+constexpr std::string_view known_keys[] = {"quant_method",
+                                           "load_in_4bit",
+                                           "load_in_8bit",
+                                           "_load_in_4bit",
+                                           "_load_in_8bit",
+                                           "bnb_4bit_quant_type",
+                                           "bnb_4bit_use_double_quant",
+                                           "bnb_4bit_compute_dtype",
+                                           "bnb_4bit_quant_storage",
+                                           "llm_int8_threshold",
+                                           "llm_int8_skip_modules",
+                                           "llm_int8_enable_fp32_cpu_offload",
+                                           "llm_int8_has_fp16_weight"};
 
 Error wrong_type(std::string_view key, const Json& value, std::string_view expected) {
   return error(Errc::corrupt_file, "quantization_config.{} is {}, expected {}", key, value.type_name(), expected);
@@ -38,7 +52,8 @@ Result<bool> get_bool(const Json& config, std::string_view key) {
 }
 
 template <std::size_t N>
-Result<DType> get_dtype(const Json& config, std::string_view key, const std::array<DTypeName, N>& known, DType fallback) {
+Result<DType> get_dtype(const Json& config, std::string_view key, const std::array<DTypeName, N>& known,
+                        DType fallback) {
   const Json* value = find(config, key);
   if (!value) return fallback;
   if (!value->is_string()) return wrong_type(key, *value, "a dtype's name");
@@ -54,7 +69,8 @@ Result<DType> get_dtype(const Json& config, std::string_view key, const std::arr
 
 template <std::size_t N>
 std::string_view spell(DType dtype, const std::array<DTypeName, N>& known) {
-  const auto at = std::find_if(known.begin(), known.end(), [&](const DTypeName& entry) { return entry.dtype == dtype; });
+  const auto at =
+      std::find_if(known.begin(), known.end(), [&](const DTypeName& entry) { return entry.dtype == dtype; });
   return at == known.end() ? "" : at->name;
 }
 
@@ -67,8 +83,10 @@ Result<void> check_method(const Json& config) {
   if (!method->is_string()) return wrong_type("quant_method", *method, "a string");
   const auto& name = method->get_ref<const std::string&>();
   if (name != "bitsandbytes")
-    return error(Errc::unsupported, "the checkpoint is quantized with \"{}\", which Nibble does not read; take the unquantized checkpoint "
-                 "and quantize it with `nibble quantize`, or one made with bitsandbytes", name);
+    return error(Errc::unsupported,
+                 "the checkpoint is quantized with \"{}\", which Nibble does not read; take the unquantized checkpoint "
+                 "and quantize it with `nibble quantize`, or one made with bitsandbytes",
+                 name);
   return {};
 }
 
@@ -87,24 +105,30 @@ Result<void> read_skip_modules(const Json& config, BnbConfig& out) {
 }  // namespace
 
 Result<BnbConfig> parse_bnb_config(const Json& config) {
-  if (!config.is_object()) return error(Errc::corrupt_file, "quantization_config is {}, expected an object", config.type_name());
+  if (!config.is_object())
+    return error(Errc::corrupt_file, "quantization_config is {}, expected an object", config.type_name());
   NIBBLE_CHECK(check_method(config));
   for (const auto& [key, value] : config.items())
     if (std::find(std::begin(known_keys), std::end(known_keys), key) == std::end(known_keys))
-      return error(Errc::unsupported, "quantization_config.{} is not known to Nibble and may change what the weights mean; "
-                   "known keys are those of transformers' BitsAndBytesConfig", key);
+      return error(Errc::unsupported,
+                   "quantization_config.{} is not known to Nibble and may change what the weights mean; "
+                   "known keys are those of transformers' BitsAndBytesConfig",
+                   key);
 
   BnbConfig out;
   NIBBLE_TRY(const bool four, get_bool(config, "load_in_4bit"));
   NIBBLE_TRY(const bool eight, get_bool(config, "load_in_8bit"));
   if (four == eight)
-    return error(Errc::corrupt_file, "quantization_config sets {} load_in_4bit and load_in_8bit; exactly one must be true", four ? "both" : "neither");
+    return error(Errc::corrupt_file,
+                 "quantization_config sets {} load_in_4bit and load_in_8bit; exactly one must be true",
+                 four ? "both" : "neither");
   out.bits = four ? 4 : 8;
   if (const Json* type = find(config, "bnb_4bit_quant_type")) {
     if (!type->is_string()) return wrong_type("bnb_4bit_quant_type", *type, "a string");
     out.quant_type = type->get<std::string>();
     if (out.quant_type != "nf4" && out.quant_type != "fp4")
-      return error(Errc::unsupported, "quantization_config.bnb_4bit_quant_type is \"{}\"; Nibble knows nf4 and fp4", out.quant_type);
+      return error(Errc::unsupported, "quantization_config.bnb_4bit_quant_type is \"{}\"; Nibble knows nf4 and fp4",
+                   out.quant_type);
   }
   NIBBLE_TRY(out.double_quant, get_bool(config, "bnb_4bit_use_double_quant"));
   NIBBLE_TRY(out.compute_dtype, get_dtype(config, "bnb_4bit_compute_dtype", compute_dtypes, DType::f32));
@@ -113,22 +137,26 @@ Result<BnbConfig> parse_bnb_config(const Json& config) {
     if (!threshold->is_number()) return wrong_type("llm_int8_threshold", *threshold, "a number");
     const double value = threshold->get<double>();
     if (!(value >= 0 && value <= 65504))
-      return error(Errc::corrupt_file, "quantization_config.llm_int8_threshold is {}, expected 0 (off) to 65504", value);
+      return error(Errc::corrupt_file, "quantization_config.llm_int8_threshold is {}, expected 0 (off) to 65504",
+                   value);
     out.threshold = value;
   }
   NIBBLE_CHECK(read_skip_modules(config, out));
   NIBBLE_TRY(out.fp32_cpu_offload, get_bool(config, "llm_int8_enable_fp32_cpu_offload"));
   NIBBLE_TRY(const bool fp16_weight, get_bool(config, "llm_int8_has_fp16_weight"));
   if (fp16_weight)
-    return error(Errc::unsupported, "quantization_config.llm_int8_has_fp16_weight is true: weights re-quantized on every pass, a training "
+    return error(Errc::unsupported,
+                 "quantization_config.llm_int8_has_fp16_weight is true: weights re-quantized on every pass, a training "
                  "mode; set it to false if the stored weights are int8");
   return out;
 }
 
 Json to_json(const BnbConfig& config) {
   Json out = {{"quant_method", "bitsandbytes"},
-              {"_load_in_4bit", config.bits == 4}, {"_load_in_8bit", config.bits == 8},
-              {"load_in_4bit", config.bits == 4}, {"load_in_8bit", config.bits == 8},
+              {"_load_in_4bit", config.bits == 4},
+              {"_load_in_8bit", config.bits == 8},
+              {"load_in_4bit", config.bits == 4},
+              {"load_in_8bit", config.bits == 8},
               {"bnb_4bit_quant_type", config.quant_type},
               {"bnb_4bit_use_double_quant", config.double_quant},
               {"bnb_4bit_compute_dtype", spell(config.compute_dtype, compute_dtypes)},

@@ -1,6 +1,6 @@
-// `quantization_config` of config.json, as transformers writes it for bitsandbytes checkpoints. It says which method was
-// used and which modules were left alone; block size and element type are facts of each tensor and stored beside it.
-// Source: BitsAndBytesConfig of transformers 5.17 (docs/formats/bitsandbytes-layout.md).
+// `quantization_config` of config.json, as transformers writes it for bitsandbytes checkpoints. It says which method
+// was used and which modules were left alone; block size and element type are facts of each tensor and stored beside
+// it. Source: BitsAndBytesConfig of transformers 5.17 (docs/formats/bitsandbytes-layout.md).
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@
 namespace nibble {
 
 struct BnbConfig {
-  int bits = 4;                                          // 4 or 8: load_in_4bit, load_in_8bit
-  std::string quant_type = "fp4";                        // 4 bits: "nf4" or "fp4"
+  int bits = 4;                    // 4 or 8: load_in_4bit, load_in_8bit
+  std::string quant_type = "fp4";  // 4 bits: "nf4" or "fp4"
   bool double_quant = false;
   DType compute_dtype = DType::f32;
   DType quant_storage = DType::u8;                       // dtype under which 4-bit codes are stored

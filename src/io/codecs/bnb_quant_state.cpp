@@ -12,7 +12,8 @@ std::string_view spell(DType dtype) {
   return dtype == DType::bf16 ? "bfloat16" : dtype == DType::f16 ? "float16" : "float32";
 }
 
-// As Python's repr: the shortest digits that read back, an exponent from 1e16 and below 1e-4, always with a point otherwise.
+// As Python's repr: the shortest digits that read back, an exponent from 1e16 and below 1e-4, always with a point
+// otherwise.
 std::string python_float(double value) {
   char text[40];
   const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr;
@@ -37,7 +38,8 @@ Result<void> read_shape(const Json& value, BnbQuantState& out) {
     return bad("shape", value, "[rows, columns]");
   // Through double first: exact up to 2^53, and numbers beyond int64 cannot wrap.
   const double rows = value[0].get<double>(), cols = value[1].get<double>();
-  if (rows < 1 || cols < 1 || rows * cols > double(most)) return bad("shape", value, "two sizes of at least 1 and at most 2^40 elements");
+  if (rows < 1 || cols < 1 || rows * cols > double(most))
+    return bad("shape", value, "two sizes of at least 1 and at most 2^40 elements");
   out.rows = std::int64_t(rows), out.cols = std::int64_t(cols);
   return {};
 }
@@ -48,13 +50,18 @@ Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& 
     out.quant_type = value.get<std::string>();
   } else if (key == "blocksize") {
     const double size = value.is_number_integer() ? value.get<double>() : 0;
-    if (!(size >= 32 && size <= 4096) || (int(size) & (int(size) - 1))) return bad(key, value, "a power of two from 32 to 4096");
+    if (!(size >= 32 && size <= 4096) || (int(size) & (int(size) - 1)))
+      return bad(key, value, "a power of two from 32 to 4096");
     out.block_size = int(size);
   } else if (key == "dtype") {
-    if (value == "float32") out.dtype = DType::f32;
-    else if (value == "float16") out.dtype = DType::f16;
-    else if (value == "bfloat16") out.dtype = DType::bf16;
-    else return bad(key, value, "\"float32\", \"float16\" or \"bfloat16\"");
+    if (value == "float32")
+      out.dtype = DType::f32;
+    else if (value == "float16")
+      out.dtype = DType::f16;
+    else if (value == "bfloat16")
+      out.dtype = DType::bf16;
+    else
+      return bad(key, value, "\"float32\", \"float16\" or \"bfloat16\"");
   } else if (key == "shape") {
     return read_shape(value, out);
   } else if (key == "nested_blocksize") {
@@ -74,25 +81,30 @@ Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& 
 
 Result<BnbQuantState> parse_quant_state(std::string_view text) {
   NIBBLE_TRY(const Json json, parse_json(text, "quantization state"));
-  if (!json.is_object()) return error(Errc::corrupt_file, "the quantization state is {}, expected an object", json.type_name());
+  if (!json.is_object())
+    return error(Errc::corrupt_file, "the quantization state is {}, expected an object", json.type_name());
   for (const char* key : {"quant_type", "blocksize", "dtype", "shape"})
     if (!json.contains(key)) return error(Errc::corrupt_file, "the quantization state lacks \"{}\"", key);
   BnbQuantState out;
   BnbQuantState::Nested nested;
   for (const auto& [key, value] : json.items()) NIBBLE_CHECK(read_key(key, value, out, nested));
-  const int parts = int(json.contains("nested_blocksize")) + int(json.contains("nested_dtype")) + int(json.contains("nested_offset"));
+  const int parts =
+      int(json.contains("nested_blocksize")) + int(json.contains("nested_dtype")) + int(json.contains("nested_offset"));
   if (parts != 0 && parts != 3)
-    return error(Errc::corrupt_file, "the quantization state has {} of the keys nested_blocksize, nested_dtype, nested_offset; expected all or none", parts);
+    return error(
+        Errc::corrupt_file,
+        "the quantization state has {} of the keys nested_blocksize, nested_dtype, nested_offset; expected all or none",
+        parts);
   if (parts == 3) out.nested = nested;
   return out;
 }
 
 std::string print_quant_state(const BnbQuantState& state) {
-  std::string text = fmt::format(R"({{"quant_type": "{}", "blocksize": {}, "dtype": "{}", "shape": [{}, {}])", state.quant_type,
-                                 state.block_size, spell(state.dtype), state.rows, state.cols);
+  std::string text = fmt::format(R"({{"quant_type": "{}", "blocksize": {}, "dtype": "{}", "shape": [{}, {}])",
+                                 state.quant_type, state.block_size, spell(state.dtype), state.rows, state.cols);
   if (state.nested)
-    text += fmt::format(R"(, "nested_blocksize": {}, "nested_dtype": "float32", "nested_offset": {})", state.nested->block,
-                        python_float(state.nested->offset));
+    text += fmt::format(R"(, "nested_blocksize": {}, "nested_dtype": "float32", "nested_offset": {})",
+                        state.nested->block, python_float(state.nested->offset));
   return text + "}";
 }
 

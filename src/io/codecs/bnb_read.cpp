@@ -20,16 +20,19 @@ std::string_view without_weight(std::string_view name) {
 // Reads the parts of one weight. Every getter checks the type and size that the other parts imply.
 class Reader {
  public:
-  Reader(const TensorLookup& find, std::string_view name, Allocator& allocator) : find_(find), name_(name), allocator_(allocator) {}
+  Reader(const TensorLookup& find, std::string_view name, Allocator& allocator)
+      : find_(find), name_(name), allocator_(allocator) {}
 
   Result<BnbWeight> four_bit(const StoredTensor& state) {
     if (state.dtype != DType::u8 || state.bytes.size() > longest_state)
-      return error(Errc::corrupt_file, "{}: {} bytes of {}, expected at most {} bytes of U8", state.name, state.bytes.size(), name_of(state.dtype), longest_state);
+      return error(Errc::corrupt_file, "{}: {} bytes of {}, expected at most {} bytes of U8", state.name,
+                   state.bytes.size(), name_of(state.dtype), longest_state);
     auto parsed = parse_quant_state({reinterpret_cast<const char*>(state.bytes.data()), state.bytes.size()});
     if (!parsed) return parsed.error().at(state.name);
     const BnbQuantState& facts = *parsed;
     if (!state.name.ends_with(facts.quant_type))
-      return error(Errc::corrupt_file, "{}: says quant_type \"{}\", its name says otherwise", state.name, facts.quant_type);
+      return error(Errc::corrupt_file, "{}: says quant_type \"{}\", its name says otherwise", state.name,
+                   facts.quant_type);
 
     Weight& weight = out_.weight;
     weight.format = facts.quant_type == Nf4::name ? Nf4::name : Fp4::name;
@@ -37,8 +40,10 @@ class Reader {
     out_.dtype = facts.dtype;
     const auto elements = std::uint64_t(weight.elements());
     NIBBLE_TRY(const StoredTensor* codes, part(""));
-    if (codes->dtype == DType::i64 || codes->dtype == DType::i32 || codes->dtype == DType::i16 || codes->dtype == DType::boolean)
-      return error(Errc::unsupported, "{}: 4-bit codes under dtype {}; known are U8, I8, F16, BF16, F32, F64", codes->name, name_of(codes->dtype));
+    if (codes->dtype == DType::i64 || codes->dtype == DType::i32 || codes->dtype == DType::i16 ||
+        codes->dtype == DType::boolean)
+      return error(Errc::unsupported, "{}: 4-bit codes under dtype {}; known are U8, I8, F16, BF16, F32, F64",
+                   codes->name, name_of(codes->dtype));
     NIBBLE_CHECK(expect_bytes(*codes, (elements + 1) / 2, "4-bit codes"));
     weight.codes = codes->bytes.data(), weight.code_bytes = codes->bytes.size();
     out_.storage = codes->dtype;
@@ -53,14 +58,17 @@ class Reader {
   Result<BnbWeight> eight_bit(const StoredTensor& codes, const StoredTensor& absmax) {
     const std::string module(without_weight(name_));
     if (codes.dtype != DType::i8 || codes.shape.size() != 2)
-      return error(Errc::corrupt_file, "{}: {} of rank {}, expected an I8 matrix, because {} stands beside it", codes.name, name_of(codes.dtype),
-                   codes.shape.size(), absmax.name);
+      return error(Errc::corrupt_file, "{}: {} of rank {}, expected an I8 matrix, because {} stands beside it",
+                   codes.name, name_of(codes.dtype), codes.shape.size(), absmax.name);
     if (const StoredTensor* layout = find_(module + ".weight_format")) {
       if (layout->dtype != DType::u8 || layout->bytes.size() != 1)
-        return error(Errc::corrupt_file, "{}: {} bytes of {}, expected one U8", layout->name, layout->bytes.size(), name_of(layout->dtype));
+        return error(Errc::corrupt_file, "{}: {} bytes of {}, expected one U8", layout->name, layout->bytes.size(),
+                     name_of(layout->dtype));
       if (layout->bytes[0] != std::byte(0))
-        return error(Errc::unsupported, "{}: layout {} is a tiled layout of bitsandbytes before 0.45; save the checkpoint again with a newer one",
-                     layout->name, int(layout->bytes[0]));
+        return error(
+            Errc::unsupported,
+            "{}: layout {} is a tiled layout of bitsandbytes before 0.45; save the checkpoint again with a newer one",
+            layout->name, int(layout->bytes[0]));
     }
     Weight& weight = out_.weight;
     weight.format = Int8::name, weight.rows = codes.shape[0], weight.cols = codes.shape[1];
@@ -90,7 +98,8 @@ class Reader {
 
   Result<std::span<const float>> floats_of(const StoredTensor& tensor, std::uint64_t count) {
     if (tensor.dtype != DType::f32 || tensor.bytes.size() != count * sizeof(float))
-      return error(Errc::corrupt_file, "{}: {} bytes of {}, expected {} values of F32", tensor.name, tensor.bytes.size(), name_of(tensor.dtype), count);
+      return error(Errc::corrupt_file, "{}: {} bytes of {}, expected {} values of F32", tensor.name,
+                   tensor.bytes.size(), name_of(tensor.dtype), count);
     if (reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % alignof(float) == 0)
       return std::span(reinterpret_cast<const float*>(tensor.bytes.data()), count);
     NIBBLE_TRY(float* copy, room(count));
@@ -108,29 +117,33 @@ class Reader {
     const bool sorted = weight.format == Nf4::name;
     for (std::size_t i = 0; table.data() && i < table.size(); ++i)
       if (!(std::fabs(table[i]) <= 1) || (sorted && i > 0 && !(table[i - 1] < table[i])))
-        return error(Errc::corrupt_file, "{}.quant_map: value {} is {}; a table of {} holds numbers from -1 to 1{}", name_, i, table[i], weight.format,
-                     sorted ? " in ascending order" : "");
+        return error(Errc::corrupt_file, "{}.quant_map: value {} is {}; a table of {} holds numbers from -1 to 1{}",
+                     name_, i, table[i], weight.format, sorted ? " in ascending order" : "");
     return {};
   }
 
   static Result<void> check_scales(std::string_view name, std::span<const float> scales) {
     for (std::size_t i = 0; scales.data() && i < scales.size(); ++i)
       if (!(scales[i] >= 0 && std::isfinite(scales[i])))
-        return error(Errc::corrupt_file, "{}: scale {} is {}; an absolute maximum is finite and not negative", name, i, scales[i]);
+        return error(Errc::corrupt_file, "{}: scale {} is {}; an absolute maximum is finite and not negative", name, i,
+                     scales[i]);
     return {};
   }
 
   Result<void> plain_scales(std::uint64_t blocks) {
     NIBBLE_TRY(const StoredTensor* absmax, part(".absmax"));
-    NIBBLE_TRY(out_.weight.scales, absmax->dtype == DType::bf16 ? repacked_scales(*absmax, blocks) : floats_of(*absmax, blocks));
+    NIBBLE_TRY(out_.weight.scales,
+               absmax->dtype == DType::bf16 ? repacked_scales(*absmax, blocks) : floats_of(*absmax, blocks));
     return check_scales(absmax->name, out_.weight.scales);
   }
 
-  // bitsandbytes on a CPU with AVX512-BF16 repacks a model that has run, and saves scales as (columns / block, rows) in bf16.
+  // bitsandbytes on a CPU with AVX512-BF16 repacks a model that has run, and saves scales as (columns / block, rows) in
+  // bf16.
   Result<std::span<const float>> repacked_scales(const StoredTensor& absmax, std::uint64_t blocks) {
     const Weight& weight = out_.weight;
     const std::int64_t per_row = weight.cols / weight.block_size;
-    if (weight.cols % weight.block_size != 0 || absmax.shape != std::vector<std::int64_t>{per_row, weight.rows} || absmax.bytes.size() != blocks * 2)
+    if (weight.cols % weight.block_size != 0 || absmax.shape != std::vector<std::int64_t>{per_row, weight.rows} ||
+        absmax.bytes.size() != blocks * 2)
       return error(Errc::corrupt_file, "{}: scales in BF16, expected {} values of F32", absmax.name, blocks);
     NIBBLE_TRY(float* scales, room(blocks));
     for (std::int64_t k = 0; scales && k < per_row; ++k)
@@ -155,7 +168,9 @@ class Reader {
     NIBBLE_TRY(nested.map, floats(".nested_quant_map", 256));
     for (std::size_t i = 0; nested.map.data() && i < nested.map.size(); ++i)
       if (!(std::fabs(nested.map[i]) <= 1) || (i > 0 && !(nested.map[i - 1] < nested.map[i])))
-        return error(Errc::corrupt_file, "{}.nested_quant_map: value {} is {}; the map holds numbers from -1 to 1 in ascending order", name_, i, nested.map[i]);
+        return error(Errc::corrupt_file,
+                     "{}.nested_quant_map: value {} is {}; the map holds numbers from -1 to 1 in ascending order",
+                     name_, i, nested.map[i]);
     nested.offset = float(facts.offset);
     return {};
   }
@@ -169,7 +184,8 @@ class Reader {
 // The state tensor of a 4-bit weight, under whichever of its names.
 const StoredTensor* find_state(const TensorLookup& find, std::string_view name) {
   for (const std::string_view type : {Nf4::name, Fp4::name})
-    if (const StoredTensor* state = find(std::string(name) + std::string(state_prefix) + std::string(type))) return state;
+    if (const StoredTensor* state = find(std::string(name) + std::string(state_prefix) + std::string(type)))
+      return state;
   return nullptr;
 }
 
@@ -196,9 +212,12 @@ Result<BnbWeight> read_bnb_weight(const TensorLookup& find, std::string_view nam
   if (!weight) return error(Errc::not_found, "{}: not in the checkpoint", name);
   Reader reader(find, name, allocator);
   if (const StoredTensor* state = find_state(find, name)) return reader.four_bit(*state);
-  if (const StoredTensor* absmax = find(std::string(without_weight(name)) + ".SCB")) return reader.eight_bit(*weight, *absmax);
-  return error(Errc::corrupt_file, "{}: has neither {}{}nf4 (or fp4) nor {}.SCB beside it, so its codes cannot be read (is a shard missing?)", name,
-               name, state_prefix, without_weight(name));
+  if (const StoredTensor* absmax = find(std::string(without_weight(name)) + ".SCB"))
+    return reader.eight_bit(*weight, *absmax);
+  return error(
+      Errc::corrupt_file,
+      "{}: has neither {}{}nf4 (or fp4) nor {}.SCB beside it, so its codes cannot be read (is a shard missing?)", name,
+      name, state_prefix, without_weight(name));
 }
 
 }  // namespace nibble

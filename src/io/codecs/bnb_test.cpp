@@ -45,7 +45,9 @@ class Stored {
     tensor.bytes = std::span(copy).subspan(shift, tensor.bytes.size());
     return copy.data() + shift;
   }
-  void set(const std::string& name, std::size_t index, float value) { std::memcpy(own(name) + index * sizeof value, &value, sizeof value); }
+  void set(const std::string& name, std::size_t index, float value) {
+    std::memcpy(own(name) + index * sizeof value, &value, sizeof value);
+  }
   void set_text(const std::string& name, std::string_view text) {
     const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
     auto& copy = copies_.emplace_back(bytes, bytes + text.size());
@@ -58,7 +60,9 @@ class Stored {
       return at == tensors_.end() ? nullptr : &at->second;
     };
   }
-  std::string text(const std::string& name) { return {reinterpret_cast<const char*>((*this)[name].bytes.data()), (*this)[name].bytes.size()}; }
+  std::string text(const std::string& name) {
+    return {reinterpret_cast<const char*>((*this)[name].bytes.data()), (*this)[name].bytes.size()};
+  }
 
  private:
   std::optional<Safetensors> file_;
@@ -120,7 +124,8 @@ TEST(Bnb, AWholeFileIsWrittenBackByteForByte) {
   for (const std::string name : golden_folders) {
     Stored stored(name);
     std::vector<SafetensorsWriter::Entry> entries;
-    for (const StoredTensor& tensor : stored.file().tensors()) entries.push_back({tensor.name, tensor.dtype, tensor.shape});
+    for (const StoredTensor& tensor : stored.file().tensors())
+      entries.push_back({tensor.name, tensor.dtype, tensor.shape});
     const auto path = std::filesystem::path(testing::TempDir()) / ("bnb_test_" + name + ".safetensors");
     auto writer = SafetensorsWriter::create(path, entries, stored.file().metadata());
     ASSERT_TRUE(writer) << writer.error().message;
@@ -199,7 +204,8 @@ TEST(Bnb, CodesMayBeStoredUnderAWiderType) {
 
 TEST(Bnb, ScalesOfARepackedModelAreTurnedBack) {
   Stored stored("llama-nf4");
-  stored.set_text(gate + ".quant_state.bitsandbytes__nf4", R"({"quant_type":"nf4","blocksize":32,"dtype":"float32","shape":[43,128]})");
+  stored.set_text(gate + ".quant_state.bitsandbytes__nf4",
+                  R"({"quant_type":"nf4","blocksize":32,"dtype":"float32","shape":[43,128]})");
   std::vector<std::byte> bf16(2 * 4 * 43);
   for (int k = 0; k < 4; ++k)
     for (int row = 0; row < 43; ++row) {
@@ -240,20 +246,27 @@ TEST(Bnb, DamageToAFourBitWeightIsRefusedByTensor) {
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.erase(state); }), "neither"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.erase(gate + ".absmax"); }), ".absmax: missing"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.erase(gate + ".quant_map"); }), ".quant_map: missing"));
-  EXPECT_TRUE(names(with(nf4, [&](Stored& s) { shorten(s[gate]); }), gate + ": 2748 bytes of 4-bit codes, expected 2752"));
+  EXPECT_TRUE(
+      names(with(nf4, [&](Stored& s) { shorten(s[gate]); }), gate + ": 2748 bytes of 4-bit codes, expected 2752"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s[gate].dtype = DType::i64; }), "4-bit codes under dtype I64"));
-  EXPECT_TRUE(names(with(nf4, [&](Stored& s) { shorten(s[gate + ".absmax"]); }), ".absmax: 340 bytes of F32, expected 86"));
+  EXPECT_TRUE(
+      names(with(nf4, [&](Stored& s) { shorten(s[gate + ".absmax"]); }), ".absmax: 340 bytes of F32, expected 86"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s[gate + ".absmax"].dtype = DType::u8; }), ".absmax: 344 bytes of U8"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.set(gate + ".absmax", 7, NAN); }), ".absmax: scale 7 is nan"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.set(gate + ".absmax", 8, -1); }), ".absmax: scale 8 is -1"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { shorten(s[gate + ".quant_map"]); }), ".quant_map: 60 bytes"));
   EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.set(gate + ".quant_map", 3, 0.5f); }), ".quant_map: value 4 is"));
-  EXPECT_TRUE(names(with("llama-fp4", [&](Stored& s) { s.set(gate + ".quant_map", 3, 2); }), ".quant_map: value 3 is 2"));
-  EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.rename(state, gate + ".quant_state.bitsandbytes__fp4"); }), "its name says otherwise"));
+  EXPECT_TRUE(
+      names(with("llama-fp4", [&](Stored& s) { s.set(gate + ".quant_map", 3, 2); }), ".quant_map: value 3 is 2"));
+  EXPECT_TRUE(names(with(nf4, [&](Stored& s) { s.rename(state, gate + ".quant_state.bitsandbytes__fp4"); }),
+                    "its name says otherwise"));
   EXPECT_TRUE(names(with(nested, [&](Stored& s) { s.erase(gate + ".nested_absmax"); }), ".nested_absmax: missing"));
-  EXPECT_TRUE(names(with(nested, [&](Stored& s) { s.set(gate + ".nested_absmax", 0, INFINITY); }), ".nested_absmax: scale 0 is inf"));
-  EXPECT_TRUE(names(with(nested, [&](Stored& s) { shorten(s[gate + ".nested_quant_map"]); }), ".nested_quant_map: 1020 bytes"));
-  EXPECT_TRUE(names(with(nested, [&](Stored& s) { s.set(gate + ".nested_quant_map", 9, 0.5f); }), ".nested_quant_map: value 10"));
+  EXPECT_TRUE(names(with(nested, [&](Stored& s) { s.set(gate + ".nested_absmax", 0, INFINITY); }),
+                    ".nested_absmax: scale 0 is inf"));
+  EXPECT_TRUE(
+      names(with(nested, [&](Stored& s) { shorten(s[gate + ".nested_quant_map"]); }), ".nested_quant_map: 1020 bytes"));
+  EXPECT_TRUE(names(with(nested, [&](Stored& s) { s.set(gate + ".nested_quant_map", 9, 0.5f); }),
+                    ".nested_quant_map: value 10"));
   EXPECT_TRUE(names(with(nested, [&](Stored& s) { s[gate + ".absmax"].dtype = DType::i8; }), "nested scales are I8"));
 }
 
@@ -265,8 +278,10 @@ TEST(Bnb, DamageToAnEightBitWeightIsRefusedByTensor) {
     return refusal(stored);
   };
   EXPECT_EQ(with([&](Stored& s) { s.erase(module + ".weight_format"); }), "");  // files of 2023 lack it
-  EXPECT_TRUE(names(with([&](Stored& s) { s.own(module + ".weight_format")[0] = std::byte(1); }), ".weight_format: layout 1"));
-  EXPECT_TRUE(names(with([&](Stored& s) { s[module + ".weight_format"].dtype = DType::f32; }), ".weight_format: 1 bytes of F32"));
+  EXPECT_TRUE(
+      names(with([&](Stored& s) { s.own(module + ".weight_format")[0] = std::byte(1); }), ".weight_format: layout 1"));
+  EXPECT_TRUE(names(with([&](Stored& s) { s[module + ".weight_format"].dtype = DType::f32; }),
+                    ".weight_format: 1 bytes of F32"));
   EXPECT_TRUE(names(with([&](Stored& s) { s[gate].dtype = DType::u8; }), gate + ": U8 of rank 2"));
   EXPECT_TRUE(names(with([&](Stored& s) { s[module + ".SCB"].dtype = DType::i32; }), ".SCB: 688 bytes of I32"));
   EXPECT_TRUE(names(with([&](Stored& s) { s.set(module + ".SCB", 1, NAN); }), ".SCB: scale 1 is nan"));
@@ -285,7 +300,8 @@ TEST(BnbQuantState, DamageIsRefusedByKey) {
   for (const char* size : {"63", "16", "8192", "-64", "64.0", "1e300", "18446744073709551615", "null"})
     EXPECT_TRUE(names(with("64", size), "\"blocksize\"")) << size;
   EXPECT_TRUE(names(with("bfloat16", "float64"), "\"dtype\""));
-  for (const char* shape : {"[2]", "[2, 3, 4]", "[0, 3]", "[-1, -1]", "[4294967296, 4294967296]", "[9223372036854775808, 2]", "[2.5, 2]", "null"})
+  for (const char* shape : {"[2]", "[2, 3, 4]", "[0, 3]", "[-1, -1]", "[4294967296, 4294967296]",
+                            "[9223372036854775808, 2]", "[2.5, 2]", "null"})
     EXPECT_TRUE(names(with("[2, 3]", shape), "\"shape\"")) << shape;
   EXPECT_TRUE(names(with("\"dtype\"", "\"dtipe\""), "lacks \"dtype\""));
   EXPECT_TRUE(names(with("3]", "3], \"zero_point\": 1"), "\"zero_point\" is not a key"));
@@ -332,9 +348,13 @@ TEST(BnbConfig, WhatItDoesNotKnowIsRefusedByName) {
     return parsed ? "" : parsed.error().message;
   };
   EXPECT_EQ(with(R"({"load_in_8bit": true})"), "");  // as in 2023
-  EXPECT_EQ(with(R"({"load_in_4bit": true, "bnb_4bit_compute_dtype": "torch.float16", "llm_int8_skip_modules": ["lm_head"]})"), "");
+  EXPECT_EQ(
+      with(
+          R"({"load_in_4bit": true, "bnb_4bit_compute_dtype": "torch.float16", "llm_int8_skip_modules": ["lm_head"]})"),
+      "");
   for (const char* method : {"gptq", "awq", "fp8", "mxfp4", "compressed-tensors", "hqq"})
-    EXPECT_TRUE(names(with((std::string(R"({"quant_method": ")") + method + R"(", "bits": 4})").c_str()), "\"" + std::string(method) + "\""));
+    EXPECT_TRUE(names(with((std::string(R"({"quant_method": ")") + method + R"(", "bits": 4})").c_str()),
+                      "\"" + std::string(method) + "\""));
   EXPECT_TRUE(names(with(R"({"bits": 4})"), "no quant_method"));
   EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "bnb_4bit_blocksize": 32})"), "bnb_4bit_blocksize is not known"));
   EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "load_in_8bit": true})"), "sets both"));
@@ -343,7 +363,8 @@ TEST(BnbConfig, WhatItDoesNotKnowIsRefusedByName) {
   EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "bnb_4bit_quant_type": "af4"})"), "\"af4\""));
   EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "bnb_4bit_compute_dtype": "float8"})"), "\"float8\""));
   EXPECT_TRUE(names(with(R"({"load_in_8bit": true, "llm_int8_threshold": -1})"), "llm_int8_threshold is -1"));
-  EXPECT_TRUE(names(with(R"({"load_in_8bit": true, "llm_int8_skip_modules": "lm_head"})"), "llm_int8_skip_modules is string"));
+  EXPECT_TRUE(
+      names(with(R"({"load_in_8bit": true, "llm_int8_skip_modules": "lm_head"})"), "llm_int8_skip_modules is string"));
   EXPECT_TRUE(names(with(R"({"load_in_8bit": true, "llm_int8_has_fp16_weight": true})"), "llm_int8_has_fp16_weight"));
   EXPECT_TRUE(names(with("[]"), "is array"));
 }

@@ -8,9 +8,12 @@ namespace nibble {
 namespace {
 
 template <class T>
-std::span<const std::byte> bytes_of(std::span<const T> values) { return std::as_bytes(values); }
+std::span<const std::byte> bytes_of(std::span<const T> values) {
+  return std::as_bytes(values);
+}
 
-void add(BnbTensors& out, std::string name, DType dtype, std::vector<std::int64_t> shape, std::span<const std::byte> bytes) {
+void add(BnbTensors& out, std::string name, DType dtype, std::vector<std::int64_t> shape,
+         std::span<const std::byte> bytes) {
   out.entries.push_back({std::move(name), dtype, std::move(shape)});
   out.bytes.push_back(bytes);
 }
@@ -24,7 +27,8 @@ Result<BnbTensors> four_bit(const std::string& name, const Weight& weight, DType
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16)
     return error(Errc::bad_request, "{}: a 4-bit weight decodes to F32, F16 or BF16, not to {}", name, name_of(dtype));
   if (weight.code_bytes % size_of(storage) != 0)
-    return error(Errc::unsupported, "{}: {} bytes of codes are not whole elements of {}; store them as U8", name, weight.code_bytes, name_of(storage));
+    return error(Errc::unsupported, "{}: {} bytes of codes are not whole elements of {}; store them as U8", name,
+                 weight.code_bytes, name_of(storage));
   BnbTensors out;
   BnbQuantState state{std::string(weight.format), weight.block_size, dtype, weight.rows, weight.cols, {}};
   const auto count = [](const auto& span) { return std::vector<std::int64_t>{std::int64_t(span.size())}; };
@@ -40,18 +44,22 @@ Result<BnbTensors> four_bit(const std::string& name, const Weight& weight, DType
   }
   add(out, name + ".quant_map", DType::f32, count(weight.table), bytes_of(weight.table));
   const std::string json = print_quant_state(state);
-  add(out, name + ".quant_state.bitsandbytes__" + state.quant_type, DType::u8, {std::int64_t(json.size())}, keep(out, json));
+  add(out, name + ".quant_state.bitsandbytes__" + state.quant_type, DType::u8, {std::int64_t(json.size())},
+      keep(out, json));
   return out;
 }
 
 }  // namespace
 
 Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype, DType storage) {
-  if (weight.format == Nf4::name || weight.format == Fp4::name) return four_bit(std::string(name), weight, dtype, storage);
+  if (weight.format == Nf4::name || weight.format == Fp4::name)
+    return four_bit(std::string(name), weight, dtype, storage);
   if (weight.format != Int8::name)
     return error(Errc::bad_request, "{}: {} has no bitsandbytes layout; nf4, fp4 and int8 have", name, weight.format);
   if (!name.ends_with(".weight"))
-    return error(Errc::bad_request, "{}: an int8 tensor must be named \"....weight\", because its scales are named after the module", name);
+    return error(Errc::bad_request,
+                 "{}: an int8 tensor must be named \"....weight\", because its scales are named after the module",
+                 name);
   const std::string module(name.substr(0, name.size() - 7));
   BnbTensors out;
   add(out, module + ".SCB", DType::f32, {weight.rows}, bytes_of(weight.scales));

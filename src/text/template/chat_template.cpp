@@ -11,7 +11,9 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view) {
-  return error(Errc::unsupported, "this build of Nibble cannot render chat templates yet; `run` continues a text that you have put into the model's form yourself");
+  return error(Errc::unsupported,
+               "this build of Nibble cannot render chat templates yet; `run` continues a text that you have put into "
+               "the model's form yourself");
 }
 
 Result<std::string> ChatTemplate::render(const OrderedJson&) const { return std::string(); }

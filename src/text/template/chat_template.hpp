@@ -1,4 +1,5 @@
-// A Jinja subset big enough for the chat templates that models ship. An unsupported construct is an error that names it.
+// A Jinja subset big enough for the chat templates that models ship. An unsupported construct is an error that names
+// it.
 #pragma once
 
 #include <map>
@@ -13,11 +14,13 @@ namespace nibble {
 
 class ChatTemplate {
  public:
-  // Parses with the settings transformers uses: trim_blocks, lstrip_blocks, loop controls. Errors name line and construct.
+  // Parses with the settings transformers uses: trim_blocks, lstrip_blocks, loop controls. Errors name line and
+  // construct.
   static Result<ChatTemplate> parse(std::string_view source);
 
-  // variables: "messages" (list of {"role", "content", ...}), "tools", "add_generation_prompt", "bos_token", "eos_token", ...
-  // raise_exception(...) in the template becomes a bad_request error with its text. Loops and output are bounded.
+  // variables: "messages" (list of {"role", "content", ...}), "tools", "add_generation_prompt", "bos_token",
+  // "eos_token", ... raise_exception(...) in the template becomes a bad_request error with its text. Loops and output
+  // are bounded.
   Result<std::string> render(const OrderedJson& variables) const;
 
   ChatTemplate(ChatTemplate&&) noexcept;

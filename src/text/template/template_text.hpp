@@ -20,7 +20,7 @@ std::vector<std::string_view> characters(std::string_view text);
 std::size_t length(std::string_view text);
 
 bool is_space(char32_t code);
-bool is_printable(char32_t code);  // what repr() shows as itself
+bool is_printable(char32_t code);                  // what repr() shows as itself
 std::size_t leading_space(std::string_view text);  // bytes
 // Bytes of text without its trailing white space.
 std::size_t without_trailing_space(std::string_view text);

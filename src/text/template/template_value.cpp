@@ -90,7 +90,8 @@ Value make_dict(std::vector<std::pair<Value, Value>> items) {
 
 Result<void> Budget::check() const {
   if (work_ < 0) return error(Errc::unsupported, "the template did more work than any chat needs; is a loop endless?");
-  if (bytes_ < 0) return error(Errc::unsupported, "the template made more than 256 MiB of values; shorten the messages");
+  if (bytes_ < 0)
+    return error(Errc::unsupported, "the template made more than 256 MiB of values; shorten the messages");
   return {};
 }
 
@@ -147,13 +148,13 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
     return a.string() == b.string();
   }
   if (a.is_none() || a.is_undefined()) return a.is_none() == b.is_none() && a.is_undefined() == b.is_undefined();
-  if (const auto *x = a.get<List>(), *y = b.get<List>(); x && y) {
+  if (const auto* x = a.get<List>(), *y = b.get<List>(); x && y) {
     if (x == y) return true;
     if (x->sequence != y->sequence || x->items.size() != y->items.size()) return false;
     return std::equal(x->items.begin(), x->items.end(), y->items.begin(),
                       [&](const Value& p, const Value& q) { return equal(p, q, budget); });
   }
-  if (const auto *x = a.get<Dict>(), *y = b.get<Dict>(); x && y) {
+  if (const auto* x = a.get<Dict>(), *y = b.get<Dict>(); x && y) {
     if (x == y) return true;
     if (x->items.size() != y->items.size()) return false;
     return std::all_of(x->items.begin(), x->items.end(), [&](const auto& entry) {

@@ -63,16 +63,20 @@ void AddedTokens::add(AddedToken token) {
   highest_id_ = std::max<std::int64_t>(highest_id_, token.id);
   const auto [place, is_new] = by_content_.try_emplace(token.content, tokens_.size());
   by_id_[token.id] = place->second;
-  if (is_new) tokens_.push_back(std::move(token));
-  else tokens_[place->second] = std::move(token);
+  if (is_new)
+    tokens_.push_back(std::move(token));
+  else
+    tokens_[place->second] = std::move(token);
 }
 
 void AddedTokens::finish(const Normalizer& normalizer) {
   std::string storage;
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& token = tokens_[i];
-    if (token.normalized) normalized_.add(normalizer.apply(token.content, storage), i);
-    else raw_.add(token.content, i);
+    if (token.normalized)
+      normalized_.add(normalizer.apply(token.content, storage), i);
+    else
+      raw_.add(token.content, i);
   }
 }
 
@@ -89,8 +93,8 @@ void AddedTokens::find(std::string_view text, bool normalized, bool parse_specia
     std::size_t begin = at, end = match->second;
     at = end;
     if (begin < done || (token.special && !parse_special)) continue;
-    if (token.single_word && ((begin > 0 && word_at(text, last_character(text, begin))) ||
-                              (end < text.size() && word_at(text, end)))) {
+    if (token.single_word &&
+        ((begin > 0 && word_at(text, last_character(text, begin))) || (end < text.size() && word_at(text, end)))) {
       continue;
     }
     while (token.lstrip && begin > done && space_at(text, last_character(text, begin))) {

@@ -16,15 +16,15 @@ namespace nibble {
 struct AddedToken {
   std::string content;
   std::int32_t id = -1;
-  bool special = false;      // dropped by decode(skip_special), plain text when specials are not parsed
-  bool single_word = false;  // only where no word character touches it
+  bool special = false;                 // dropped by decode(skip_special), plain text when specials are not parsed
+  bool single_word = false;             // only where no word character touches it
   bool lstrip = false, rstrip = false;  // takes the white space on that side with it
-  bool normalized = false;   // looked for after normalization
+  bool normalized = false;              // looked for after normalization
 };
 
 class AddedTokens {
  public:
-  void add(AddedToken token);  // a content that is there already is replaced
+  void add(AddedToken token);                 // a content that is there already is replaced
   void finish(const Normalizer& normalizer);  // builds the search; call once after the last add
 
   struct Segment {

@@ -35,8 +35,8 @@ void Bpe::prepare_symbols() {
     }
     fallback_symbols_[std::size_t(byte)] = vocabulary_.id(fmt::format("<0x{:02X}>", byte)).value_or(-1);
   }
-  splits_at_metaspace_ = splits_at_metaspace_ && !options_.bytes && !options_.ignore_merges &&
-                         vocabulary_.id(metaspace).has_value();
+  splits_at_metaspace_ =
+      splits_at_metaspace_ && !options_.bytes && !options_.ignore_merges && vocabulary_.id(metaspace).has_value();
 }
 
 Result<Bpe> Bpe::from_merges(Vocabulary vocabulary, std::span<const std::pair<std::string, std::string>> merges,
@@ -53,7 +53,10 @@ Result<Bpe> Bpe::from_merges(Vocabulary vocabulary, std::span<const std::pair<st
     const auto a = vocabulary.id(left), b = vocabulary.id(right), c = vocabulary.id(joined);
     if (!a || !b || !c) {
       return error(Errc::corrupt_file, "merge {} is \"{}\" + \"{}\", but \"{}\" is not in the vocabulary", rank, left,
-                   right, !a ? left : !b ? right : joined);
+                   right,
+                   !a   ? left
+                   : !b ? right
+                        : joined);
     }
     bpe.pairs_.set(*a, *b, std::uint32_t(rank), *c);
     if (bpe.splits_at_metaspace_ && metaspace_inside(joined)) bpe.splits_at_metaspace_ = false;
@@ -63,8 +66,10 @@ Result<Bpe> Bpe::from_merges(Vocabulary vocabulary, std::span<const std::pair<st
       std::string raw;
       const auto token = vocabulary.token(id);
       if (token.empty()) continue;
-      if (!options.bytes) raw = token;
-      else if (!from_byte_alphabet(token, raw)) continue;
+      if (!options.bytes)
+        raw = token;
+      else if (!from_byte_alphabet(token, raw))
+        continue;
       NIBBLE_CHECK(bpe.whole_words_.add(std::move(raw), id));
     }
   }
@@ -87,9 +92,8 @@ Result<Bpe> Bpe::from_scores(Vocabulary vocabulary, std::span<const float> score
     }
     pieces.push_back(std::int32_t(id));
   }
-  std::stable_sort(pieces.begin(), pieces.end(), [&](std::int32_t a, std::int32_t b) {
-    return scores[std::size_t(a)] > scores[std::size_t(b)];
-  });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [&](std::int32_t a, std::int32_t b) { return scores[std::size_t(a)] > scores[std::size_t(b)]; });
 
   struct Pair {
     std::int32_t left, right, joined;

@@ -63,10 +63,10 @@ class Bpe {
   Vocabulary vocabulary_;
   BpeOptions options_;
   PairTable pairs_;
-  std::array<std::int32_t, 256> byte_symbols_{};    // of raw bytes (byte level) or of ASCII characters
+  std::array<std::int32_t, 256> byte_symbols_{};      // of raw bytes (byte level) or of ASCII characters
   std::array<std::int32_t, 256> fallback_symbols_{};  // "<0xNN>", -1 where missing
-  Vocabulary whole_words_;                          // raw bytes of every token, for ignore_merges
-  Vocabulary loose_characters_;                     // characters that occur only inside pieces; ids follow the vocabulary
+  Vocabulary whole_words_;                            // raw bytes of every token, for ignore_merges
+  Vocabulary loose_characters_;  // characters that occur only inside pieces; ids follow the vocabulary
   bool splits_at_metaspace_ = false;
 };
 

@@ -19,7 +19,8 @@ void BpeScratchDeleter::operator()(BpeScratch* scratch) const { delete scratch; 
 
 void Bpe::encode(std::string_view text, BpeScratch& scratch, std::vector<std::int32_t>& out) const {
   if (!splits_at_metaspace_) return encode_word(text, scratch, out);
-  // No piece goes from a character on to a metaspace, so no merge crosses that border and words can be taken one by one.
+  // No piece goes from a character on to a metaspace, so no merge crosses that border and words can be taken one by
+  // one.
   std::size_t begin = 0;
   while (begin < text.size()) {
     std::size_t end = begin;
@@ -69,8 +70,10 @@ void Bpe::first_symbols(std::string_view word, std::vector<std::int32_t>& symbol
   if (options_.bytes) {
     for (const char c : word) {
       const std::int32_t symbol = byte_symbols_[static_cast<unsigned char>(c)];
-      if (symbol >= 0) symbols.push_back(symbol);
-      else add_unknown({&c, 1}, symbols);
+      if (symbol >= 0)
+        symbols.push_back(symbol);
+      else
+        add_unknown({&c, 1}, symbols);
     }
     return;
   }
@@ -86,8 +89,10 @@ void Bpe::first_symbols(std::string_view word, std::vector<std::int32_t>& symbol
     } else if (const auto loose = loose_characters_.id(character)) {
       symbol = std::int32_t(vocabulary_.size() + *loose);
     }
-    if (symbol >= 0) symbols.push_back(symbol);
-    else add_unknown(character, symbols);
+    if (symbol >= 0)
+      symbols.push_back(symbol);
+    else
+      add_unknown(character, symbols);
   }
 }
 

@@ -17,7 +17,7 @@ struct BpeScratch {
   };
   WordCache cache;
   std::vector<std::int32_t> symbols;
-  std::vector<PairTable::Merge> merges;     // merge_short: of symbol i and i + 1
+  std::vector<PairTable::Merge> merges;      // merge_short: of symbol i and i + 1
   std::vector<std::int64_t> previous, next;  // merge_long: a linked list over symbols
   std::vector<Candidate> heap;
 };

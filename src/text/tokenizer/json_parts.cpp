@@ -56,23 +56,34 @@ Result<void> add_normalizer(const Json& entry, Normalizer& out, int depth) {
   if (entry.is_null()) return {};
   const std::string type = json_text(entry, "type");
   if (type == "Sequence") {
-    return sequence(entry, "normalizers", depth, [&](const Json& part) { return add_normalizer(part, out, depth + 1); });
+    return sequence(entry, "normalizers", depth,
+                    [&](const Json& part) { return add_normalizer(part, out, depth + 1); });
   }
-  if (type == "NFC") out.add(UnicodeForm{true, false});
-  else if (type == "NFD") out.add(UnicodeForm{false, false});
-  else if (type == "NFKC") out.add(UnicodeForm{true, true});
-  else if (type == "NFKD") out.add(UnicodeForm{false, true});
-  else if (type == "Lowercase") out.add(LowercaseText{});
-  else if (type == "StripAccents") out.add(StripAccents{});
-  else if (type == "Prepend") out.add(PrependText{json_text(entry, "prepend")});
-  else if (type == "Strip") out.add(StripSpaces{json_flag(entry, "strip_left", true), json_flag(entry, "strip_right", true)});
+  if (type == "NFC")
+    out.add(UnicodeForm{true, false});
+  else if (type == "NFD")
+    out.add(UnicodeForm{false, false});
+  else if (type == "NFKC")
+    out.add(UnicodeForm{true, true});
+  else if (type == "NFKD")
+    out.add(UnicodeForm{false, true});
+  else if (type == "Lowercase")
+    out.add(LowercaseText{});
+  else if (type == "StripAccents")
+    out.add(StripAccents{});
+  else if (type == "Prepend")
+    out.add(PrependText{json_text(entry, "prepend")});
+  else if (type == "Strip")
+    out.add(StripSpaces{json_flag(entry, "strip_left", true), json_flag(entry, "strip_right", true)});
   else if (type == "Replace") {
     NIBBLE_TRY(SplitPattern pattern, pattern_of(entry));
     out.add(ReplaceText{std::move(pattern), json_text(entry, "content")});
   } else {
-    return error(Errc::unsupported,
-                 "normalizer \"{}\" is not supported; Nibble knows NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Prepend, "
-                 "Strip, Replace, Sequence", type);
+    return error(
+        Errc::unsupported,
+        "normalizer \"{}\" is not supported; Nibble knows NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Prepend, "
+        "Strip, Replace, Sequence",
+        type);
   }
   return {};
 }
@@ -108,14 +119,19 @@ Result<void> add_pre_tokenizer(const Json& entry, PreTokenizer& out, int depth) 
     step.split = json_flag(entry, "split", true);
     const std::string scheme =
         json_text(entry, "prepend_scheme", json_flag(entry, "add_prefix_space", true) ? "always" : "never");
-    if (scheme == "first") step.prepend = MetaspaceSplit::first;
-    else if (scheme == "never") step.prepend = MetaspaceSplit::never;
-    else if (scheme != "always") return error(Errc::corrupt_file, "Metaspace prepend_scheme \"{}\" is unknown", scheme);
+    if (scheme == "first")
+      step.prepend = MetaspaceSplit::first;
+    else if (scheme == "never")
+      step.prepend = MetaspaceSplit::never;
+    else if (scheme != "always")
+      return error(Errc::corrupt_file, "Metaspace prepend_scheme \"{}\" is unknown", scheme);
     out.add(std::move(step));
   } else {
-    return error(Errc::unsupported,
-                 "pre-tokenizer \"{}\" is not supported; Nibble knows ByteLevel, Split, Digits, Punctuation, Whitespace, "
-                 "WhitespaceSplit, Metaspace, Sequence", type);
+    return error(
+        Errc::unsupported,
+        "pre-tokenizer \"{}\" is not supported; Nibble knows ByteLevel, Split, Digits, Punctuation, Whitespace, "
+        "WhitespaceSplit, Metaspace, Sequence",
+        type);
   }
   return {};
 }
@@ -126,9 +142,12 @@ Result<void> add_decoder(const Json& entry, TokenDecoder& out, int depth) {
   if (type == "Sequence") {
     return sequence(entry, "decoders", depth, [&](const Json& part) { return add_decoder(part, out, depth + 1); });
   }
-  if (type == "ByteLevel") out.add(DecodeByteLevel{});
-  else if (type == "ByteFallback") out.add(DecodeByteFallback{});
-  else if (type == "Fuse") out.add(DecodeFuse{});
+  if (type == "ByteLevel")
+    out.add(DecodeByteLevel{});
+  else if (type == "ByteFallback")
+    out.add(DecodeByteFallback{});
+  else if (type == "Fuse")
+    out.add(DecodeFuse{});
   else if (type == "Metaspace") {
     DecodeMetaspace step;
     step.replacement = json_text(entry, "replacement", step.replacement);
@@ -145,9 +164,11 @@ Result<void> add_decoder(const Json& entry, TokenDecoder& out, int depth) {
     };
     out.add(DecodeStrip{json_text(entry, "content", " "), count("start"), count("stop")});
   } else {
-    return error(Errc::unsupported,
-                 "decoder \"{}\" is not supported; Nibble knows ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, "
-                 "Sequence", type);
+    return error(
+        Errc::unsupported,
+        "decoder \"{}\" is not supported; Nibble knows ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, "
+        "Sequence",
+        type);
   }
   return {};
 }

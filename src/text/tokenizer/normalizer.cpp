@@ -67,8 +67,10 @@ bool rewrite(std::string_view text, std::string& out, Change change) {
 
 bool apply(const LowercaseText&, std::string_view text, std::string& out) {
   return rewrite(text, out, [&](std::uint32_t c) {
-    if (c == 0x130) out += "i\xCC\x87";  // the one character whose lower case is two
-    else append_utf8(out, std::uint32_t(utf8proc_tolower(utf8proc_int32_t(c))));
+    if (c == 0x130)
+      out += "i\xCC\x87";  // the one character whose lower case is two
+    else
+      append_utf8(out, std::uint32_t(utf8proc_tolower(utf8proc_int32_t(c))));
   });
 }
 

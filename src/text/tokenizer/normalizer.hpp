@@ -29,7 +29,8 @@ struct StripAccents {};
 
 class Normalizer {
  public:
-  using Step = std::variant<UnicodeForm, ReplaceText, PrependText, LowercaseText, StripSpaces, CollapseSpaces, StripAccents>;
+  using Step =
+      std::variant<UnicodeForm, ReplaceText, PrependText, LowercaseText, StripSpaces, CollapseSpaces, StripAccents>;
 
   void add(Step step);
   bool empty() const { return steps_.empty(); }

@@ -1,4 +1,5 @@
-// Pair of symbols -> rank and joined symbol: one probe into a flat table, since this look-up is most of the time of BPE.
+// Pair of symbols -> rank and joined symbol: one probe into a flat table, since this look-up is most of the time of
+// BPE.
 #pragma once
 
 #include <cstdint>

@@ -104,8 +104,6 @@ bool Pipeline::is_special(std::int32_t id) const {
   return added != nullptr && added->special;
 }
 
-bool Pipeline::adds_bos() const {
-  return parts_.bos && !parts_.prefix.empty() && parts_.prefix.front() == *parts_.bos;
-}
+bool Pipeline::adds_bos() const { return parts_.bos && !parts_.prefix.empty() && parts_.prefix.front() == *parts_.bos; }
 
 }  // namespace nibble

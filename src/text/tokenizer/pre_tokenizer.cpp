@@ -48,27 +48,34 @@ void cut(std::string_view text, const std::vector<Span>& matches, SplitBehavior 
       break;
     case SplitBehavior::contiguous:
       for (const Part& part : parts) {
-        if (part.is_match == previous && !joined.empty()) joined.back().end = part.span.end;
-        else joined.push_back(part.span);
+        if (part.is_match == previous && !joined.empty())
+          joined.back().end = part.span.end;
+        else
+          joined.push_back(part.span);
         previous = part.is_match;
       }
       break;
     case SplitBehavior::merged_with_previous:
       for (const Part& part : parts) {
-        if (part.is_match && !previous && !joined.empty()) joined.back().end = part.span.end;
-        else joined.push_back(part.span);
+        if (part.is_match && !previous && !joined.empty())
+          joined.back().end = part.span.end;
+        else
+          joined.push_back(part.span);
         previous = part.is_match;
       }
       break;
     case SplitBehavior::merged_with_next:
       for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-        if (part->is_match && !previous && !joined.empty()) joined.back().begin = part->span.begin;
-        else joined.push_back(part->span);
+        if (part->is_match && !previous && !joined.empty())
+          joined.back().begin = part->span.begin;
+        else
+          joined.push_back(part->span);
         previous = part->is_match;
       }
       std::reverse(joined.begin(), joined.end());
       break;
-    case SplitBehavior::isolated: break;
+    case SplitBehavior::isolated:
+      break;
   }
   for (const Span span : joined) emit(span);
 }
@@ -111,8 +118,10 @@ void split(const MetaspaceSplit& step, std::string_view text, bool at_start, Pre
   std::string& written = storage.texts.emplace_back();
   written.reserve(text.size() + text.size() / 2);
   for (const char c : text) {
-    if (c == ' ') written += step.replacement;
-    else written += c;
+    if (c == ' ')
+      written += step.replacement;
+    else
+      written += c;
   }
   const bool prepend = step.prepend == MetaspaceSplit::always || (step.prepend == MetaspaceSplit::first && at_start);
   if (prepend && !written.starts_with(step.replacement)) written.insert(0, step.replacement);

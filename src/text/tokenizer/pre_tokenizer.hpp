@@ -1,4 +1,5 @@
-// Cuts normalized text into the words that BPE merges inside. A chain of steps, each cutting the pieces of the one before.
+// Cuts normalized text into the words that BPE merges inside. A chain of steps, each cutting the pieces of the one
+// before.
 #pragma once
 
 #include <deque>

@@ -19,20 +19,26 @@ Result<ProtobufField> ProtobufReader::next() {
   ProtobufField field;
   field.number = std::uint32_t(tag >> 3);
   field.wire_type = int(tag & 7);
-  if (tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFF) return error(Errc::corrupt_file, "field number {} at byte {}", tag >> 3, start);
+  if (tag >> 3 == 0 || tag >> 3 > 0x1FFFFFFF)
+    return error(Errc::corrupt_file, "field number {} at byte {}", tag >> 3, start);
   std::uint64_t length = 0;
   switch (field.wire_type) {
     case 0: {
       NIBBLE_TRY(field.integer, varint());
       return field;
     }
-    case 1: length = 8; break;
-    case 5: length = 4; break;
+    case 1:
+      length = 8;
+      break;
+    case 5:
+      length = 4;
+      break;
     case 2: {
       NIBBLE_TRY(length, varint());
       break;
     }
-    default: return error(Errc::corrupt_file, "field {} at byte {} has wire type {}", field.number, start, field.wire_type);
+    default:
+      return error(Errc::corrupt_file, "field {} at byte {} has wire type {}", field.number, start, field.wire_type);
   }
   if (length > bytes_.size() - at_) {
     return error(Errc::corrupt_file, "field {} at byte {} claims {} bytes, {} are left", field.number, start, length,
@@ -40,8 +46,10 @@ Result<ProtobufField> ProtobufReader::next() {
   }
   const auto content = bytes_.subspan(at_, std::size_t(length));
   at_ += std::size_t(length);
-  if (field.wire_type == 2) field.bytes = content;
-  else std::memcpy(&field.integer, content.data(), content.size());
+  if (field.wire_type == 2)
+    field.bytes = content;
+  else
+    std::memcpy(&field.integer, content.data(), content.size());
   return field;
 }
 

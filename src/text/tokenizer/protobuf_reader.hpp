@@ -13,8 +13,8 @@ namespace nibble {
 
 struct ProtobufField {
   std::uint32_t number = 0;
-  int wire_type = 0;            // 0 varint, 1 eight bytes, 2 bytes, 5 four bytes
-  std::uint64_t integer = 0;    // types 0, 1 and 5
+  int wire_type = 0;                 // 0 varint, 1 eight bytes, 2 bytes, 5 four bytes
+  std::uint64_t integer = 0;         // types 0, 1 and 5
   std::span<const std::byte> bytes;  // type 2
 
   float number_value() const {

@@ -22,7 +22,8 @@ Result<void> read_piece(std::span<const std::byte> bytes, ScorePieces& out) {
     }
   }
   if (type == ScorePieces::unused) {
-    return error(Errc::unsupported, "piece \"{}\" is marked unused, which Nibble does not read; use tokenizer.json", text);
+    return error(Errc::unsupported, "piece \"{}\" is marked unused, which Nibble does not read; use tokenizer.json",
+                 text);
   }
   out.texts.push_back(std::move(text));
   out.scores.push_back(score);
@@ -41,15 +42,26 @@ Result<void> read_trainer_spec(std::span<const std::byte> bytes, TrainerSpec& sp
     NIBBLE_TRY(const ProtobufField field, reader.next());
     if (field.wire_type != 0) continue;
     switch (field.number) {
-      case 3: spec.model_type = field.integer; break;
+      case 3:
+        spec.model_type = field.integer;
+        break;
       case 24:
         if (field.integer != 0) return error(Errc::unsupported, "treat_whitespace_as_suffix is not supported");
         break;
-      case 35: spec.byte_fallback = field.integer != 0; break;
-      case 40: spec.unk = std::int64_t(field.integer); break;
-      case 41: spec.bos = std::int64_t(field.integer); break;
-      case 42: spec.eos = std::int64_t(field.integer); break;
-      default: break;
+      case 35:
+        spec.byte_fallback = field.integer != 0;
+        break;
+      case 40:
+        spec.unk = std::int64_t(field.integer);
+        break;
+      case 41:
+        spec.bos = std::int64_t(field.integer);
+        break;
+      case 42:
+        spec.eos = std::int64_t(field.integer);
+        break;
+      default:
+        break;
     }
   }
   return {};
@@ -59,9 +71,10 @@ Result<void> read_normalizer_spec(std::span<const std::byte> bytes, ScorePieces&
   for (ProtobufReader reader(bytes); !reader.at_end();) {
     NIBBLE_TRY(const ProtobufField field, reader.next());
     if (field.number == 2 && field.wire_type == 2 && !field.bytes.empty()) {
-      return error(Errc::unsupported,
-                   "the model has a compiled normalization map ({} bytes), which Nibble does not read; use tokenizer.json",
-                   field.bytes.size());
+      return error(
+          Errc::unsupported,
+          "the model has a compiled normalization map ({} bytes), which Nibble does not read; use tokenizer.json",
+          field.bytes.size());
     }
     if (field.number == 3 && field.wire_type == 0) out.add_space_prefix = field.integer != 0;
     if (field.number == 4 && field.wire_type == 0) out.remove_extra_spaces = field.integer != 0;

@@ -25,14 +25,20 @@ Result<std::string> translate(std::string_view pattern) {
     const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
     if (c == '\\') {
       ++i;
-      if (next == 's') out += "\\p{White_Space}";
-      else if (next == 'S') out += "\\P{White_Space}";
-      else if (next == 'w' && in_class) out += "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
-      else if (next == 'w') out += "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
+      if (next == 's')
+        out += "\\p{White_Space}";
+      else if (next == 'S')
+        out += "\\P{White_Space}";
+      else if (next == 'w' && in_class)
+        out += "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+      else if (next == 'w')
+        out += "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
       else if (next == 'h' || next == 'H' || next == 'K' || next == 'C' || next == 'G' || (next == 'W' && in_class)) {
         return error(Errc::unsupported, "the pattern uses \\{}, which Nibble does not read: {}", next, pattern);
-      } else if (next == 'W') out += "[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
-      else out.append({c, next}, 0, next ? 2 : 1);
+      } else if (next == 'W')
+        out += "[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
+      else
+        out.append({c, next}, 0, next ? 2 : 1);
       continue;
     }
     if (in_class && ((c == '&' && next == '&') || (c == '[' && next != ':'))) {
@@ -102,8 +108,9 @@ Result<SplitPattern> SplitPattern::regex(std::string_view text) {
   int code = 0;
   PCRE2_SIZE at = 0;
   auto compiled = std::make_shared<Compiled>();
-  compiled->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, nullptr);
+  compiled->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, nullptr);
   if (compiled->code == nullptr) {
     PCRE2_UCHAR message[256] = {};
     pcre2_get_error_message(code, message, sizeof message);
@@ -120,8 +127,9 @@ void SplitPattern::find_all(std::string_view text, std::vector<Span>& matches) c
   if (known_) {
     for (std::size_t at = 0; at < text.size();) {
       const std::string_view rest = text.substr(at);
-      const std::size_t length = *known_ == KnownPattern::gpt2 ? match_gpt2(rest)
-                                                               : match_cl100k(rest, *known_ == KnownPattern::llama3 ? 3 : 1);
+      const std::size_t length = *known_ == KnownPattern::gpt2
+                                     ? match_gpt2(rest)
+                                     : match_cl100k(rest, *known_ == KnownPattern::llama3 ? 3 : 1);
       matches.push_back({at, at + length});
       at += length;
     }
@@ -141,7 +149,8 @@ void SplitPattern::find_compiled(std::string_view text, std::vector<Span>& match
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   std::size_t at = 0, last_end = std::string_view::npos;
   while (at <= text.size()) {
-    if (pcre2_match(compiled_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, state.data, state.context) < 0) return;
+    if (pcre2_match(compiled_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, state.data, state.context) < 0)
+      return;
     const PCRE2_SIZE* found = pcre2_get_ovector_pointer(state.data);
     const std::size_t begin = found[0], end = found[1];
     if (begin > end || begin < at) return;

@@ -28,7 +28,8 @@ struct DecodeStrip {
 
 class TokenDecoder {
  public:
-  using Step = std::variant<DecodeByteLevel, DecodeByteFallback, DecodeFuse, DecodeMetaspace, DecodeReplace, DecodeStrip>;
+  using Step =
+      std::variant<DecodeByteLevel, DecodeByteFallback, DecodeFuse, DecodeMetaspace, DecodeReplace, DecodeStrip>;
 
   void add(Step step);
   // A tokenizer without a decoder joins its tokens with spaces.

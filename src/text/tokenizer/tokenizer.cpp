@@ -33,9 +33,11 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& 
     NIBBLE_TRY(const std::string merges, read_text(folder / "merges.txt"));
     return placed(load_vocab_merges(vocab, merges, config), folder / "vocab.json");
   }
-  return error(Errc::not_found,
-               "{} has no tokenizer: no tokenizer.json, no tokenizer.model, no vocab.json with merges.txt. Copy the one the "
-               "model was trained with into the folder", folder.string());
+  return error(
+      Errc::not_found,
+      "{} has no tokenizer: no tokenizer.json, no tokenizer.model, no vocab.json with merges.txt. Copy the one the "
+      "model was trained with into the folder",
+      folder.string());
 }
 
 }  // namespace nibble

@@ -16,15 +16,16 @@
 namespace nibble {
 
 struct EncodeOptions {
-  bool add_special = true;     // BOS/EOS (and prefixes) where the tokenizer itself adds them
-  bool parse_special = true;   // "<|im_start|>" in the text becomes its one id; false: it is plain text
+  bool add_special = true;    // BOS/EOS (and prefixes) where the tokenizer itself adds them
+  bool parse_special = true;  // "<|im_start|>" in the text becomes its one id; false: it is plain text
 };
 
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  // A folder with tokenizer.json, or tokenizer.model, or vocab.json + merges.txt (tokenizer_config.json beside it is honoured).
+  // A folder with tokenizer.json, or tokenizer.model, or vocab.json + merges.txt (tokenizer_config.json beside it is
+  // honoured).
   static Result<std::unique_ptr<Tokenizer>> open(const std::filesystem::path& folder);
   // From tokenizer.ggml.* metadata.
   static Result<std::unique_ptr<Tokenizer>> from_gguf(const Gguf& file);
@@ -34,14 +35,14 @@ class Tokenizer {
   // skip_special drops special tokens. Ids out of range are skipped.
   virtual std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const = 0;
 
-  virtual std::int64_t vocabulary_size() const = 0;  // highest id + 1, added tokens included
-  virtual std::string token(std::int32_t id) const = 0;                       // as stored ("Ġthe", "▁the", "<0x0A>")
-  virtual std::optional<std::int32_t> id(std::string_view token) const = 0;   // of a stored token
+  virtual std::int64_t vocabulary_size() const = 0;                          // highest id + 1, added tokens included
+  virtual std::string token(std::int32_t id) const = 0;                      // as stored ("Ġthe", "▁the", "<0x0A>")
+  virtual std::optional<std::int32_t> id(std::string_view token) const = 0;  // of a stored token
   virtual bool is_special(std::int32_t id) const = 0;
-  virtual bool adds_bos() const = 0;                  // encode(add_special) starts with bos()
+  virtual bool adds_bos() const = 0;  // encode(add_special) starts with bos()
   virtual std::optional<std::int32_t> bos() const = 0;
   virtual std::optional<std::int32_t> eos() const = 0;
-  virtual std::string_view kind() const = 0;          // "byte-level BPE", "SentencePiece BPE"
+  virtual std::string_view kind() const = 0;  // "byte-level BPE", "SentencePiece BPE"
 };
 
 // Decodes one id at a time and hands out only whole characters: never half of a UTF-8 sequence.

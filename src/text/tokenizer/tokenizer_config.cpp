@@ -34,7 +34,8 @@ std::optional<std::string> token_text(const Json& config, const char* key) {
 Result<AddedToken> parse_added_token(const Json& entry, bool with_id) {
   if (!entry.is_object() || !entry.contains("content") || !entry["content"].is_string() ||
       (with_id && (!entry.contains("id") || !entry["id"].is_number_integer()))) {
-    return error(Errc::corrupt_file, "an added token needs a text \"content\"{}", with_id ? " and an integer \"id\"" : "");
+    return error(Errc::corrupt_file, "an added token needs a text \"content\"{}",
+                 with_id ? " and an integer \"id\"" : "");
   }
   AddedToken token;
   token.content = entry["content"].get<std::string>();

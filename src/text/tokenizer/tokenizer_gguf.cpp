@@ -109,7 +109,8 @@ TokenizerResult load_merges(const Gguf& file) {
   for (const std::string& merge : merges) {
     const std::size_t space = merge.find(' ', 1);
     if (space == std::string::npos) {
-      return error(Errc::corrupt_file, "tokenizer.ggml.merges[{}] is not two tokens with a space between", pairs.size());
+      return error(Errc::corrupt_file, "tokenizer.ggml.merges[{}] is not two tokens with a space between",
+                   pairs.size());
     }
     pairs.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
@@ -132,9 +133,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_gguf(const Gguf& file) {
   NIBBLE_TRY(const std::string model, file.text("tokenizer.ggml.model"));
   if (model == "llama") return load_scores(file);
   if (model == "gpt2") return load_merges(file);
-  return error(Errc::unsupported,
-               "tokenizer.ggml.model is \"{}\"; Nibble reads \"gpt2\" (byte-level BPE) and \"llama\" (SentencePiece BPE)",
-               model);
+  return error(
+      Errc::unsupported,
+      "tokenizer.ggml.model is \"{}\"; Nibble reads \"gpt2\" (byte-level BPE) and \"llama\" (SentencePiece BPE)",
+      model);
 }
 
 }  // namespace nibble

@@ -10,14 +10,18 @@ CharClass classify_wide(std::uint32_t c) {
     case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO: return CharClass::letter;
+    case UTF8PROC_CATEGORY_LO:
+      return CharClass::letter;
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO: return CharClass::number;
+    case UTF8PROC_CATEGORY_NO:
+      return CharClass::number;
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP: return CharClass::space;
-    default: return c == 0x85 ? CharClass::space : CharClass::other;
+    case UTF8PROC_CATEGORY_ZP:
+      return CharClass::space;
+    default:
+      return c == 0x85 ? CharClass::space : CharClass::other;
   }
 }
 

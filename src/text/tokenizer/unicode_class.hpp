@@ -13,9 +13,12 @@ CharClass classify_wide(std::uint32_t code_point);  // 0x80 and above
 inline constexpr std::array<CharClass, 128> ascii_classes = [] {
   std::array<CharClass, 128> classes{};
   for (int c = 0; c < 128; ++c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) classes[c] = CharClass::letter;
-    else if (c >= '0' && c <= '9') classes[c] = CharClass::number;
-    else if (c == ' ' || (c >= 9 && c <= 13)) classes[c] = CharClass::space;
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+      classes[c] = CharClass::letter;
+    else if (c >= '0' && c <= '9')
+      classes[c] = CharClass::number;
+    else if (c == ' ' || (c >= 9 && c <= 13))
+      classes[c] = CharClass::space;
   }
   return classes;
 }();

@@ -1,4 +1,5 @@
-// UTF-8 as the tokenizers read it: text is repaired once at the door, so everything behind it may assume valid sequences.
+// UTF-8 as the tokenizers read it: text is repaired once at the door, so everything behind it may assume valid
+// sequences.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ inline CodePoint decode_valid(const char* text) {
   return {(p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu), 4};
 }
 
-// Bytes of the well-formed character at the start of `text` (not empty), or 0 where it is ill-formed; `consumed` is then
-// the length of the maximal ill-formed subpart (Unicode 15, section 3.9), which one U+FFFD replaces.
+// Bytes of the well-formed character at the start of `text` (not empty), or 0 where it is ill-formed; `consumed` is
+// then the length of the maximal ill-formed subpart (Unicode 15, section 3.9), which one U+FFFD replaces.
 std::size_t well_formed_length(std::string_view text, std::size_t& consumed);
 
 // Bytes at the end of `text` that begin a character but do not finish it: 0 to 3.

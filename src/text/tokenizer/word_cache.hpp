@@ -21,7 +21,8 @@ class WordCache {
 
   std::span<const std::int32_t> find(std::size_t place, std::string_view word) const {
     const Slot& slot = slots_[place];
-    if (slot.count == 0 || slot.bytes != word.size() || std::memcmp(slot.word, word.data(), word.size()) != 0) return {};
+    if (slot.count == 0 || slot.bytes != word.size() || std::memcmp(slot.word, word.data(), word.size()) != 0)
+      return {};
     return {slot.ids, slot.count};
   }
 

@@ -1,6 +1,5 @@
-#include <nibble/result.hpp>
-
 #include <cstdio>
+#include <nibble/result.hpp>
 
 int main() {
   nibble::Result<int> answer = nibble::Error{nibble::Errc::not_found, "nothing here"};
