@@ -30,7 +30,7 @@ struct LoadOptions {
   DeviceMap device_map = automatic;
   int threads = 0;                 // 0: every core this process may use
   std::string cpu_target;          // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
-  Precision kv_cache = stored;     // fp32, bf16, fp16; stored: fp32 where products are fp32, else bf16
+  Precision kv_cache = stored;     // fp32, bf16, fp16; stored: what products are rounded to
   std::int64_t pass_tokens = 512;  // tokens of one forward pass: prompts are cut into these
   std::vector<std::string>
       ignore_config;               // config.json keys that Nibble does not understand and the caller vouches for

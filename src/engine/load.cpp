@@ -181,12 +181,10 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
   NIBBLE_CHECK(precision.check());
   NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
-  const Precision kv = options.kv_cache != Precision::stored       ? options.kv_cache
-                       : compute_dtype_of(precision) == DType::f32 ? Precision::fp32
-                                                                   : Precision::bf16;
-  if (kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
+  const Precision kv = options.kv_cache;
+  if (kv != Precision::stored && kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
     return error(Errc::bad_request, "the KV cache can be fp32, bf16 or fp16, not {}", name_of(kv));
-  model->kv_dtype = dtype_of(kv);
+  model->kv_dtype = kv == Precision::stored ? kv_dtype_of(precision) : dtype_of(kv);
   return model;
 }
 
@@ -250,7 +248,7 @@ Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationC
   Loader loader(*source, backend, nullptr, precision, skip, stored);
   NIBBLE_TRY(TransformerWeights weights, loader.load(config, {}));
   NIBBLE_TRY(const auto transformer, Transformer::create(config, {}, backend, std::move(weights), pass_tokens));
-  const DType kv = precision.format == Precision::fp32 ? DType::f32 : DType::bf16;
+  const DType kv = kv_dtype_of(precision);
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < batch; ++i) {
     NIBBLE_TRY(KvCache cache, KvCache::create(config, backend.memory(), kv, context));

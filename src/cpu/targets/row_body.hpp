@@ -64,7 +64,7 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
 
 void encode_int8(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags,
                  std::int8_t* codes, std::int32_t* start) {
-  const F scale = set1(absmax > 0 ? 127.0f / absmax : 0.0f);
+  const F scale = set1(absmax > 0 ? (1.0f / absmax) * 127.0f : 0.0f);  // two roundings, as in bitsandbytes
   for (std::int64_t c = 0; c < chunks; ++c) {
     float piece[chunk] = {};
     const std::int64_t count = k - c * chunk < chunk ? k - c * chunk : chunk;
