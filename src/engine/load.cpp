@@ -69,7 +69,8 @@ class Loader {
   }
 
   Result<std::unique_ptr<PreparedWeight>> load_matrix(const ModuleSpec& module) {
-    const std::string_view format = format_of(module, config_, skip_, kept_);
+    NIBBLE_TRY(const std::optional<std::string_view> plain, source_.plain_format(module));
+    const std::string_view format = plain ? *plain : format_of(module, config_, skip_, kept_);
     const Purpose purpose = module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings;
     const ComputeOptions compute{compute_dtype_of(config_), config_.int8_threshold};
     NIBBLE_TRY(const std::optional<Weight> ready, source_.in_place(module, format, config_));
