@@ -63,7 +63,8 @@ class CpuBackend final : public Backend {
   bool shares_host_memory() const override { return true; }
   double outlier_share() const override { return columns_ ? double(outlier_columns_) / double(columns_) : 0; }
 
-  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) override {
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
+                                                  Purpose) override {
     return std::unique_ptr<PreparedWeight>(std::make_unique<CpuWeight>(weight, options));
   }
 

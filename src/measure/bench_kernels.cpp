@@ -36,7 +36,7 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
               out[i] = float(((std::uint64_t(first + i) * 0x9e3779b97f4a7c15ull) >> 40) & 0xffff) / 65536.0f - 0.5f;
           },
           held, pool));
-      NIBBLE_TRY(const auto weight, backend->prepare(held.weight, {c.compute, 6.0f}));
+      NIBBLE_TRY(const auto weight, backend->prepare(held.weight, {c.compute, 6.0f}, Purpose::linear_weights));
       const Weight& w = held.weight;
       const double bytes =
           double(w.code_bytes + (w.nested.empty() ? w.scales.size_bytes()
