@@ -93,6 +93,7 @@ Result<void> Checkpoint::open_gguf() {
   // An architecture that Nibble does not run is still inspected: its name is passed on and refused by the loader.
   config["architectures"] = Json::array({architecture ? std::string(architecture->architecture) : name});
   config["model_type"] = architecture ? std::string(architecture->model_type) : name;
+  config["head_dim"] = config["sliding_window"] = nullptr;  // not given means none here, a default in config.json
   for (const auto& [key, out] : {std::pair{"embedding_length", "hidden_size"},
                                  {"block_count", "num_hidden_layers"},
                                  {"feed_forward_length", "intermediate_size"},
