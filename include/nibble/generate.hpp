@@ -26,7 +26,7 @@ Sampling default_sampling(const Model& model);
 
 struct GenerateOptions {
   std::int64_t max_new_tokens = 128;
-  Sampling sampling;
+  Sampling sampling = {};
   std::vector<std::string> stop_strings = {};  // the text ends before the one that is complete first
   std::int64_t context = 0;  // tokens of KV cache per sequence; 0: what prompt and max_new_tokens need
   bool ignore_eos = false;   // for benchmarks

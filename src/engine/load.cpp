@@ -74,23 +74,29 @@ class Loader {
     const Purpose purpose = module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings;
     const ComputeOptions compute{compute_dtype_of(config_), config_.int8_threshold};
     NIBBLE_TRY(const std::optional<Weight> ready, source_.in_place(module, format, config_));
+    const bool shared = backend_.shares_host_memory();
     if (ready) {
-      mapped[int(purpose)] += ready->code_bytes;
-      mapped[int(Purpose::scales)] += state_bytes(*ready);
-      return backend_.prepare(*ready, compute);
+      if (shared) {
+        mapped[int(purpose)] += ready->code_bytes;
+        mapped[int(Purpose::scales)] += state_bytes(*ready);
+      }
+      return backend_.prepare(*ready, compute, purpose);
     }
-    NIBBLE_TRY(QuantizedWeight held,
-               allocate_quantized(backend_.memory(),
-                                  {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
-                                  module.rows, module.cols, purpose, Purpose::scales));
+    // A device with memory of its own gets a copy in prepare(); what was made for it on the host then goes.
+    Allocator& memory = shared ? backend_.memory() : staging_;
+    NIBBLE_TRY(
+        QuantizedWeight held,
+        allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
+                           module.rows, module.cols, purpose, Purpose::scales));
     NIBBLE_TRY(const ElementReader read, source_.reader(module));
     if (!source_.counts_only())
       if (auto done = quantize(read, held, *pool_); !done)
         return done.error().at(fmt::format("tensor \"{}\"", module.name));
-    const Weight weight = held.weight;
-    for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
-      buffers.push_back(std::move(*buffer));
-    return backend_.prepare(weight, compute);
+    NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, backend_.prepare(held.weight, compute, purpose));
+    if (shared)
+      for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
+        buffers.push_back(std::move(*buffer));
+    return prepared;
   }
 
   static std::uint64_t state_bytes(const Weight& w) {
@@ -131,6 +137,7 @@ class Loader {
   const QuantizationConfig& config_;
   const SkipPatterns& skip_;
   DType kept_;
+  HostAllocator staging_;
 };
 
 MemoryReport report_of(const MemoryUse& use, const std::array<std::uint64_t, purpose_count>& mapped) {

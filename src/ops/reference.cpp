@@ -55,7 +55,8 @@ class ReferenceBackend final : public Backend {
   DType activation_dtype() const override { return DType::f32; }
   bool shares_host_memory() const override { return true; }
 
-  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) override {
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
+                                                  Purpose) override {
     return std::unique_ptr<PreparedWeight>(std::make_unique<ReferenceWeight>(weight, options));
   }
 
