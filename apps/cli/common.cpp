@@ -23,7 +23,8 @@ void on_interrupt(int signal) {
 void add_common(CLI::App& verb, Common& common) {
   verb.add_flag("--json", common.json, "machine-readable result on standard output, everything else on standard error");
   verb.add_flag("--quiet", common.quiet, "no progress");
-  verb.add_option("--threads", common.threads, "threads (default: every core this process may use)");
+  verb.add_option("--threads", common.threads, "threads (default: every core this process may use)")
+      ->check(CLI::Range(1, 1024));
   verb.add_option("--device", common.device, "cpu or auto");
   verb.add_option("--seed", common.seed, "seed of everything random (default 0)");
   verb.add_option("--ignore-config", common.ignore_config,
@@ -141,8 +142,10 @@ Result<void> write_file(const std::string& path, const std::string& text) {
       return Error{Errc::io_failure, path + ": cannot write this file; is there space, and may you write there?"};
     }
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0)
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    std::remove(temporary.c_str());
     return Error{Errc::io_failure, path + ": cannot write this file"};
+  }
   return {};
 }
 

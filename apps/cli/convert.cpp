@@ -20,6 +20,7 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   QuantizeCheckpointOptions options;
   options.precision = *precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
   options.shard_bytes = std::uint64_t(a.shard_gb * 1e9), options.progress = progress_bar(common, "quantize");
+  options.stop = interrupted;
   auto report = quantize_checkpoint(a.model, a.out, options);
   if (!report) return fail(report.error());
   if (common.json) {

@@ -24,7 +24,7 @@ struct Arguments {
 
 void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
   verb.add_option("--max-new-tokens,-n", a.new_tokens, "tokens to generate at most (default 128)");
-  verb.add_option("--context", a.context, "tokens of KV cache (default: what is needed)");
+  verb.add_option("--context", a.context, "tokens of KV cache (default: what is needed)")->check(CLI::PositiveNumber);
   verb.add_option("--temperature", a.temperature, "0: greedy");
   verb.add_option("--top-k", a.top_k, "keep the k most likely tokens; 0: all");
   verb.add_option("--top-p", a.top_p, "keep the most likely tokens that hold this share of probability");
@@ -72,8 +72,9 @@ std::string without_thinking(const std::string& text) {
 
 void report_speed(const Generation& g, const Model& model, const Common& common) {
   if (common.quiet) return;
-  fmt::print(stderr, "[{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(),
-             g.prompt_tokens, g.prefill_seconds, g.ids.size(),
+  const std::string from = model.converted_from();
+  fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(),
+             from.empty() ? "" : " decoded from " + from, g.prompt_tokens, g.prefill_seconds, g.ids.size(),
              g.decode_seconds > 0 ? double(g.ids.size() - 1) / g.decode_seconds : 0.0, name_of(g.stopped));
 }
 
@@ -108,6 +109,7 @@ int run_verb(const Arguments& a, const Common& common) {
   if (stream) print((a.hide_thinking ? filter.flush() : "") + "\n");
   if (common.json) {
     Json json = {{"precision", model->precision().label()}, {"results", Json::array()}};
+    if (!model->converted_from().empty()) json["decoded_from"] = model->converted_from();
     for (std::size_t i = 0; i < results->size(); ++i) {
       const Generation& g = (*results)[i];
       json["results"].push_back({{"prompt", a.prompts[i]},

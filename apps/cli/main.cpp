@@ -1,4 +1,7 @@
 // nibble: every verb is a thin face of the library in include/nibble.
+#include <csignal>
+#include <new>
+
 #include "common.hpp"
 
 int main(int argc, char** argv) {
@@ -16,5 +19,12 @@ int main(int argc, char** argv) {
     return app.exit(problem) == 0 ? 0 : 2;
   }
   watch_interrupt();
-  return run();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error of write(), which is reported and cleaned up
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return fail({nibble::Errc::out_of_memory,
+                 "out of memory: the system refused to give more; free some, or raise the "
+                 "limit (ulimit -v, a container's limit)"});
+  }
 }

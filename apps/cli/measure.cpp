@@ -129,6 +129,10 @@ int compare_verb(CompareArguments& a, const Common& common) {
     if (!messages) return fail(messages.error());
     options.messages = *messages;
   }
+  for (const std::string& path : {a.html, a.markdown})  // known before minutes of measuring
+    if (const auto parent = std::filesystem::path(path).parent_path();
+        !parent.empty() && !std::filesystem::is_directory(parent))
+      return fail({Errc::not_found, path + ": there is no folder " + parent.string() + " to put it in"});
   const Progress bar = progress_bar(common, "compare");
   if (bar) options.progress = [bar](const std::string&, double done) { bar(done); };
   auto comparison = compare(a.model, options);

@@ -13,6 +13,7 @@ struct QuantizeCheckpointOptions {
   std::uint64_t shard_bytes = std::uint64_t(5) << 30;  // a new file starts before this is exceeded
   std::vector<std::string> ignore_config;
   Progress progress;
+  std::function<bool()> stop = {};  // asked before every tensor; true ends with `cancelled`, and nothing is left behind
 };
 
 struct QuantizeReport {
