@@ -173,8 +173,10 @@ Result<void> write_file(const std::string& path, const std::string& text) {
       return Error{Errc::io_failure, path + ": cannot write this file; is there space, and may you write there?"};
     }
   }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0)
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
+    std::remove(temporary.c_str());
     return Error{Errc::io_failure, path + ": cannot write this file"};
+  }
   return {};
 }
 

@@ -1,5 +1,7 @@
 // nibble: every verb is a thin face of the library in include/nibble.
 #include <algorithm>
+#include <csignal>
+#include <new>
 
 #include "common.hpp"
 
@@ -40,5 +42,12 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "nibble: {}\n`{} --help` says what is expected.\n", what, words);
     return 2;
   }
-  return run();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error of write(), which is reported and cleaned up
+  try {
+    return run();
+  } catch (const std::bad_alloc&) {
+    return fail({nibble::Errc::out_of_memory,
+                 "out of memory: the system refused to give more; free some, or raise the "
+                 "limit (ulimit -v, a container's limit)"});
+  }
 }

@@ -26,7 +26,9 @@ inline constexpr DeviceMap automatic = DeviceMap::automatic;
 using Progress = std::function<void(double done)>;
 
 struct LoadOptions {
-  QuantizationConfig precision = {};  // {.precision = nf4} or QuantizationConfig::nf4({...})
+  // {.precision = nf4} or QuantizationConfig::nf4({...}). stored (the default): as the file has it; block types of GGUF
+  // (Q4_1 and the like) are decoded to bf16, which takes more memory than the file and rounds once; fp32 is exact.
+  QuantizationConfig precision = {};
   DeviceMap device_map = automatic;
   int threads = 0;                 // 0: every core this process may use
   std::string cpu_target = {};     // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
@@ -65,6 +67,8 @@ class Model {
 
   MemoryReport memory() const;  // now
   const QuantizationConfig& precision() const;
+  // "Q4_1": linear layers were stored as blocks of this type and decoded into precision() when loading. Else empty.
+  std::string converted_from() const;
   std::string device() const;  // "cpu avx512_vnni_bf16, 2 threads"
   double load_seconds() const;
   std::int64_t max_positions() const;

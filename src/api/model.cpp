@@ -12,6 +12,7 @@ Result<Model> Model::load(const std::filesystem::path& path, LoadOptions options
 
 MemoryReport Model::memory() const { return implementation_->memory(); }
 const QuantizationConfig& Model::precision() const { return implementation_->precision; }
+std::string Model::converted_from() const { return implementation_->converted_from(); }
 std::string Model::device() const {
   return fmt::format("{}, {} threads", implementation_->backend->name(), implementation_->threads);
 }
@@ -34,8 +35,9 @@ Result<TextTokenizer> TextTokenizer::load(const std::filesystem::path& path) {
     return TextTokenizer(std::shared_ptr<const Tokenizer>(std::move(tokenizer)));
   }
   NIBBLE_TRY(const Gguf file, Gguf::open(path));
-  NIBBLE_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::from_gguf(file));
-  return TextTokenizer(std::shared_ptr<const Tokenizer>(std::move(tokenizer)));
+  auto tokenizer = Tokenizer::from_gguf(file);
+  if (!tokenizer) return tokenizer.error().at(path.string());
+  return TextTokenizer(std::shared_ptr<const Tokenizer>(std::move(tokenizer).value()));
 }
 
 std::vector<std::int32_t> TextTokenizer::encode(std::string_view text, bool add_special, bool parse_special) const {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -88,7 +89,11 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads <= 0) threads = usable_cores();
-  for (int t = 1; t < threads; ++t) state_->threads.emplace_back([state = state_.get(), t] { state->loop(t); });
+  // A system that gives no more threads (a limit on memory or processes) leaves fewer; results are the same.
+  try {
+    for (int t = 1; t < threads; ++t) state_->threads.emplace_back([state = state_.get(), t] { state->loop(t); });
+  } catch (const std::system_error&) {
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -1,5 +1,8 @@
 #include "engine/available_memory.hpp"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <string>
@@ -13,6 +16,17 @@ std::uint64_t from_meminfo(const std::string& wanted) {
   for (std::uint64_t kilobytes; file >> key >> kilobytes; std::getline(file, unit))
     if (key == wanted) return kilobytes * 1024;
   return 0;
+}
+
+// What a limit on the address space (ulimit -v) leaves; the largest number if there is none.
+std::uint64_t under_address_limit() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return ~std::uint64_t(0);
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t pages = 0;
+  file >> pages;
+  const std::uint64_t used = pages * std::uint64_t(::sysconf(_SC_PAGESIZE));
+  return limit.rlim_cur > used ? limit.rlim_cur - used : 1;  // 0 would mean: not known
 }
 
 // The number in a cgroup file; 0 if it is absent or "max".
@@ -32,9 +46,10 @@ std::uint64_t total_memory() {
 std::uint64_t available_memory() {
   const std::uint64_t machine = from_meminfo("MemAvailable:"), limit = from_cgroup("memory.max"),
                       used = from_cgroup("memory.current");
-  if (!limit) return machine;
+  const std::uint64_t free = std::min(machine, under_address_limit());
+  if (!limit) return free;
   // The cgroup counts page cache as used, but gives it back on demand; taking half of it is the cautious reading.
-  return std::min(machine, limit > used / 2 ? limit - used / 2 : 0);
+  return std::min(free, limit > used / 2 ? limit - used / 2 : 1);
 }
 
 }  // namespace nibble

@@ -6,6 +6,6 @@
 namespace nibble {
 
 std::uint64_t total_memory();      // of the machine, cut by the cgroup's limit
-std::uint64_t available_memory();  // free or reclaimable now, under the cgroup's limit; 0: unknown
+std::uint64_t available_memory();  // free or reclaimable now, under the limits of cgroup and address space; 0: unknown
 
 }  // namespace nibble

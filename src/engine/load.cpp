@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "engine/available_memory.hpp"
 #include "engine/counting_backend.hpp"
@@ -154,6 +155,11 @@ MemoryReport report_of(const MemoryUse& use, const std::array<std::uint64_t, pur
   return report;
 }
 
+std::string readable(std::uint64_t bytes) {
+  return bytes < 1000000000 ? fmt::format("{:.1f} MB", double(bytes) / 1e6)
+                            : fmt::format("{:.2f} GB", double(bytes) / 1e9);
+}
+
 // A load that cannot fit is refused before it starts, with the settings that would fit.
 Result<void> check_memory(const ModelConfig& model, const LoadOptions& options, const QuantizationConfig& precision,
                           DType kept, const Checkpoint& checkpoint) {
@@ -174,10 +180,10 @@ Result<void> check_memory(const ModelConfig& model, const LoadOptions& options, 
                                           QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true})}) {
     NIBBLE_TRY(const std::uint64_t bytes, need(other));
     if (bytes <= limit)
-      fitting += fmt::format("{}{} ({:.2f} GB)", fitting.empty() ? "" : ", ", other.label(), double(bytes) / 1e9);
+      fitting += fmt::format("{}{} ({})", fitting.empty() ? "" : ", ", other.label(), readable(bytes));
   }
-  return error(Errc::out_of_memory, "{}: {} needs {:.2f} GB of its own memory and {:.2f} GB are free; {}",
-               checkpoint.path().string(), precision.label(), double(needed) / 1e9, double(limit) / 1e9,
+  return error(Errc::out_of_memory, "{}: {} needs {} of its own memory and {} are free; {}", checkpoint.path().string(),
+               precision.label(), readable(needed), readable(limit),
                fitting.empty() ? std::string("no precision of this model fits, a smaller model would")
                                : "these would fit: " + fitting);
 }
@@ -187,6 +193,9 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
   auto model = std::make_shared<LoadedModel>();
   model->precision = precision;
   NIBBLE_CHECK(precision.check());
+  NIBBLE_CHECK(check_threads(options.threads));
+  if (options.pass_tokens < 1 || options.pass_tokens > 65536)
+    return error(Errc::bad_request, "a pass of {} tokens was asked for, expected 1 to 65536", options.pass_tokens);
   NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
   const Precision kv = options.kv_cache;
@@ -196,16 +205,37 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
   return model;
 }
 
+// Some errors know their tensor alone.
+Error placed(const Error& problem, const Checkpoint& checkpoint) {
+  const std::string path = checkpoint.path().string();
+  return problem.message.starts_with(path) ? problem : problem.at(path);
+}
+
 Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig config, const LoadOptions& options,
                         DType kept) {
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model.precision.skip));
   ThreadPool pool(model.threads);
   Loader loader(source, *model.backend, &pool, model.precision, skip, kept);
-  NIBBLE_TRY(TransformerWeights weights, loader.load(config, options.progress));
+  auto loaded = loader.load(config, options.progress);
+  if (!loaded) return model.checkpoint ? placed(loaded.error(), *model.checkpoint) : loaded.error();
+  TransformerWeights weights = std::move(loaded).value();
   for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
   model.mapped = loader.mapped;
   NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend,
                                                     std::move(weights), options.pass_tokens));
+  return {};
+}
+
+// llama.cpp computes with every tensor of a file, so one that has no place here would change the output.
+Result<void> check_all_claimed(const Checkpoint& checkpoint, const ModelConfig& config) {
+  if (!checkpoint.is_gguf()) return {};
+  std::set<std::string_view> claimed = {"rope_freqs.weight"};
+  const std::vector<ModuleSpec> modules = list_modules(config);
+  for (const ModuleSpec& module : modules) claimed.insert(module.name);
+  for (const CheckpointTensor& tensor : checkpoint.tensors())
+    if (!claimed.contains(tensor.name))
+      return error(Errc::unsupported, "{}: tensor \"{}\" has no place in {}; the file is of another kind of model",
+                   checkpoint.path().string(), tensor.name, config.architecture);
   return {};
 }
 
@@ -217,10 +247,21 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 MemoryReport LoadedModel::memory() const { return report_of(backend->memory().use(), mapped); }
 
+Result<void> check_threads(int threads) {
+  if (threads >= 0 && threads <= 1024) return {};
+  return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024, or 0 for every core", threads);
+}
+
+std::string LoadedModel::converted_from() const {
+  const CheckpointTensor* linear = checkpoint ? checkpoint->find("model.layers.0.self_attn.q_proj.weight") : nullptr;
+  return linear && !linear->dtype ? linear->type : std::string();
+}
+
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   NIBBLE_TRY(auto checkpoint, Checkpoint::open(path));
   NIBBLE_TRY(ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
+  NIBBLE_CHECK(check_all_claimed(*checkpoint, config));
   NIBBLE_TRY(const QuantizationConfig precision, resolve_precision(options.precision, *checkpoint));
   const DType kept = kept_dtype(*checkpoint);
   NIBBLE_CHECK(check_memory(config, options, precision, kept, *checkpoint));

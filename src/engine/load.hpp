@@ -25,8 +25,10 @@ class LoadedModel {
   int threads = 1;
 
   MemoryReport memory() const;
+  std::string converted_from() const;  // the block type that linear layers had in a GGUF file ("Q4_1"), else empty
 };
 
+Result<void> check_threads(int threads);
 // Loads `path` as options say.
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options);
 // The same shape with seeded random weights. `outliers`: share of hidden columns whose activations exceed the int8

@@ -67,14 +67,25 @@ std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& c
 
 DType kept_dtype(const Checkpoint& checkpoint) {
   const CheckpointTensor* embedding = checkpoint.find("model.embed_tokens.weight");
-  if (!embedding || !embedding->dtype || *embedding->dtype == DType::f64) return DType::bf16;
-  return *embedding->dtype;
+  if (!embedding || !embedding->dtype) return DType::bf16;
+  return *embedding->dtype == DType::f64 ? DType::f32 : *embedding->dtype;
 }
+
+namespace {
+
+// The plain type that linear layers are stored in; bf16 if they are blocks that have to be decoded.
+DType linear_dtype(const Checkpoint& checkpoint, DType kept) {
+  const CheckpointTensor* first = checkpoint.find("model.layers.0.self_attn.q_proj.weight");
+  if (!first) return kept;
+  return first->dtype ? (*first->dtype == DType::f64 ? DType::f32 : *first->dtype) : DType::bf16;
+}
+
+}  // namespace
 
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint) {
   QuantizationConfig stored = wanted;
-  const DType kept = kept_dtype(checkpoint);
-  stored.format = kept == DType::f32 ? Precision::fp32 : kept == DType::f16 ? Precision::fp16 : Precision::bf16;
+  const DType plain = linear_dtype(checkpoint, kept_dtype(checkpoint));
+  stored.format = plain == DType::f32 ? Precision::fp32 : plain == DType::f16 ? Precision::fp16 : Precision::bf16;
   if (const auto found = checkpoint.config().find("quantization_config");
       found != checkpoint.config().end() && !found->is_null()) {
     const auto config = parse_bnb_config(*found);

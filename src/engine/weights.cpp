@@ -64,7 +64,7 @@ class CheckpointSource final : public WeightSource {
 
   std::vector<double> rope_factors() const override {
     const CheckpointTensor* tensor = checkpoint_.find("rope_freqs.weight");
-    if (!tensor || !(tensor->dtype || tensor->block_type->decode)) return {};
+    if (!tensor || !checkpoint_.is_gguf()) return {};  // the container's reader has checked size and values
     std::vector<float> values(tensor->elements());
     tensor->read(0, std::int64_t(values.size()), values.data());
     return {values.begin(), values.end()};
@@ -158,9 +158,9 @@ Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const 
   if (tensor->shape != expected)
     return error(Errc::corrupt_file, "{}: tensor \"{}\" has shape [{}], config.json asks for [{}]",
                  checkpoint.path().string(), module.name, fmt::join(tensor->shape, ", "), fmt::join(expected, ", "));
-  const bool plain = tensor->dtype && !dense_format(*tensor->dtype).empty();
-  if (!plain && tensor->dtype != DType::f64 && !(tensor->block_type && tensor->block_type->decode))
-    return error(Errc::unsupported, "{}: tensor \"{}\" is stored as {}, which Nibble cannot read yet",
+  if (!tensor->readable())
+    return error(Errc::unsupported,
+                 "{}: tensor \"{}\" is stored as {}, which Nibble cannot read yet; take another file of this model",
                  checkpoint.path().string(), module.name, tensor->type);
   return tensor;
 }

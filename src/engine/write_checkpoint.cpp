@@ -92,15 +92,19 @@ DType dense_dtype(std::string_view format) {
 // Everything in the folder that is not weights: tokenizer, generation defaults, template, licence.
 Result<void> copy_companions(const fs::path& from, const fs::path& to) {
   std::error_code code;
-  for (const auto& entry : fs::directory_iterator(from, code)) {
-    const std::string extension = entry.path().extension(), name = entry.path().filename();
-    if (!entry.is_regular_file(code) || extension == ".safetensors" || extension == ".bin" || extension == ".pth" ||
+  for (fs::directory_iterator entry(from, code), end; !code && entry != end; entry.increment(code)) {
+    const std::string extension = entry->path().extension(), name = entry->path().filename();
+    std::error_code ignored;
+    if (!entry->is_regular_file(ignored) || extension == ".safetensors" || extension == ".bin" || extension == ".pth" ||
         extension == ".pt" || extension == ".gguf")
       continue;
     if (name == "config.json" || name == "model.safetensors.index.json" || name[0] == '.') continue;
-    fs::copy_file(entry.path(), to / name, code);
-    if (code) return error(Errc::io_failure, "{}: cannot copy: {}", (to / name).string(), code.message());
+    NIBBLE_TRY(const auto source, MappedFile::open(entry->path()));
+    NIBBLE_TRY(AtomicFile copy, AtomicFile::create(to / name));
+    NIBBLE_CHECK(copy.write(source->bytes()));
+    NIBBLE_CHECK(copy.commit());
   }
+  if (code) return error(Errc::io_failure, "{}: cannot list: {}", from.string(), code.message());
   return {};
 }
 
@@ -128,6 +132,15 @@ Result<void> write_config(const Checkpoint& checkpoint, const QuantizationConfig
   return file.commit();
 }
 
+// What is copied instead of quantized is looked at as well: a copy that cannot compute is no copy to keep.
+Result<void> check_finite(const fs::path& path, const CheckpointTensor& tensor) {
+  const std::int64_t bad = first_nonfinite(tensor);
+  if (bad < 0) return {};
+  return error(Errc::corrupt_file,
+               "{}: tensor \"{}\": element {} is NaN or infinite; check the file or the training run that wrote it",
+               path.string(), tensor.name, bad);
+}
+
 }  // namespace
 
 Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out,
@@ -136,6 +149,7 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
   if (options.precision.format == Precision::stored)
     return error(Errc::bad_request, "name the precision to write: fp32, fp16, bf16, int8, nf4 or fp4");
   NIBBLE_CHECK(options.precision.check());
+  NIBBLE_CHECK(check_threads(options.threads));
   NIBBLE_TRY(const auto checkpoint, Checkpoint::open(path));
   if (checkpoint->is_gguf())
     return error(Errc::unsupported,
@@ -143,6 +157,7 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
                  "quantize from the original folder",
                  path.string());
   NIBBLE_TRY(const ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
+  NIBBLE_TRY([[maybe_unused]] const QuantizationConfig stored, resolve_precision({}, *checkpoint));
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(options.precision.skip));
   NIBBLE_TRY(AtomicFolder folder, AtomicFolder::create(out));
 
@@ -158,7 +173,7 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
   std::uint64_t total = 0, done = 0;
   for (const ModuleSpec& module : modules) total += module.elements();
   for (const ModuleSpec& module : modules) {
-    if (options.stop && options.stop()) return error(Errc::cancelled, "stopped, nothing was written");
+    if (options.stop && options.stop()) return error(Errc::cancelled, "{}: stopped, nothing was written", out.string());
     const bool matrix = module.cols > 0;
     if (matrix && !is_bnb_weight([&](std::string_view name) { return checkpoint->find_stored(name); }, module.name)) {
       NIBBLE_TRY([[maybe_unused]] const CheckpointTensor* tensor, find_tensor(*checkpoint, module));
@@ -177,6 +192,7 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
     if (!matrix && options.precision.quantized()) {  // vectors are copied as they are
       const CheckpointTensor* tensor = checkpoint->find(module.name);
       if (!tensor || !tensor->dtype) return find_tensor(*checkpoint, module).error();
+      NIBBLE_CHECK(check_finite(path, *tensor));
       NIBBLE_CHECK(writer.add({{module.name, *tensor->dtype, tensor->shape}}, {tensor->bytes}));
     } else {
       NIBBLE_TRY(const std::optional<Weight> ready, matrix ? source->in_place(module, format, options.precision)
@@ -185,6 +201,8 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
       Weight weight;
       if (ready) {
         weight = *ready;
+        if (const CheckpointTensor* tensor = checkpoint->find(module.name); tensor && tensor->readable())
+          NIBBLE_CHECK(check_finite(path, *tensor));
       } else {
         NIBBLE_TRY(made,
                    allocate_quantized(

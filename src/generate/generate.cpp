@@ -50,6 +50,13 @@ Result<void> check_options(const GenerateOptions& options) {
   return check(options.sampling);
 }
 
+// Any NaN or infinity among the logits makes this sum of zeros NaN.
+bool all_finite(std::span<const float> logits) {
+  float sum = 0;
+  for (const float x : logits) sum += x * 0.0f;
+  return sum == 0.0f;
+}
+
 }  // namespace
 
 Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer,
@@ -82,7 +89,7 @@ Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tok
     const auto pick = [&](std::size_t slice, std::int64_t, std::span<const float> logits) {
       const std::size_t s = active[slice];
       next[slice] = samplers[s].pick(logits, sequences[s].seen);
-      finite = finite && std::isfinite(logits[std::size_t(next[slice])]);
+      finite = finite && all_finite(logits);
     };
     if (auto read = model.transformer->forward(slices, pick, options.stop); !read) {
       if (read.error().code != Errc::cancelled) return read.error();
@@ -130,11 +137,13 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
   const auto tokenizer = tokenizer_of(model);
   std::vector<KvCache> caches;
   std::vector<Sequence> sequences;
+  std::int64_t tokens = 0;
   caches.reserve(prompts.size());
   for (const std::vector<std::int32_t>& prompt : prompts) {
     if (prompt.empty())
-      return error(Errc::bad_request,
-                   "the prompt is empty and the tokenizer adds no BOS, so there is nothing to continue");
+      return error(
+          Errc::bad_request,
+          "the prompt is empty and the tokenizer adds no BOS, so there is nothing to continue; give it a word");
     const std::int64_t limit = model.transformer->config().max_positions;
     const std::int64_t needed = std::int64_t(prompt.size()) + options.max_new_tokens,
                        capacity = options.context > 0 ? options.context : std::min(needed, limit);
@@ -146,6 +155,7 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
           Errc::bad_request,
           "the prompt has {} tokens and the context holds {}, which leaves no room for an answer; shorten the prompt{}",
           prompt.size(), capacity, capacity < limit ? " or ask for a longer context" : "");
+    NIBBLE_CHECK(check_cache_memory(model, tokens += capacity));
     NIBBLE_TRY(KvCache cache,
                KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacity));
     caches.push_back(std::move(cache));

@@ -1,7 +1,8 @@
 #include "generate/session.hpp"
 
 #include <algorithm>
-#include <cmath>
+
+#include "engine/available_memory.hpp"
 
 namespace nibble {
 namespace {
@@ -18,24 +19,14 @@ void add_ids(const Json& config, std::vector<std::int32_t>& out) {
     add(*found);
 }
 
-bool holds_nonfinite(const CheckpointTensor& tensor) {
-  constexpr std::int64_t piece = 65536;
-  std::vector<float> values(piece);
-  for (std::int64_t first = 0, all = std::int64_t(tensor.elements()); first < all; first += piece) {
-    const std::int64_t count = std::min(piece, all - first);
-    tensor.read(first, count, values.data());
-    if (std::any_of(values.begin(), values.begin() + count, [](float x) { return !std::isfinite(x); })) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const LoadedModel& model) {
   if (!model.checkpoint) return error(Errc::bad_request, "a model with random weights has no tokenizer");
   if (model.checkpoint->is_gguf()) {
-    NIBBLE_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::from_gguf(*model.checkpoint->gguf()));
-    return std::shared_ptr<const Tokenizer>(std::move(tokenizer));
+    auto tokenizer = Tokenizer::from_gguf(*model.checkpoint->gguf());
+    if (!tokenizer) return tokenizer.error().at(model.checkpoint->path().string());
+    return std::shared_ptr<const Tokenizer>(std::move(tokenizer).value());
   }
   NIBBLE_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::open(model.checkpoint->path()));
   return std::shared_ptr<const Tokenizer>(std::move(tokenizer));
@@ -51,12 +42,20 @@ std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* 
   return ids;
 }
 
+Result<void> check_cache_memory(const LoadedModel& model, std::int64_t tokens) {
+  const std::uint64_t needed = KvCache::bytes(model.transformer->config(), model.kv_dtype, tokens),
+                      free = available_memory();
+  if (free == 0 || needed <= free) return {};
+  return error(Errc::out_of_memory,
+               "the KV cache of {} tokens needs {:.2f} GB and {:.2f} GB are free; ask for a shorter context, fewer "
+               "prompts at once, or a KV cache in 16 bits",
+               tokens, double(needed) / 1e9, double(free) / 1e9);
+}
+
 Error explain_nonfinite(const LoadedModel& model) {
   if (model.checkpoint)
     for (const CheckpointTensor& tensor : model.checkpoint->tensors())
-      if ((tensor.dtype &&
-           (*tensor.dtype == DType::f32 || *tensor.dtype == DType::f16 || *tensor.dtype == DType::bf16)) &&
-          holds_nonfinite(tensor))
+      if (tensor.readable() && first_nonfinite(tensor) >= 0)
         return error(
             Errc::corrupt_file,
             "{}: tensor \"{}\" holds NaN or infinity, so the model's output is not a number; take the file again",

@@ -16,6 +16,9 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const LoadedModel& model);
 // Ids that end a text: eos_token_id of generation_config.json and config.json (one or a list), else the tokenizer's.
 std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* tokenizer);
 
+// Refuses, with numbers, KV caches of `tokens` in all that this machine has no memory for.
+Result<void> check_cache_memory(const LoadedModel& model, std::int64_t tokens);
+
 // One sequence being generated.
 struct Sequence {
   KvCache* cache = nullptr;

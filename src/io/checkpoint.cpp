@@ -1,10 +1,12 @@
 #include "io/checkpoint.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
 #include "base/numeric.hpp"
+#include "io/codecs/bnb_config.hpp"
 
 namespace nibble {
 namespace {
@@ -53,15 +55,24 @@ void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std:
   }
 }
 
+// Whether there is such a file; not being allowed to look is an error, not a no.
+Result<bool> present(const std::filesystem::path& path) {
+  std::error_code code;
+  const bool found = std::filesystem::exists(path, code);
+  if (code) return error(Errc::io_failure, "{}: {}; check the permissions", path.string(), code.message());
+  return found;
+}
+
 Result<Json> read_optional_json(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) return Json::object();
+  NIBBLE_TRY(const bool found, present(path));
+  if (!found) return Json::object();
   return read_json(path);
 }
 
 // The template of chat_template.jinja, else of tokenizer_config.json (a string, or a list of named ones: "default").
 Result<std::string> read_chat_template(const std::filesystem::path& folder) {
-  if (const auto file = folder / "chat_template.jinja"; std::filesystem::exists(file))
-    return read_text(file, std::size_t(16) << 20);
+  NIBBLE_TRY(const bool own_file, present(folder / "chat_template.jinja"));
+  if (own_file) return read_text(folder / "chat_template.jinja", std::size_t(16) << 20);
   NIBBLE_TRY(const Json config, read_optional_json(folder / "tokenizer_config.json"));
   if (!config.is_object())
     return error(Errc::corrupt_file, "{}: expected a JSON object", (folder / "tokenizer_config.json").string());
@@ -82,12 +93,46 @@ bool plain_file_name(const std::string& name) {
          name != "..";
 }
 
+Error pickled(const std::filesystem::path& file) {
+  return error(
+      Errc::unsupported,
+      "{}: pickled Python, which can run code when it is read, so Nibble does not; save the model as safetensors "
+      "(transformers: model.save_pretrained(FOLDER)) and name that folder",
+      file.string());
+}
+
+// A type of tensor that only another method of quantization has: the method is the better reason.
+Error refusal_of(const Error& why, const Json& config, const std::filesystem::path& path) {
+  if (why.code == Errc::unsupported)
+    if (const auto found = config.find("quantization_config"); found != config.end() && found->is_object())
+      if (const auto method = parse_bnb_config(*found); !method && method.error().code == Errc::unsupported)
+        return method.error().at(path.string());
+  return why;
+}
+
 }  // namespace
+
+std::int64_t first_nonfinite(const CheckpointTensor& tensor) {
+  constexpr std::int64_t piece = 65536;
+  std::vector<float> values(piece);
+  for (std::int64_t first = 0, all = std::int64_t(tensor.elements()); first < all; first += piece) {
+    const std::int64_t count = std::min(piece, all - first);
+    tensor.read(first, count, values.data());
+    for (std::int64_t i = 0; i < count; ++i)
+      if (!std::isfinite(values[std::size_t(i)])) return first + i;
+  }
+  return -1;
+}
 
 std::uint64_t CheckpointTensor::elements() const {
   std::uint64_t count = 1;
   for (const std::int64_t extent : shape) count *= std::uint64_t(extent);
   return count;
+}
+
+bool CheckpointTensor::readable() const {
+  if (!dtype) return block_type && block_type->decode;
+  return *dtype == DType::f64 || *dtype == DType::f32 || *dtype == DType::f16 || *dtype == DType::bf16;
 }
 
 void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) const {
@@ -106,15 +151,16 @@ void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) 
 Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& path) {
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->path_ = path;
+  NIBBLE_TRY(const bool found, present(path));
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
+  if (found && std::filesystem::is_directory(path, ignored)) {
     NIBBLE_CHECK(checkpoint->open_folder());
-  } else if (std::filesystem::is_regular_file(path, ignored)) {
+  } else if (found && std::filesystem::is_regular_file(path, ignored)) {
     if (path.extension() == ".safetensors")
       return error(Errc::bad_request, "{}: name the folder that holds config.json and the weights, not one weight file",
                    path.string());
-    if (path.extension() == ".json" || path.extension() == ".bin" || path.extension() == ".pt" ||
-        path.extension() == ".pth")
+    if (path.extension() == ".bin" || path.extension() == ".pt" || path.extension() == ".pth") return pickled(path);
+    if (path.extension() == ".json")
       return error(Errc::unsupported,
                    "{}: not a model Nibble reads; name a folder with config.json and *.safetensors, or a .gguf file",
                    path.string());
@@ -138,8 +184,8 @@ Result<std::shared_ptr<Checkpoint>> Checkpoint::open_config(const std::filesyste
 }
 
 Result<void> Checkpoint::open_folder() {
-  namespace fs = std::filesystem;
-  if (!fs::exists(path_ / "config.json"))
+  NIBBLE_TRY(const bool has_config, present(path_ / "config.json"));
+  if (!has_config)
     return error(
         Errc::not_found,
         "{}: no config.json in this folder, so it is not a model; name a folder in Hugging Face layout or a .gguf file",
@@ -152,7 +198,10 @@ Result<void> Checkpoint::open_folder() {
 
   std::vector<std::string> names;
   Json index;
-  if (const auto file = path_ / "model.safetensors.index.json"; fs::exists(file)) {
+  NIBBLE_TRY(const bool sharded, present(path_ / "model.safetensors.index.json"));
+  NIBBLE_TRY(const bool single, present(path_ / "model.safetensors"));
+  if (sharded) {
+    const auto file = path_ / "model.safetensors.index.json";
     NIBBLE_TRY(index, read_json(file));
     if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
       return error(Errc::corrupt_file,
@@ -161,30 +210,32 @@ Result<void> Checkpoint::open_folder() {
     std::set<std::string> unique;
     for (const auto& [tensor, shard] : index["weight_map"].items()) {
       if (!shard.is_string() || !plain_file_name(shard.get<std::string>()))
-        return error(Errc::corrupt_file, "{}: tensor \"{}\" names no file of this folder", file.string(), tensor);
+        return error(Errc::corrupt_file, "{}: tensor \"{}\" is said to be in {}, which is no file of this folder",
+                     file.string(), tensor, shard.dump().substr(0, 80));
       unique.insert(shard.get<std::string>());
     }
     names.assign(unique.begin(), unique.end());
-  } else if (fs::exists(path_ / "model.safetensors")) {
+  } else if (single) {
     names = {"model.safetensors"};
   } else {
-    for (const char* pickled : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"})
-      if (fs::exists(path_ / pickled))
-        return error(
-            Errc::unsupported,
-            "{}: weights are pickled Python ({}), which can run code when read; convert them to safetensors first",
-            path_.string(), pickled);
+    for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
+      NIBBLE_TRY(const bool found, present(path_ / name));
+      if (found) return pickled(path_ / name);
+    }
     return error(Errc::not_found,
                  "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights",
                  path_.string());
   }
   shards_.reserve(names.size());
   for (const std::string& name : names) {
-    if (!fs::exists(path_ / name))
+    NIBBLE_TRY(const bool found, present(path_ / name));
+    if (!found)
       return error(Errc::not_found,
                    "{}: shard {} is named by model.safetensors.index.json but missing; take the file again",
                    path_.string(), name);
-    NIBBLE_TRY(Safetensors shard, Safetensors::open(path_ / name));
+    auto opened = Safetensors::open(path_ / name);
+    if (!opened) return refusal_of(opened.error(), config_, path_);
+    Safetensors shard = std::move(opened).value();
     file_bytes_ += shard.file_bytes();
     shards_.push_back(std::move(shard));
     for (const StoredTensor& stored : shards_.back().tensors()) {

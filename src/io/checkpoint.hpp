@@ -34,7 +34,12 @@ struct CheckpointTensor {
   void read(std::int64_t first, std::int64_t count, float* out) const;
   // Bytes can be used where they lie: a plain type, rows in order.
   bool in_place() const { return dtype.has_value() && interleaved_heads == 0; }
+  // It has elements that read() gives: floating point, or blocks that Nibble decodes.
+  bool readable() const;
 };
+
+// Index of the first element that is NaN or infinite; -1: none. For readable() tensors.
+std::int64_t first_nonfinite(const CheckpointTensor& tensor);
 
 class Checkpoint {
  public:

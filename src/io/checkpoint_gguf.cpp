@@ -1,9 +1,10 @@
-// GGUF seen through Hugging Face's words: tensor names, config.json keys, row order.
-// Source: the metadata keys and tensor names of gguf-py's constants; the row order of q and k of "llama" files.
+// GGUF seen through Hugging Face's words: tensor names and row order.
+// Source: the tensor names of gguf-py's constants; the row order of q and k of "llama" files.
 #include <array>
-#include <charconv>
+#include <cmath>
 
 #include "io/checkpoint.hpp"
+#include "io/gguf_config.hpp"
 
 namespace nibble {
 namespace {
@@ -40,39 +41,25 @@ std::string hugging_face_name(std::string_view name) {
   return std::string(name);
 }
 
-struct Architecture {
-  std::string_view gguf, architecture, model_type;
-  bool interleaved;  // q and k rows in llama.cpp's rope order
-};
-constexpr std::array<Architecture, 3> architectures = {{{"llama", "LlamaForCausalLM", "llama", true},
-                                                        {"qwen2", "Qwen2ForCausalLM", "qwen2", false},
-                                                        {"qwen3", "Qwen3ForCausalLM", "qwen3", false}}};
-
-// Metadata with a default: absent keys keep it, a wrong type is an error.
-Result<void> read_number(const Gguf& file, const std::string& key, Json& out) {
-  if (!file.find(key)) return {};
-  if (auto integer = file.integer(key)) return out = *integer, Result<void>();
-  NIBBLE_TRY(const double number, file.number(key));
-  out = number;
+// Divisors of the rotary frequencies, which the transformer uses without looking.
+Result<void> check_rope_factors(const CheckpointTensor& tensor, const Json& config, std::int64_t heads) {
+  const std::int64_t head_dim = config.value("head_dim", config.value("hidden_size", std::int64_t(0)) / heads);
+  if (tensor.dtype != DType::f32 || tensor.shape != std::vector<std::int64_t>{head_dim / 2})
+    return error(Errc::corrupt_file, "tensor \"rope_freqs.weight\" is {} [{}], expected F32 [{}]", tensor.type,
+                 fmt::join(tensor.shape, ", "), head_dim / 2);
+  std::vector<float> values(tensor.elements());
+  tensor.read(0, std::int64_t(values.size()), values.data());
+  for (const float value : values)
+    if (!std::isfinite(value) || value <= 0)
+      return error(Errc::corrupt_file, "tensor \"rope_freqs.weight\" holds {}, expected positive numbers", value);
   return {};
 }
 
-Result<Json> rope_from_metadata(const Gguf& file, const std::string& prefix) {
-  Json rope = {{"rope_type", "default"}, {"rope_theta", 10000.0}};
-  NIBBLE_CHECK(read_number(file, prefix + "rope.freq_base", rope["rope_theta"]));
-  if (file.find(prefix + "rope.scaling.type")) {
-    NIBBLE_TRY(const std::string type, file.text(prefix + "rope.scaling.type"));
-    if (type != "none") {
-      rope["rope_type"] = type;
-      Json factor = 1.0;
-      NIBBLE_CHECK(read_number(file, prefix + "rope.scaling.factor", factor));
-      rope["factor"] = factor;
-      Json original;
-      NIBBLE_CHECK(read_number(file, prefix + "rope.scaling.original_context_length", original));
-      if (!original.is_null()) rope["original_max_position_embeddings"] = original;
-    }
-  }
-  return rope;
+std::optional<DType> plain_dtype(std::string_view type) {
+  for (const auto& [name, dtype] :
+       {std::pair{"F32", DType::f32}, {"F16", DType::f16}, {"BF16", DType::bf16}, {"F64", DType::f64}})
+    if (type == name) return dtype;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -80,81 +67,44 @@ Result<Json> rope_from_metadata(const Gguf& file, const std::string& prefix) {
 Result<void> Checkpoint::open_gguf() {
   NIBBLE_TRY(Gguf file, Gguf::open(path_));
   gguf_ = std::move(file);
-  const Gguf& gguf = *gguf_;
-  file_bytes_ = gguf.file_bytes();
-  NIBBLE_TRY(const std::string name, gguf.text("general.architecture"));
-  const Architecture* architecture = nullptr;
-  for (const Architecture& entry : architectures)
-    if (entry.gguf == name) architecture = &entry;
-
-  const std::string prefix = name + ".";
-  Json& config = config_;
-  config = Json::object();
-  // An architecture that Nibble does not run is still inspected: its name is passed on and refused by the loader.
-  config["architectures"] = Json::array({architecture ? std::string(architecture->architecture) : name});
-  config["model_type"] = architecture ? std::string(architecture->model_type) : name;
-  config["head_dim"] = config["sliding_window"] = nullptr;  // not given means none here, a default in config.json
-  for (const auto& [key, out] : {std::pair{"embedding_length", "hidden_size"},
-                                 {"block_count", "num_hidden_layers"},
-                                 {"feed_forward_length", "intermediate_size"},
-                                 {"attention.head_count", "num_attention_heads"},
-                                 {"attention.head_count_kv", "num_key_value_heads"},
-                                 {"context_length", "max_position_embeddings"},
-                                 {"attention.layer_norm_rms_epsilon", "rms_norm_eps"},
-                                 {"attention.key_length", "head_dim"},
-                                 {"attention.sliding_window", "sliding_window"}}) {
-    Json value;
-    NIBBLE_CHECK(read_number(gguf, prefix + key, value));
-    if (!value.is_null()) config[out] = value;
-  }
-  if (!config.contains("num_key_value_heads") && config.contains("num_attention_heads"))
-    config["num_key_value_heads"] = config["num_attention_heads"];
-  NIBBLE_TRY(config["rope_parameters"], rope_from_metadata(gguf, prefix));
-  config["hidden_act"] = "silu";
-  config["dtype"] = "bfloat16";
-  for (const auto& [key, out] :
-       {std::pair{"tokenizer.ggml.bos_token_id", "bos_token_id"}, {"tokenizer.ggml.eos_token_id", "eos_token_id"}}) {
-    Json value;
-    NIBBLE_CHECK(read_number(gguf, key, value));
-    if (!value.is_null()) config[out] = value;
-  }
-
-  const std::int64_t heads = config.value("num_attention_heads", std::int64_t(0)),
-                     kv_heads = config.value("num_key_value_heads", heads);
-  for (const GgufTensor& stored : gguf.tensors()) {
+  file_bytes_ = gguf_->file_bytes();
+  auto read = read_gguf_config(*gguf_);
+  if (!read) return read.error().at(path_.string());
+  config_ = std::move(read->config);
+  config_["dtype"] = "bfloat16";  // of block types: see kept_dtype
+  for (const GgufTensor& stored : gguf_->tensors()) {
     CheckpointTensor tensor;
     tensor.name = hugging_face_name(stored.name);
     const GgmlType* type = ggml_type(stored.type);
-    if (!type)
-      return error(Errc::corrupt_file, "{}: tensor \"{}\" has unknown type {}", path_.string(), stored.name,
-                   stored.type);
+    NIBBLE_ASSERT(type, "Gguf::parse refuses unknown types");
     tensor.type = type->name, tensor.shape = stored.shape, tensor.bytes = stored.bytes, tensor.block_type = type;
-    if (type->name == "F32")
-      tensor.dtype = DType::f32;
-    else if (type->name == "F16")
-      tensor.dtype = DType::f16;
-    else if (type->name == "BF16")
-      tensor.dtype = DType::bf16;
-    else if (type->name == "F64")
-      tensor.dtype = DType::f64;
-    if (architecture && architecture->interleaved && tensor.name.find("self_attn.") != std::string::npos) {
-      if (tensor.name.find("q_proj") != std::string::npos) tensor.interleaved_heads = heads;
-      if (tensor.name.find("k_proj") != std::string::npos) tensor.interleaved_heads = kv_heads;
+    tensor.dtype = plain_dtype(type->name);
+    if (read->interleaved && tensor.name.find("self_attn.") != std::string::npos) {
+      if (tensor.name.find("q_proj") != std::string::npos) tensor.interleaved_heads = read->heads;
+      if (tensor.name.find("k_proj") != std::string::npos) tensor.interleaved_heads = read->kv_heads;
       if (tensor.interleaved_heads > 0 && tensor.rows() % (2 * tensor.interleaved_heads) != 0)
         return error(Errc::corrupt_file, "{}: tensor \"{}\" has {} rows, which {} heads do not divide", path_.string(),
                      stored.name, tensor.rows(), tensor.interleaved_heads);
     }
-    if (tensor.name == "model.embed_tokens.weight") config["vocab_size"] = tensor.rows();
+    if (tensor.name == "rope_freqs.weight" && read->heads > 0)
+      if (auto ok = check_rope_factors(tensor, config_, read->heads); !ok) return ok.error().at(path_.string());
+    if (tensor.name == "model.embed_tokens.weight") {
+      config_["vocab_size"] = tensor.rows();
+      if (tensor.dtype == DType::f32 || tensor.dtype == DType::f64) config_["dtype"] = "float32";
+      if (tensor.dtype == DType::f16) config_["dtype"] = "float16";
+    }
     NIBBLE_CHECK(add(std::move(tensor)));
   }
-  config["tie_word_embeddings"] = index_.count("lm_head.weight") == 0;
+  config_["tie_word_embeddings"] = index_.count("lm_head.weight") == 0;
   // Files say by the presence of a bias what config.json says by a flag.
-  if (config["model_type"] == "llama") {
-    config["attention_bias"] = index_.count("model.layers.0.self_attn.q_proj.bias") != 0;
-    config["mlp_bias"] = index_.count("model.layers.0.mlp.up_proj.bias") != 0;
+  if (config_["model_type"] == "llama") {
+    config_["attention_bias"] = index_.count("model.layers.0.self_attn.q_proj.bias") != 0;
+    config_["mlp_bias"] = index_.count("model.layers.0.mlp.up_proj.bias") != 0;
   }
-  if (gguf.find("tokenizer.chat_template")) {
-    NIBBLE_TRY(chat_template_, gguf.text("tokenizer.chat_template"));
+  if (gguf_->find("tokenizer.chat_template")) {
+    auto text = gguf_->text("tokenizer.chat_template");
+    if (!text) return text.error().at(path_.string());
+    chat_template_ = *text;
   }
   return {};
 }

@@ -27,7 +27,7 @@ void decode_plain(const std::byte* from, std::int64_t count, float* out, Decode 
 }
 
 void decode_f32(const std::byte* from, std::int64_t count, float* out) {
-  std::memcpy(out, from, std::size_t(count) * sizeof(float));
+  if (count > 0) std::memcpy(out, from, std::size_t(count) * sizeof(float));
 }
 void decode_f64(const std::byte* from, std::int64_t count, float* out) {
   decode_plain<double>(from, count, out, [](double x) { return float(x); });

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 namespace nibble {
 namespace {
 
 constexpr std::uint64_t entry_limit = 1 << 20;  // metadata keys, tensors
-constexpr std::uint64_t array_limit = 1 << 26;  // elements of one array
+constexpr std::uint64_t array_limit = 1 << 24;  // elements of one array: 16 times the largest vocabulary
 constexpr std::uint64_t default_alignment = 32;
 constexpr int array_depth_limit = 4;
 
@@ -113,7 +114,10 @@ Result<GgufValue> read_value(Cursor& cursor, std::uint32_t type, std::string_vie
       if (element > f64)
         return error(Errc::corrupt_file, "{}: key \"{}\": unknown value type {}", cursor.place(), key, element);
       // Every element takes at least its smallest size, so a count beyond the file is refused before memory is taken.
-      if (count > array_limit || count > cursor.left() / smallest_size(element)) return cursor.cut_short(key);
+      if (count > array_limit)
+        return error(Errc::corrupt_file, "{}: key \"{}\" claims {} elements, more than {}", cursor.place(), key, count,
+                     array_limit);
+      if (count > cursor.left() / smallest_size(element)) return cursor.cut_short(key);
       GgufValue::Array values;
       values.reserve(count);
       for (std::uint64_t i = 0; i < count; ++i) {
@@ -190,8 +194,14 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
                  "{}: does not begin with \"GGUF\"; name a .gguf file or a folder in Hugging Face layout", place);
   NIBBLE_TRY([[maybe_unused]] const auto magic, cursor.read<std::uint32_t>("the header"));
   NIBBLE_TRY(const auto version, cursor.read<std::uint32_t>("the header"));
+  if (version != 0 && version % 65536 == 0)
+    return error(Errc::unsupported,
+                 "{}: its version number reads {}, so it was written for big-endian machines; convert it to "
+                 "little-endian first",
+                 place, version);
   if (version != 2 && version != 3)
-    return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3", place, version);
+    return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3; write it anew with a current converter",
+                 place, version);
   NIBBLE_TRY(const auto tensor_count, cursor.read<std::uint64_t>("the header"));
   NIBBLE_TRY(const auto key_count, cursor.read<std::uint64_t>("the header"));
   if (tensor_count > entry_limit || key_count > entry_limit)
@@ -216,13 +226,16 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
 
   std::uint64_t alignment = default_alignment;
   if (file.find("general.alignment")) {
-    NIBBLE_TRY(const std::int64_t value, file.integer("general.alignment"));
+    const auto read = file.integer("general.alignment");
+    if (!read) return read.error().at(std::string(place));
+    const std::int64_t value = *read;
     if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0)
       return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
     alignment = std::uint64_t(value);
   }
   const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
+  std::set<std::string> names;
   for (PlacedTensor& entry : placed) {
     NIBBLE_TRY(const std::uint64_t size, tensor_bytes(entry.tensor, place));
     if (entry.offset % alignment != 0)
@@ -236,12 +249,15 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
           place, entry.tensor.name, size, entry.offset);
     entry.tensor.bytes = bytes.subspan(data_begin + entry.offset, size);
     extents.emplace_back(entry.offset, entry.offset + size);
+    if (!names.insert(entry.tensor.name).second)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\" is stored twice", place, entry.tensor.name);
     file.tensors_.push_back(std::move(entry.tensor));
   }
   std::sort(extents.begin(), extents.end());
   for (std::size_t i = 1; i < extents.size(); ++i)
     if (extents[i].first < extents[i - 1].second)
-      return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data", place, extents[i].first);
+      return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data; take the file again", place,
+                   extents[i].first);
   return file;
 }
 
@@ -252,7 +268,8 @@ const GgufValue* Gguf::find(std::string_view key) const {
 
 Result<std::string> Gguf::text(std::string_view key) const {
   const GgufValue* value = find(key);
-  if (!value) return error(Errc::corrupt_file, "metadata key \"{}\" is missing", key);
+  if (!value)
+    return error(Errc::corrupt_file, "metadata key \"{}\" is missing; take a file made by a current converter", key);
   if (const auto* text = std::get_if<std::string>(&value->value)) return *text;
   return error(Errc::corrupt_file, "metadata key \"{}\" is not text", key);
 }

@@ -12,17 +12,21 @@ namespace nibble {
 namespace {
 
 Error system_error(const std::filesystem::path& path, std::string_view what, int code) {
-  const std::string_view hint = code == ENOSPC   ? "; free some space and try again"
+  const std::string_view hint = code == ENOSPC || code == EDQUOT ? "; free some space and try again"
+                                : code == EFBIG                  ? "; files may not grow so large here (ulimit -f)"
+                                : code == ENOMEM ? "; too little memory or address space is left (ulimit -v)"
+                                : code == EROFS  ? "; name a place that can be written"
+                                : code == ENOENT ? "; check the path"
                                 : code == EACCES ? "; check its permissions"
                                                  : "";
-  return error(code == ENOENT ? Errc::not_found : Errc::io_failure, "{}: {}: {}{}", path.string(), what,
-               std::strerror(code), hint);
+  const Errc kind = code == ENOENT ? Errc::not_found : code == ENOMEM ? Errc::out_of_memory : Errc::io_failure;
+  return error(kind, "{}: {}: {}{}", path.string(), what, std::strerror(code), hint);
 }
 
 }  // namespace
 
 Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe must not hang
   if (fd < 0) return system_error(path, "cannot open", errno);
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -113,13 +117,17 @@ Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
   if (!name.has_filename()) name = name.parent_path();  // "out/" means "out"
   if (fs::exists(name, code) && !(fs::is_directory(name, code) && fs::is_empty(name, code)))
     return error(Errc::bad_request, "{}: exists already; name a new folder or remove it first", name.string());
+  if (const fs::path parent = name.has_parent_path() ? name.parent_path() : fs::path(".");
+      !fs::is_directory(parent, code))
+    return error(Errc::not_found, "{}: there is no folder {} to put it in; make that one first", name.string(),
+                 parent.string());
   AtomicFolder folder;
   folder.target_ = name;
+  folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
   fs::path temporary = name;
   temporary += fmt::format(".partial-{}", ::getpid());
   fs::remove_all(temporary, code);
-  if (!fs::create_directory(temporary, code))
-    return error(Errc::io_failure, "{}: cannot create: {}", temporary.string(), code.message());
+  if (!fs::create_directory(temporary, code)) return system_error(name, "cannot create", code.value());
   folder.temporary_ = temporary;
   return folder;
 }
@@ -127,13 +135,15 @@ Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
 AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept { *this = std::move(other); }
 
 AtomicFolder& AtomicFolder::operator=(AtomicFolder&& other) noexcept {
-  std::swap(target_, other.target_), std::swap(temporary_, other.temporary_);
+  std::swap(target_, other.target_), std::swap(temporary_, other.temporary_), std::swap(reserve_, other.reserve_);
   return *this;
 }
 
 AtomicFolder::~AtomicFolder() {
+  if (temporary_.empty()) return;
+  reserve_.reset();
   std::error_code ignored;
-  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+  std::filesystem::remove_all(temporary_, ignored);
 }
 
 Result<void> AtomicFolder::commit() {

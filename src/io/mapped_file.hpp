@@ -59,6 +59,7 @@ class AtomicFolder {
  private:
   AtomicFolder() = default;
   std::filesystem::path target_, temporary_;
+  std::unique_ptr<std::byte[]> reserve_;  // given back before cleaning up, which takes memory where there may be none
 };
 
 }  // namespace nibble

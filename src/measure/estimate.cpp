@@ -39,7 +39,11 @@ std::uint64_t estimate(std::uint64_t parameters, Precision precision) {
 }
 
 Result<Estimate> estimate(const std::filesystem::path& path, const EstimateOptions& options) {
-  if (options.context < 1 || options.batch < 1) return error(Errc::bad_request, "context and batch must be at least 1");
+  // Together below 2^28, so that no size overflows.
+  if (options.context < 1 || options.batch < 1 || options.context > (1 << 28) ||
+      options.batch > (1 << 28) / options.context)
+    return error(Errc::bad_request, "context is {} and batch {}; both should be at least 1, their product below 2^28",
+                 options.context, options.batch);
   std::error_code ignored;
   const bool gguf = std::filesystem::is_regular_file(path, ignored) && path.extension() != ".json";
   std::shared_ptr<Checkpoint> checkpoint;

@@ -142,15 +142,18 @@ class Reader {
     return found == config_.end() || found->is_null() ? nullptr : &*found;
   }
   bool absent(std::string_view key) const { return !config_.contains(key); }  // null is a value: "none"
-  Result<std::int64_t> size(std::string_view key, std::int64_t fallback = -1) const {
+  // Far beyond any model, and so small that no product of sizes overflows 64 bits.
+  static constexpr std::int64_t largest = std::int64_t(1) << 20, most_positions = std::int64_t(1) << 28;
+
+  Result<std::int64_t> size(std::string_view key, std::int64_t fallback = -1, std::int64_t limit = largest) const {
     const Json* value = find(key);
     if (!value && fallback >= 0) return fallback;
     if (!value)
       return error(Errc::corrupt_file, "{}: \"{}\" is missing; the config does not say how big the model is", place_,
                    key);
-    if (!value->is_number_integer() || *value < 1 || *value > (std::int64_t(1) << 31))
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive whole number below 2^31", place_, key,
-                   value->dump().substr(0, 80));
+    if (!value->is_number_integer() || *value < 1 || *value > limit)
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a whole number from 1 to {}", place_, key,
+                   value->dump().substr(0, 80), limit);
     return value->get<std::int64_t>();
   }
   // A count that may be 0.
@@ -193,15 +196,21 @@ bool contains(const Range& range, std::string_view key) {
   return std::find(std::begin(range), std::end(range), key) != std::end(range);
 }
 
-Result<const ArchSpec*> find_spec(const Reader& reader, const Json& config) {
+Result<const ArchSpec*> find_spec(const Reader& reader) {
   std::string name;
   if (const Json* list = reader.find("architectures");
       list && list->is_array() && !list->empty() && (*list)[0].is_string())
     name = (*list)[0];
   NIBBLE_TRY(const std::string type, reader.text("model_type", ""));
-  for (const ArchSpec& spec : specs)
-    if (name.empty() ? spec.model_type == type : spec.architecture == name) return &spec;
-  (void)config;
+  for (const ArchSpec& spec : specs) {
+    if (name.empty() ? spec.model_type != type : spec.architecture != name) continue;
+    if (!type.empty() && spec.model_type != type)
+      return error(Errc::corrupt_file,
+                   "{}: \"architectures\" says {} and \"model_type\" says \"{}\"; they contradict each other, correct "
+                   "the wrong one",
+                   reader.place(), name, type);
+    return &spec;
+  }
   return error(Errc::unsupported,
                "{}: architecture \"{}\" (model_type \"{}\") cannot be run; Nibble runs {}. `inspect` and `estimate` "
                "still work on it",
@@ -260,7 +269,14 @@ Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   if (rope.find("attention_factor")) {
     NIBBLE_TRY(scaling.attention_factor, rope.number("attention_factor", 1));
   }
-  NIBBLE_TRY(scaling.original_positions, rope.size("original_max_position_embeddings", out.max_positions));
+  NIBBLE_TRY(scaling.original_positions,
+             rope.size("original_max_position_embeddings", out.max_positions, Reader::most_positions));
+  // Each would divide by zero.
+  if (type == "yarn" && out.rope_theta <= 1)
+    return error(Errc::corrupt_file, "{}: \"rope_theta\" is {}, yarn needs more than 1", place, out.rope_theta);
+  if (type == "llama3" && scaling.low_freq_factor >= scaling.high_freq_factor)
+    return error(Errc::corrupt_file, "{}: \"low_freq_factor\" {} should be below \"high_freq_factor\" {}", place,
+                 scaling.low_freq_factor, scaling.high_freq_factor);
   return {};
 }
 
@@ -269,7 +285,7 @@ Result<void> read_windows(const Reader& reader, const ArchSpec& spec, ModelConfi
   NIBBLE_TRY(const bool switched_on, reader.flag("use_sliding_window", false));
   const bool none = reader.absent("sliding_window") ? !spec.slides && !spec.may_slide : !reader.find("sliding_window");
   if (none) return {};
-  NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", default_window));
+  NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", default_window, Reader::most_positions));
   if (!spec.slides && !(spec.may_slide && switched_on)) {
     if (!spec.may_slide && out.max_positions > window)
       return error(Errc::unsupported, "{}: \"sliding_window\": {} has no meaning for {}", reader.place(), window,
@@ -295,7 +311,7 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
     if (type == "full_attention") {
       out.windows[layer] = 0;
     } else if (type == "sliding_attention") {
-      NIBBLE_TRY(out.windows[layer], reader.size("sliding_window"));
+      NIBBLE_TRY(out.windows[layer], reader.size("sliding_window", -1, Reader::most_positions));
     } else {
       return error(Errc::unsupported, "{}: \"layer_types\"[{}]: {} is not supported", reader.place(), layer,
                    type.dump().substr(0, 80));
@@ -316,7 +332,7 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
                                       const std::vector<std::string>& ignore) {
   if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
   const Reader reader(config, place);
-  NIBBLE_TRY(const ArchSpec* spec, find_spec(reader, config));
+  NIBBLE_TRY(const ArchSpec* spec, find_spec(reader));
   NIBBLE_CHECK(refuse_unknown(reader, config, ignore));
 
   ModelConfig out;
@@ -327,11 +343,16 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   NIBBLE_TRY(out.heads, reader.size("num_attention_heads"));
   const bool own_kv_heads = spec->default_kv_heads > 0 && reader.absent("num_key_value_heads");
   NIBBLE_TRY(out.kv_heads, reader.size("num_key_value_heads", own_kv_heads ? spec->default_kv_heads : out.heads));
-  const std::int64_t even_share = std::max<std::int64_t>(1, out.hidden_size / out.heads);
   const bool own_default = spec->default_head_dim > 0 && reader.absent("head_dim");
+  if (!own_default && !reader.find("head_dim") && out.hidden_size % out.heads != 0)
+    return error(Errc::corrupt_file,
+                 "{}: {} attention heads do not divide \"hidden_size\" {}, and there is no \"head_dim\"", place,
+                 out.heads, out.hidden_size);
+  const std::int64_t even_share = std::max<std::int64_t>(1, out.hidden_size / out.heads);
   NIBBLE_TRY(out.head_dim, reader.size("head_dim", own_default ? spec->default_head_dim : even_share));
-  NIBBLE_TRY(out.vocab_size, reader.size("vocab_size"));
-  NIBBLE_TRY(out.max_positions, reader.size("max_position_embeddings", spec->default_positions));
+  NIBBLE_TRY(out.vocab_size, reader.size("vocab_size", -1, Reader::most_positions));
+  NIBBLE_TRY(out.max_positions,
+             reader.size("max_position_embeddings", spec->default_positions, Reader::most_positions));
   NIBBLE_TRY(out.rms_norm_eps, reader.number("rms_norm_eps", 1e-6));
   NIBBLE_TRY(out.tied_embeddings, reader.flag("tie_word_embeddings", false));
   NIBBLE_TRY(const std::string activation, reader.text("hidden_act", "silu"));
@@ -340,6 +361,9 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
                  spec->architecture);
   if (out.layers > 4096)
     return error(Errc::corrupt_file, "{}: \"num_hidden_layers\" is {}, more than 4096", place, out.layers);
+  if (out.heads * out.head_dim > Reader::largest)
+    return error(Errc::corrupt_file, "{}: {} attention heads of {} are more than {} values", place, out.heads,
+                 out.head_dim, Reader::largest);
   if (out.heads % out.kv_heads != 0)
     return error(Errc::corrupt_file, "{}: {} attention heads cannot share {} key/value heads evenly", place, out.heads,
                  out.kv_heads);

@@ -1,14 +1,18 @@
 #include "models/outline.hpp"
 
+#include <algorithm>
+
 namespace nibble {
 namespace {
 
-// A whole number under the first of these keys that is present.
+constexpr std::int64_t largest = std::int64_t(1) << 20;       // of a size: no product of sizes overflows 64 bits
+constexpr std::int64_t most_entries = std::int64_t(1) << 28;  // of a vocabulary or a context
+
+// A whole number under the first of these keys that is present; -1 if what stands there is none, or is absurd.
 std::int64_t number(const Json& config, std::initializer_list<const char*> keys, std::int64_t fallback = 0) {
   for (const char* key : keys)
-    if (const auto found = config.find(key);
-        found != config.end() && found->is_number_integer() && *found >= 0 && *found < std::int64_t(1) << 31)
-      return found->get<std::int64_t>();
+    if (const auto found = config.find(key); found != config.end() && !found->is_null())
+      return found->is_number_integer() && *found >= 0 && *found <= most_entries ? found->get<std::int64_t>() : -1;
   return fallback;
 }
 
@@ -57,19 +61,28 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
   out.heads = number(c, {"num_attention_heads"});
   out.kv_heads = number(c, {"num_key_value_heads"}, out.heads), out.vocab_size = number(c, {"vocab_size"}),
   out.max_positions = number(c, {"max_position_embeddings"}, 2048);
-  if (out.layers < 1 || out.layers > 4096 || out.hidden_size < 1 || out.heads < 1 || out.kv_heads < 1 ||
-      out.vocab_size < 1)
-    return error(
-        Errc::corrupt_file,
-        "{}: hidden_size, num_hidden_layers, num_attention_heads and vocab_size must be positive whole numbers", place);
+  const std::int64_t inner = number(c, {"intermediate_size"}, out.hidden_size * 4);
+  for (const std::int64_t size : {out.hidden_size, out.heads, out.kv_heads, inner})
+    if (size < 1 || size > largest || out.layers < 1 || out.layers > 4096 || out.vocab_size < 1 ||
+        out.max_positions < 1)
+      return error(
+          Errc::corrupt_file,
+          "{}: hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads and "
+          "vocab_size should be positive whole numbers that a model could have",
+          place);
   out.head_dim = number(c, {"head_dim"}, out.hidden_size / out.heads);
   out.tied_embeddings = flag(c, "tie_word_embeddings", kind->gemma);
-  const std::int64_t q = out.heads * out.head_dim, kv = out.kv_heads * out.head_dim, hidden = out.hidden_size,
-                     inner = number(c, {"intermediate_size"}, hidden * 4);
+  const std::int64_t q = out.heads * out.head_dim, kv = out.kv_heads * out.head_dim, hidden = out.hidden_size;
+  if (out.head_dim < 1 || out.head_dim > largest || q > largest || kv > largest)
+    return error(Errc::corrupt_file, "{}: {} attention heads of {} are more than {} values", place, out.heads,
+                 out.head_dim, largest);
   const std::int64_t experts = kind->experts ? number(c, {"num_local_experts", "num_experts"}, 8) : 0,
                      expert_inner = number(c, {"moe_intermediate_size"}, inner),
                      shared = number(c, {"shared_expert_intermediate_size"});
-  if (experts > 4096) return error(Errc::corrupt_file, "{}: {} experts per layer", place, experts);
+  if (experts < 0 || shared < 0 || expert_inner < 1 || experts * out.layers > 65536 || expert_inner > largest ||
+      shared > largest)
+    return error(Errc::corrupt_file, "{}: {} layers of {} experts of width {} are more than a model could have", place,
+                 out.layers, experts, std::max(expert_inner, shared));
 
   const auto add = [&](std::string name, Role role, std::int64_t rows, std::int64_t cols) {
     out.modules.push_back({std::move(name), role, rows, cols});

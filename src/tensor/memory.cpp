@@ -39,7 +39,8 @@ Result<void*> HostAllocator::take(std::size_t bytes, Purpose purpose) {
     memory = std::aligned_alloc(64, rounded(bytes, 64));
   }
   if (!memory)
-    return error(Errc::out_of_memory, "cannot take {} bytes for {}: {} bytes are in use already", bytes,
+    return error(Errc::out_of_memory,
+                 "cannot take {} bytes for {}: {} bytes are in use already; free some memory or use less of it", bytes,
                  name_of(purpose), use_.total);
   use_.add(purpose, bytes);
   return memory;

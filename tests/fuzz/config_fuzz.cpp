@@ -1,11 +1,36 @@
+#include <cmath>
+#include <cstdlib>
+
 #include "fuzz.hpp"
-#include "models/config.hpp"
+#include "io/codecs/bnb_config.hpp"
+#include "models/outline.hpp"
+
+namespace {
+
+// No size of an accepted config may be nothing or overflow.
+void count(const std::vector<nibble::ModuleSpec>& modules) {
+  std::uint64_t all = 0;
+  for (const nibble::ModuleSpec& module : modules) {
+    if (module.rows < 1 || module.cols < 0 || __builtin_add_overflow(all, 4 * module.elements(), &all)) std::abort();
+    if (module.cols > 0 && std::uint64_t(module.rows) > ~std::uint64_t(0) / std::uint64_t(module.cols)) std::abort();
+  }
+}
+
+}  // namespace
 
 void fuzz_one(std::string_view bytes) {
   const auto json = nibble::parse_json(bytes, "config.json");
   if (!json || !json->is_object()) return;
-  const auto config = nibble::read_model_config(*json, "config.json");
-  if (config && config->head_dim <= 4096) nibble::rope_frequencies(*config);
+  if (const auto config = nibble::read_model_config(*json, "config.json")) {
+    if (config->head_dim <= 4096)
+      for (const double frequency : nibble::rope_frequencies(*config).frequencies)
+        if (!std::isfinite(frequency)) std::abort();
+    if (config->layers <= 64) count(nibble::list_modules(*config));
+  } else if (const auto outline = nibble::read_outline(*json, "config.json")) {
+    count(outline->modules);
+  }
+  if (const auto found = json->find("quantization_config"); found != json->end())
+    (void)nibble::parse_bnb_config(*found);
 }
 
 std::vector<std::string> fuzz_seeds() {
@@ -19,6 +44,10 @@ std::vector<std::string> fuzz_seeds() {
       R"({"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,)"
       R"("num_attention_heads":4,"num_key_value_heads":2,"vocab_size":99,"max_position_embeddings":512,"use_sliding_window":true,)"
       R"("sliding_window":64,"max_window_layers":1,"layer_types":["full_attention","sliding_attention"]})",
+      R"({"architectures":["Qwen3MoeForCausalLM"],"model_type":"qwen3_moe","hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,)"
+      R"("moe_intermediate_size":32,"num_experts":4,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":32,"vocab_size":99,)"
+      R"("quantization_config":{"quant_method":"bitsandbytes","load_in_4bit":true,"bnb_4bit_quant_type":"nf4","bnb_4bit_use_double_quant":true,)"
+      R"("bnb_4bit_compute_dtype":"bfloat16","llm_int8_threshold":6.0,"llm_int8_skip_modules":["lm_head"]}})",
       repository_file("models/gutenberg-16m/config.json")};
 }
 

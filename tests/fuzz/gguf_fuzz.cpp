@@ -1,41 +1,10 @@
 #include <algorithm>
 
+#include "../made/made_files.hpp"
 #include "fuzz.hpp"
-#include "io/gguf.hpp"
+#include "io/gguf_config.hpp"
+#include "models/outline.hpp"
 #include "text/tokenizer/tokenizer.hpp"
-
-namespace {
-
-class GgufBuilder {
- public:
-  GgufBuilder(std::uint64_t tensors, std::uint64_t keys) : bytes_("GGUF") { u32(3).u64(tensors).u64(keys); }
-
-  GgufBuilder& u32(std::uint32_t value) { return number(value, 4); }
-  GgufBuilder& u64(std::uint64_t value) { return number(value, 8); }
-  GgufBuilder& text(std::string_view value) {
-    u64(value.size());
-    bytes_ += value;
-    return *this;
-  }
-  GgufBuilder& texts(std::string_view key, const std::vector<std::string>& values) {
-    text(key).u32(9).u32(8).u64(values.size());
-    for (const std::string& value : values) text(value);
-    return *this;
-  }
-  std::string with_data(std::size_t size) {
-    bytes_.resize((bytes_.size() + 31) / 32 * 32 + size);
-    return bytes_;
-  }
-
- private:
-  GgufBuilder& number(std::uint64_t value, int size) {
-    for (int i = 0; i < size; i++) bytes_ += char(value >> (8 * i));
-    return *this;
-  }
-  std::string bytes_;
-};
-
-}  // namespace
 
 void fuzz_one(std::string_view bytes) {
   const auto file = nibble::Gguf::parse(std::as_bytes(std::span(bytes)), "fuzz.gguf");
@@ -47,75 +16,43 @@ void fuzz_one(std::string_view bytes) {
     std::vector<float> out(blocks * type->block_elements);
     type->decode(tensor.bytes.data(), std::int64_t(out.size()), out.data());
   }
+  if (const auto read = nibble::read_gguf_config(*file))
+    if (!nibble::read_model_config(read->config, "fuzz.gguf")) (void)nibble::read_outline(read->config, "fuzz.gguf");
   if (const auto tokenizer = nibble::Tokenizer::from_gguf(*file))
     (*tokenizer)->decode((*tokenizer)->encode("ab c\xf0\x9f"));
 }
 
 std::vector<std::string> fuzz_seeds() {
-  return {
-      GgufBuilder(0, 0).with_data(0),
-      GgufBuilder(2, 1)
-          .text("general.architecture")
-          .u32(8)
-          .text("llama")
-          .text("token_embd.weight")
-          .u32(2)
-          .u64(32)
-          .u64(2)
-          .u32(3)
-          .u64(0)  // Q4_1: 20 bytes for 32 elements
-          .text("output_norm.weight")
-          .u32(1)
-          .u64(8)
-          .u32(0)
-          .u64(64)
-          .with_data(96),
-      GgufBuilder(0, 5)
-          .text("tokenizer.ggml.model")
-          .u32(8)
-          .text("gpt2")
-          .text("tokenizer.ggml.pre")
-          .u32(8)
-          .text("smollm")
-          .texts("tokenizer.ggml.tokens", {"a", "b", "c", "ab", "<|end|>"})
-          .texts("tokenizer.ggml.merges", {"a b"})
-          .text("tokenizer.ggml.eos_token_id")
-          .u32(4)
-          .u32(4)
-          .with_data(0),
-      GgufBuilder(0, 4)
-          .text("tokenizer.ggml.model")
-          .u32(8)
-          .text("llama")
-          .texts("tokenizer.ggml.tokens", {"<unk>", "<s>", "</s>", "<0x61>", "a", "b", "ab"})
-          .text("tokenizer.ggml.scores")
-          .u32(9)
-          .u32(6)
-          .u64(7)
-          .u32(0)
-          .u32(0)
-          .u32(0)
-          .u32(0)
-          .u32(0xbf800000)
-          .u32(0xc0000000)
-          .u32(0)
-          .text("tokenizer.ggml.token_type")
-          .u32(9)
-          .u32(5)
-          .u64(7)
-          .u32(2)
-          .u32(3)
-          .u32(3)
-          .u32(6)
-          .u32(1)
-          .u32(1)
-          .u32(1)
-          .with_data(0),
+  made::Gguf blocks;
+  blocks.text("general.architecture", "qwen2").u32("general.alignment", 32);
+  blocks.tensors = {{"token_embd.weight", {32, 2}, 3, std::string(40, '\x11')},
+                    {"output_norm.weight", {8}, 0, std::string(32, '\x11')}};
+  made::Gguf merges;
+  merges.text("tokenizer.ggml.model", "gpt2")
+      .text("tokenizer.ggml.pre", "smollm")
+      .texts("tokenizer.ggml.tokens", {"a", "b", "c", "ab", "<|end|>"})
+      .texts("tokenizer.ggml.merges", {"a b"})
+      .u32("tokenizer.ggml.eos_token_id", 4);
+  made::Gguf scores;
+  const auto list = [](std::uint32_t type, const std::vector<std::uint32_t>& values) {
+    std::string out = made::little_endian(type, 4) + made::little_endian(values.size(), 8);
+    for (const std::uint32_t value : values) out += made::little_endian(value, 4);
+    return out;
   };
+  scores.text("tokenizer.ggml.model", "llama")
+      .texts("tokenizer.ggml.tokens", {"<unk>", "<s>", "</s>", "<0x61>", "a", "b", "ab"})
+      .raw("tokenizer.ggml.scores", 9, list(6, {0, 0, 0, 0, 0xbf800000, 0xc0000000, 0}))
+      .raw("tokenizer.ggml.token_type", 9, list(5, {2, 3, 3, 6, 1, 1, 1}));
+  made::Gguf whole = made::llama_gguf();
+  for (auto& tensor : whole.tensors) tensor.shape = {32}, tensor.type = 0, tensor.data.resize(128);
+  return {made::Gguf().bytes(), blocks.bytes(), merges.bytes(), scores.bytes(), whole.bytes()};
 }
 
 std::vector<std::string> fuzz_words() {
   return {"general.alignment",
+          "llama.attention.head_count_kv",
+          "llama.rope.scaling.type",
+          "qwen3.block_count",
           "tokenizer.ggml.merges",
           "tokenizer.ggml.scores",
           "tokenizer.ggml.token_type",

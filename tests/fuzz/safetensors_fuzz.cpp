@@ -1,15 +1,9 @@
+#include "../made/made_files.hpp"
 #include "fuzz.hpp"
+#include "io/codecs/bnb.hpp"
 #include "io/safetensors.hpp"
 
-namespace {
-
-std::string safetensors(std::string header, std::size_t data_bytes) {
-  std::string out;
-  for (std::size_t i = 0; i < 8; i++) out += char(header.size() >> (8 * i));
-  return out + header + std::string(data_bytes, '\x3f');
-}
-
-}  // namespace
+using made::safetensors;
 
 void fuzz_one(std::string_view bytes) {
   const auto file = nibble::Safetensors::parse(std::as_bytes(std::span(bytes)), "fuzz.safetensors");
@@ -19,13 +13,24 @@ void fuzz_one(std::string_view bytes) {
     const std::vector<std::byte> copy(tensor.bytes.begin(), tensor.bytes.end());
     if (tensor.elements() > 0 && copy.empty()) std::abort();
   }
+  // And quantized weights, which are several tensors, are put together or refused.
+  nibble::HostAllocator memory;
+  const nibble::TensorLookup find = [&](std::string_view name) -> const nibble::StoredTensor* {
+    for (const nibble::StoredTensor& tensor : file->tensors())
+      if (tensor.name == name) return &tensor;
+    return nullptr;
+  };
+  for (const nibble::StoredTensor& tensor : file->tensors())
+    if (nibble::is_bnb_weight(find, tensor.name)) (void)nibble::read_bnb_weight(find, tensor.name, memory);
 }
 
 std::vector<std::string> fuzz_seeds() {
-  return {safetensors("{}", 0), safetensors(R"({"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}})", 24),
+  return {safetensors("{}", ""), made::bf16_file({{"a", {2, 3}}}),
+          made::bf16_file(made::llama_tensors()).substr(0, 60000),
           safetensors(R"({"__metadata__":{"format":"pt"},"b":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]},)"
                       R"("c.weight":{"dtype":"U8","shape":[],"data_offsets":[8,9]}})",
-                      9)};
+                      "012345678"),
+          repository_file("tests/golden/quantization/llama-nf4-double/model.safetensors")};
 }
 
 std::vector<std::string> fuzz_words() {

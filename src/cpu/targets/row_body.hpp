@@ -2,7 +2,7 @@
 
 // exp(x): 2^n times a polynomial over half an octave (coefficients of Cephes' expf); relative error below 2e-7.
 inline F exp(F x) {
-  x = max(min(x, set1(88.0f)), set1(-87.0f));
+  x = max(set1(-87.0f), min(set1(88.0f), x));  // in this order of operands, NaN stays NaN
   const F n = round_nearest(mul(x, set1(1.44269504f)));
   const F r = fma(n, set1(2.12194440e-4f), fma(n, set1(-0.693359375f), x));
   F p = set1(1.9875691500e-4f);

@@ -1,0 +1,119 @@
+// GGUF files of every type that Nibble decodes and every architecture that it runs: weights are those of the gguf
+// package bit for bit, logits those of transformers in float64 on the decoded weights.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/load.hpp"
+#include "io/safetensors.hpp"
+
+namespace nibble {
+namespace {
+
+const std::string folder = std::string(NIBBLE_SOURCE_DIR) + "/tests/golden/gguf/";
+
+template <class T>
+std::vector<T> values(const Safetensors& file, std::string_view name) {
+  for (const StoredTensor& tensor : file.tensors())
+    if (tensor.name == name) {
+      std::vector<T> out(tensor.bytes.size() / sizeof(T));
+      std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
+      return out;
+    }
+  ADD_FAILURE() << name << " is missing";
+  return {};
+}
+
+class GgufModel : public testing::TestWithParam<const char*> {
+ protected:
+  const std::string path = folder + GetParam() + ".gguf";
+  const Safetensors expected = Safetensors::open(folder + GetParam() + ".expected.safetensors").value();
+};
+
+TEST_P(GgufModel, DecodesToTheValuesOfTheGgufPackage) {
+  const auto checkpoint = Checkpoint::open(path);
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  for (const char* name : {"self_attn.q_proj", "mlp.down_proj"}) {
+    const CheckpointTensor* tensor = (*checkpoint)->find("model.layers.0." + std::string(name) + ".weight");
+    ASSERT_TRUE(tensor);
+    const std::vector<float> theirs = values<float>(expected, std::strchr(name, '.') + 1);
+    ASSERT_EQ(tensor->elements(), theirs.size());
+    std::vector<float> whole(theirs.size()), pieces(theirs.size());
+    tensor->read(0, std::int64_t(whole.size()), whole.data());
+    EXPECT_EQ(whole, theirs);
+    // Pieces of any length that begin inside blocks and rows.
+    for (std::int64_t first = 0, all = std::int64_t(pieces.size()); first < all; first += 37)
+      tensor->read(first, std::min<std::int64_t>(37, all - first), pieces.data() + first);
+    EXPECT_EQ(pieces, theirs);
+  }
+}
+
+TEST_P(GgufModel, GivesTheLogitsOfTransformers) {
+  for (const char* target : {"reference", ""}) {
+    LoadOptions options;
+    options.precision = Precision::fp32, options.cpu_target = target;
+    auto loaded = load_model(path, options);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    LoadedModel& model = **loaded;
+    const std::vector<std::int64_t> ids = values<std::int64_t>(expected, "input_ids");
+    const std::vector<float> logits = values<float>(expected, "logits");
+    const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size), length = ids.size() / 2;
+    ASSERT_EQ(logits.size(), ids.size() * vocabulary);
+    double largest = 1;
+    for (const float x : logits) largest = std::max(largest, std::fabs(double(x)));
+    for (std::size_t s = 0; s < 2; ++s) {
+      const std::vector<std::int32_t> tokens(ids.begin() + std::ptrdiff_t(s * length),
+                                             ids.begin() + std::ptrdiff_t((s + 1) * length));
+      KvCache cache =
+          KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, std::int64_t(length))
+              .value();
+      const Slice slice{&cache, tokens, LogitsOf::all};
+      double worst = 0;
+      std::size_t at = s * length * vocabulary;
+      ASSERT_TRUE(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> row) {
+        for (const float x : row) worst = std::max(worst, std::fabs(double(x) - logits[at++]));
+      }));
+      ASSERT_EQ(at, (s + 1) * length * vocabulary);
+      // Some hundred roundings of fp32 on the way, each 2^-24 relative to the largest value on it.
+      EXPECT_LE(worst, 300 * 0x1p-24 * largest);
+    }
+  }
+}
+
+TEST_P(GgufModel, IsRunAsStoredOrSaysWhatItWasDecodedFrom) {
+  const auto loaded = load_model(path, {});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const std::string name = GetParam(), type = name.substr(name.find('_') + 1);
+  const MemoryReport memory = (*loaded)->memory();
+  const Precision precision = (*loaded)->precision.format;
+  if (type == "f32" || type == "f16" || type == "bf16") {
+    EXPECT_EQ((*loaded)->converted_from(), "");
+    EXPECT_EQ(int(precision), int(type == "f32" ? Precision::fp32 : type == "f16" ? Precision::fp16 : Precision::bf16));
+    // Only q and k have their rows put in order; everything else is computed on where the file is mapped.
+    const ModelConfig& c = (*loaded)->transformer->config();
+    const std::uint64_t copied =
+        std::uint64_t(c.layers * (c.heads + c.kv_heads) * c.head_dim * c.hidden_size) * (type == "f32" ? 4 : 2);
+    EXPECT_EQ(memory.linear_weights + memory.embeddings_and_head - memory.mapped, copied);
+  } else {
+    std::string upper = type;
+    std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return char(std::toupper(c)); });
+    EXPECT_EQ((*loaded)->converted_from(), upper);
+    EXPECT_EQ(int(precision), int(Precision::bf16));
+    EXPECT_EQ(memory.mapped, 0u) << "decoded weights are in memory of their own, and counted there";
+    std::uint64_t elements = 0;
+    for (const ModuleSpec& module : list_modules((*loaded)->transformer->config()))
+      if (module.cols > 0) elements += module.elements();
+    EXPECT_EQ(memory.linear_weights + memory.embeddings_and_head, 2 * elements);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryOne, GgufModel,
+                         testing::Values("llama_f32", "llama_f16", "llama_bf16", "llama_q8_0", "llama_q4_0",
+                                         "llama_q4_1", "llama_q5_0", "llama_q5_1", "llama3_q8_0", "qwen2_q4_1",
+                                         "qwen3_q4_0"),
+                         [](const auto& info) { return std::string(info.param); });
+
+}  // namespace
+}  // namespace nibble

@@ -1,0 +1,192 @@
+// The program where there is too little of something: disk, memory, room in the context, sense in the request.
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <atomic>
+
+#include "../made/made_files.hpp"
+#include "base/thread_pool.hpp"
+#include "nibble/model.hpp"
+#include "refused.hpp"
+
+namespace nibble {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int status = -1;
+  std::string out, err;
+};
+
+class Resources : public testing::Test {
+ protected:
+  Resources() : folder("resources"), out(folder / "out") {}
+
+  // `limits`: shell commands in front, such as "ulimit -v 100000;".
+  Outcome run(const std::string& arguments, const std::string& limits = "") {
+    const fs::path said = folder / "stdout", complained = folder / "stderr";
+    const int status = std::system(
+        ("(" + limits + " exec " NIBBLE_PROGRAM " " + arguments + ") >" + said.string() + " 2>" + complained.string())
+            .c_str());
+    Outcome outcome{WIFEXITED(status) ? WEXITSTATUS(status) : -1, made::read(said), made::read(complained)};
+    fs::remove(said), fs::remove(complained);
+    return outcome;
+  }
+  void refused(const std::string& arguments, int status, const Words& words, const std::string& limits = "") {
+    const Outcome r = run(arguments, limits);
+    EXPECT_EQ(r.status, status) << arguments << "\n" << r.err;
+    for (const std::string& word : words)
+      EXPECT_NE(r.err.find(word), std::string::npos) << "\"" << word << "\" is missing: " << arguments << "\n" << r.err;
+    EXPECT_EQ(r.err.find("terminate called"), std::string::npos) << r.err;
+  }
+  void nothing_is_left() {
+    for (const auto& entry : fs::directory_iterator(folder.path())) ADD_FAILURE() << entry.path() << " was left behind";
+  }
+
+  made::Folder folder;
+  const fs::path out;
+  const std::string shipped = NIBBLE_SOURCE_DIR "/models/gutenberg-16m";
+};
+
+TEST_F(Resources, ADiskThatIsFullLeavesNoHalfOfAModel) {
+  // A file may grow to so many blocks of 512 bytes.
+  for (const char* blocks : {"4", "100", "10000"})
+    refused("quantize " + shipped + " " + out.string() + " --to nf4 --quiet", 1, {"cannot", "ulimit -f"},
+            std::string("ulimit -f ") + blocks + ";");
+  nothing_is_left();
+  if (fs::exists("/dev/full")) {
+    const Outcome r = run("tokenize " + shipped + " words >/dev/full");
+    EXPECT_EQ(r.status, 1);
+    EXPECT_NE(r.err.find("cannot write to standard output"), std::string::npos) << r.err;
+  }
+}
+
+TEST_F(Resources, ReportsAndLogitsThatCannotBeWrittenLeaveNothing) {
+  refused("eval " + shipped + " --text " + shipped + "/config.json --max-tokens 64 --quiet --logits " + out.string(), 1,
+          {out.string(), "cannot write"}, "ulimit -f 100;");
+  refused("eval " + shipped + " --text " + shipped + "/config.json --max-tokens 64 --quiet --logits /no/such/logits", 2,
+          {"/no/such/logits", "No such file"});
+  nothing_is_left();
+}
+
+TEST_F(Resources, OutputThatCannotBeThereIsRefusedBeforeAnyWork) {
+  refused("quantize " + shipped + " " + (folder / "no/parent").string() + " --to nf4", 2,
+          {"there is no folder", (folder / "no").string()});
+  fs::create_directory(out);
+  refused("quantize " + shipped + " " + out.string() + "/ --to nf4 --quiet --threads 2 --skip '('", 2, {"pattern"});
+  made::write(out / "precious", "keep me");
+  refused("quantize " + shipped + " " + out.string() + " --to nf4", 2, {"exists already", "new folder"});
+  EXPECT_EQ(made::read(out / "precious"), "keep me");
+  refused("quantize " + shipped + " " + (out / "precious").string() + " --to nf4", 2, {"exists already"});
+  refused("quantize " + shipped + " " + shipped + " --to nf4", 2, {"exists already"});
+  EXPECT_EQ(made::read(out / "precious"), "keep me");
+  fs::remove_all(out);
+  nothing_is_left();
+}
+
+TEST_F(Resources, AModelThatDoesNotFitIsRefusedWithNumbersBeforeItIsLoaded) {
+  LoadOptions options;
+  options.memory_limit = 40000000;
+  options.precision = Precision::fp32;
+  expect_refused(Model::load(shipped, options), Errc::out_of_memory,
+                 {shipped, "fp32 needs", "MB of its own memory", "40.0 MB are free", "these would fit: bf16", "nf4"});
+  options.memory_limit = 1000000;
+  expect_refused(Model::load(shipped, options), Errc::out_of_memory, {"1.0 MB are free", "a smaller model would"});
+}
+
+#if !defined(__SANITIZE_ADDRESS__)  // which takes terabytes of address space
+TEST_F(Resources, AnyLimitOnMemoryEndsInAnAnswerOrInAnErrorWithNumbers) {
+  int answered = 0, refused_with_plan = 0;
+  for (int kilobytes = 16000; kilobytes <= 160000; kilobytes += 12000)
+    for (const char* verb : {"run MODEL words -n 2 --threads 2", "run MODEL words -n 2 --precision fp32 --threads 1",
+                             "quantize MODEL OUT --to fp32 --threads 1"}) {
+      std::string arguments = verb;
+      arguments.replace(arguments.find("MODEL"), 5, shipped);
+      if (const auto at = arguments.find("OUT"); at != std::string::npos) arguments.replace(at, 3, out.string());
+      const Outcome r = run(arguments + " --quiet", "ulimit -v " + std::to_string(kilobytes) + ";");
+      SCOPED_TRACE(std::to_string(kilobytes) + " KB: " + arguments + "\n" + r.err);
+      if (r.status == 127) continue;  // not even the program's libraries fitted
+      EXPECT_TRUE(r.status == 0 || r.status == 1);
+      EXPECT_EQ(r.err.find("terminate called"), std::string::npos);
+      if (r.status == 0) ++answered;
+      if (r.status == 1) {
+        EXPECT_TRUE(r.err.find("memory") != std::string::npos);
+        refused_with_plan += r.err.find("MB of its own memory and") != std::string::npos;
+        EXPECT_FALSE(fs::exists(out));
+      }
+      fs::remove_all(out);
+    }
+  EXPECT_GE(answered, 3);
+  EXPECT_GE(refused_with_plan, 2);
+  nothing_is_left();
+}
+
+TEST(ThreadsRefused, APoolWorksWithTheThreadsThatItGets) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    struct rlimit limit {};
+    limit.rlim_cur = limit.rlim_max = pages * std::uint64_t(::sysconf(_SC_PAGESIZE)) + (std::uint64_t(48) << 20);
+    ::setrlimit(RLIMIT_AS, &limit);
+    ThreadPool pool(64);  // stacks of 8 MB each
+    std::atomic<std::int64_t> sum{0};
+    pool.run(1000, [&](std::int64_t piece, int) { sum += piece; });
+    ::_exit(pool.size() < 64 && sum == 499500 ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+#endif
+
+TEST_F(Resources, RequestsWithoutSenseExitWithTwo) {
+  const std::string model = shipped + " ";
+  std::string words;
+  for (int i = 0; i < 2100; ++i) words += "word ";
+  refused("run " + model + "'" + words + "' --quiet", 2, {"the prompt has", "tokens", "2048", "shorten"});
+  refused("run " + model + "'some words and more' --context 3 --quiet", 2, {"context holds 3", "longer context"});
+  refused("run " + model + "words --context 999999", 2, {"999999", "2048"});
+  for (const char* context : {"0", "-5", "1e18", "99999999999999999999", "many"})
+    refused("run " + model + "words --context " + context, 2, {"context"});
+  for (const char* threads : {"0", "-1", "2000000000", "two"})
+    refused("run " + model + "words --threads " + threads, 2, {"--threads"});
+  refused("run " + model + "words -n 0", 2, {"0", "at least 1"});
+  refused("run " + model + "words -n -3", 2, {"-3"});
+  refused("run " + model + "words --temperature -1", 2, {"temperature", "-1"});
+  refused("run " + model + "words --temperature nan", 2, {"temperature", "nan"});
+  refused("run " + model + "words --top-p 0", 2, {"top-p"});
+  refused("run " + model + "words --block-size 63 --precision nf4", 2, {"63", "power of two"});
+  refused("run " + model + "words --kv-cache int8", 2, {"KV cache", "int8"});
+  refused("run " + model + "words --cpu-target quantum", 2, {"quantum"});
+  refused("run " + model, 2, {"PROMPT"});
+  refused("run", 2, {"MODEL"});
+  refused("fly " + model, 2, {});
+  refused("quantize " + model + out.string(), 2, {"--to"});
+  refused("quantize " + model + out.string() + " --to stored", 2, {"name the precision"});
+  refused("quantize " + model + out.string() + " --to nf4 --shard-size 0", 2, {"--shard-size"});
+  refused("eval " + model + "--text /no/such/text", 2, {"/no/such/text"});
+  refused("eval " + model + "--text " + shipped + "/config.json --context -5", 2, {"-5"});
+  refused("eval " + model + "--text " + shipped + "/config.json --stride 0 --context 1", 2, {"context of 1"});
+  refused("eval " + model + "--text " + shipped + " ", 2, {"is a folder"});
+  refused("estimate " + model + "--context 0", 2, {"context"});
+  refused("estimate " + model + "--batch -2", 2, {"batch"});
+  refused("estimate " + model + "--context 1000000000000 --batch 1000000000000", 2, {"context"});
+  refused("estimate /no/such/model", 2, {"/no/such/model"});
+  refused("inspect /no/such/model", 2, {"/no/such/model", "no such folder"});
+  refused("bench model " + model + "--prompt-tokens 0", 2, {"prompt"});
+  refused("bench model " + model + "--batch 0", 2, {"batch"});
+  refused("bench model " + model + "--new-tokens 100000", 2, {});
+  nothing_is_left();
+}
+
+TEST_F(Resources, AnEmptyPromptIsContinuedOrRefusedWithTheReason) {
+  const Outcome r = run("run " + shipped + " '' -n 3 --quiet");
+  if (r.status == 0) return;  // the tokenizer adds a BOS, which is something to continue
+  EXPECT_EQ(r.status, 2);
+  EXPECT_NE(r.err.find("the prompt is empty"), std::string::npos) << r.err;
+}
+
+}  // namespace
+}  // namespace nibble
