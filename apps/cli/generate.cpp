@@ -28,8 +28,9 @@ void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
                   fmt::format("tokens to generate at most (default: {})", a.new_tokens))
       ->check(CLI::PositiveNumber);
   verb.add_option(
-      "--context", a.context,
-      "tokens of KV cache per sequence (default: what is needed; chat: 4096 or what the model was made for)");
+          "--context", a.context,
+          "tokens of KV cache per sequence (default: what is needed; chat: 4096 or what the model was made for)")
+      ->check(CLI::PositiveNumber);
   verb.add_option("--temperature", a.temperature, "0: greedy, always the most likely token");
   verb.add_option("--top-k", a.top_k, "draw from the k most likely tokens; 0: all");
   verb.add_option("--top-p", a.top_p, "draw from the most likely tokens that hold this share of probability; 1: all");

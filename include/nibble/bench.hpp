@@ -36,7 +36,7 @@ struct BenchResult {
 };
 
 struct BenchReport {
-  MachineReport machine;
+  MachineReport machine;  // where a result went faster than the measured limit, the faster rate stands here
   std::string model;
   std::vector<BenchResult> results;
 };

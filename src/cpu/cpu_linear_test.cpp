@@ -123,6 +123,40 @@ TEST(CpuLinear, EveryTargetAndFormatIsWithinTheBoundOfTheReference) {
   }
 }
 
+// A register tile's share of k ends before the row does: what waits in scratch in between must be all of it.
+TEST(CpuLinear, LongRowsAreCutIntoPiecesThatAddUp) {
+  const auto reference = make_reference_backend();
+  for (const auto& target : targets_here()) {
+    auto backend = make_cpu_backend({.threads = 2, .target = target});
+    for (const Case& c : {Case{"fp32"}, Case{"fp16"}, Case{"bf16", 64, false, DType::bf16}, Case{"int8"},
+                          Case{"nf4", 64, true, DType::bf16}, Case{"nf4", 32, true, DType::bf16}})
+      for (const std::int64_t cols : {4352, 9088}) {
+        Problem p(c, 20, cols, 14);
+        const auto together = p.product(**backend, 0, 14);
+        expect_close(p, together, p.product(*reference, 0, 14), describe(c, target, 20, cols, 14));
+        if (HasFatalFailure()) return;
+        if (c.format == "int8") continue;  // its outlier columns are a property of the whole batch
+        const auto alone = p.product(**backend, 9, 1);
+        ASSERT_EQ(std::memcmp(alone.data(), together.data() + 9 * 20, 20 * sizeof(float)), 0)
+            << describe(c, target, 20, cols, 14);
+      }
+  }
+}
+
+// Columns with outliers are gathered four bytes at a time, which the last row's last columns do not have behind them.
+TEST(CpuLinear, Int8OutliersMayStandInEveryColumn) {
+  const auto reference = make_reference_backend();
+  for (const auto& target : targets_here()) {
+    auto backend = make_cpu_backend({.threads = 2, .target = target});
+    for (const std::int64_t m : {1, 3, 13}) {
+      Problem p({"int8"}, 36, 128, m);
+      for (float& value : p.x) value = value < 0 ? value - 6 : value + 6;
+      expect_close(p, p.product(**backend, 0, m), p.product(*reference, 0, m), target);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
 TEST(CpuLinear, TheSameBitsForAnyNumberOfThreads) {
   for (const auto& target : targets_here()) {
     auto one = make_cpu_backend({.threads = 1, .target = target});

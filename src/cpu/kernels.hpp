@@ -35,7 +35,7 @@ struct LinearCall {
   // int8: scale of each row, 16 start values per row, and the columns that are multiplied in floating point
   const float* x_scales = nullptr;
   const std::int32_t* x_start = nullptr;
-  const float* x_outliers = nullptr;  // m rows of `outliers_padded`
+  const float* x_outliers = nullptr;              // m rows of `outliers_padded`
   const std::int32_t* outlier_columns = nullptr;  // `outliers_padded`, of which the last are 0
   std::int64_t outliers = 0, outliers_padded = 0;
   float* y = nullptr;

@@ -121,10 +121,12 @@ class RandomSource final : public WeightSource {
         float value = float(sum - 510) * float(0.02 / 147.8);
         const std::int64_t row = element / width;
         const bool outlier = every > 0 && row % every == every / 2;
+        // Elsewhere values stay so small that no row of a long prompt reaches the threshold by chance: the planted
+        // share is then the share of columns that hold an outlier.
         if (norm)
-          value = outlier ? 20.0f : 1.0f;
-        else if (feeds_product && outlier)
-          value *= 40.0f;
+          value = outlier ? 40.0f : 1.0f;
+        else if (feeds_product && every > 0)
+          value *= outlier ? 80.0f : 0.03f;
         out[i] = value;
       }
     });

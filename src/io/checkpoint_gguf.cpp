@@ -43,7 +43,8 @@ std::string hugging_face_name(std::string_view name) {
 
 // Divisors of the rotary frequencies, which the transformer uses without looking.
 Result<void> check_rope_factors(const CheckpointTensor& tensor, const Json& config, std::int64_t heads) {
-  const std::int64_t head_dim = config.value("head_dim", config.value("hidden_size", std::int64_t(0)) / heads);
+  const std::int64_t head_dim = config["head_dim"].is_null() ? config.value("hidden_size", std::int64_t(0)) / heads
+                                                             : config["head_dim"].get<std::int64_t>();
   if (tensor.dtype != DType::f32 || tensor.shape != std::vector<std::int64_t>{head_dim / 2})
     return error(Errc::corrupt_file, "tensor \"rope_freqs.weight\" is {} [{}], expected F32 [{}]", tensor.type,
                  fmt::join(tensor.shape, ", "), head_dim / 2);

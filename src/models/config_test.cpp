@@ -4,13 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 namespace nibble {
 namespace {
 
 Json config_of(const std::string& architecture, const std::string& changes = "{}") {
-  Json config = {{"hidden_size", 64},        {"intermediate_size", 96},  {"num_hidden_layers", 4},
-                 {"num_attention_heads", 4}, {"num_key_value_heads", 2}, {"vocab_size", 50},
-                 {"model_type", "any"}};
+  Json config = {{"hidden_size", 64},         {"intermediate_size", 96},  {"num_hidden_layers", 4},
+                 {"num_attention_heads", 4},  {"num_key_value_heads", 2}, {"vocab_size", 50},
+                 {"model_type", architecture}};
+  for (char& c : config["model_type"].get_ref<std::string&>()) c = char(std::tolower(c));
   config["architectures"] = Json::array({architecture + "ForCausalLM"});
   const Json changed = Json::parse(changes);
   for (const auto& [key, value] : changed.items()) config[key] = value;

@@ -66,7 +66,7 @@ TEST_F(Resources, ReportsAndLogitsThatCannotBeWrittenLeaveNothing) {
   refused("eval " + shipped + " --text " + shipped + "/config.json --max-tokens 64 --quiet --logits " + out.string(), 1,
           {out.string(), "cannot write"}, "ulimit -f 100;");
   refused("eval " + shipped + " --text " + shipped + "/config.json --max-tokens 64 --quiet --logits /no/such/logits", 2,
-          {"/no/such/logits", "No such file"});
+          {"/no/such/logits", "does its folder exist"});
   nothing_is_left();
 }
 

@@ -3,17 +3,13 @@
 // Exact integer sums, outlier columns in floating point beside them.
 struct RowsInt8 {
   const std::int8_t* row[panel_rows];
-  const float* outliers[panel_rows];  // decoded weights of the outlier columns
-  float scale[panel_rows];            // of the row, divided by 127 * 127
+  const float* outliers;    // decoded weights of the outlier columns, packed
+  float scale[panel_rows];  // of the row, divided by 127 * 127
 };
 
-// Integer sums of row m of x and weight row n as lanes of the product.
-inline F product_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t m, int n, I sum) {
-  F value = mul(to_float(sum), set1(call.x_scales[m] * rows.scale[n]));
-  const float* outliers = call.x_outliers + m * call.outliers_padded;
-  for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
-    value = fma(load(outliers + i), load(rows.outliers[n] + i), value);
-  return value;
+// Integer sums of row m of x and weight row n, as lanes of the product.
+inline F scaled_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t m, int n, I sum) {
+  return mul(to_float(sum), set1(call.x_scales[m] * rows.scale[n]));
 }
 
 // One row of x against a panel of codes where they lie, `lanes` rows at a time.
@@ -21,7 +17,8 @@ inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t 
   constexpr int together = 4;
   using Op = MultiplyInt8;
   const std::byte* x = call.x + m * call.x_stride;
-  const std::int64_t k = call.chunks * chunk, ahead = together * k;  // what follows lies right behind: fetched meanwhile
+  const std::int64_t k = call.chunks * chunk,
+                     ahead = together * k;  // what follows lies right behind: fetched meanwhile
   for (int first = 0; first < int(end - row); first += lanes) {
     F products[lanes];
     for (int part = 0; part < lanes; part += together) {
@@ -37,7 +34,10 @@ inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t 
         }
       }
       NIBBLE_UNROLL for (int n = 0; n < together; ++n) products[part + n] =
-          product_int8(call, rows, m, first + part + n, acc[n]);
+          scaled_int8(call, rows, m, first + part + n, acc[n]);
+      multiply_tile<MultiplyF32, 1>((const std::byte*)(rows.outliers + (first + part) * call.outliers_padded),
+                                    (const std::byte*)(call.x_outliers + m * call.outliers_padded), 0,
+                                    call.outliers_padded / lanes, products + part);
     }
     float sums[lanes];
     reduce(products, sums);
@@ -52,13 +52,15 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
   const std::int8_t *codes = (const std::int8_t*)w.codes, *codes_end = codes + w.rows * w.cols;
   float* outliers = (float*)(scratch + packed_sums_bytes) + panel_rows * call.chunks * chunk;  // behind the packed
   RowsInt8 rows;
+  rows.outliers = outliers;
   for (int n = 0; n < int(panel_rows); ++n) {
     const std::int64_t r = clamped(row + n, end);
     rows.row[n] = codes + r * w.cols;
     rows.scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
-    rows.outliers[n] = outliers;
-    for (std::int64_t i = 0; i < call.outliers_padded; i += lanes, outliers += lanes)
-      store(outliers, mul(gather_i8(rows.row[n], call.outlier_columns + i, codes_end), set1(w.scales[r] * Int8::step)));
+    const F scale = set1(w.scales[r] * Int8::step);
+    for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
+      store(outliers + n / 4 * 4 * call.outliers_padded + i * 4 + n % 4 * lanes,
+            mul(gather_i8(rows.row[n], call.outlier_columns + i, codes_end), scale));
   }
   if (call.m < packed_from) {
     for (std::int64_t m = 0; m < call.m; ++m) row_int8(call, rows, m, row, end);
@@ -78,7 +80,10 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
       [&](int t, std::int64_t m, int count, const I* acc) {
         F products[4 * packed_rows];
         for (int i = 0; i < count; ++i)
-          for (int n = 0; n < 4; ++n) products[4 * i + n] = product_int8(call, rows, m + i, 4 * t + n, acc[4 * i + n]);
+          for (int n = 0; n < 4; ++n) products[4 * i + n] = scaled_int8(call, rows, m + i, 4 * t + n, acc[4 * i + n]);
+        const DensePanel<MultiplyF32> floats{(const std::byte*)outliers, call.outliers_padded / lanes};
+        multiply_rows(floats, count, t, 0, floats.slots, (const std::byte*)(call.x_outliers + m * call.outliers_padded),
+                      call.outliers_padded * std::int64_t(sizeof(float)), products);
         finish_rows(call, row + 4 * t, end, m, count, products);
       });
 }

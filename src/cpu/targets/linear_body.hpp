@@ -251,7 +251,8 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
     panel_f32<PanelF32, false>(call, row, tiles, end, rows, scales);
 }
 
-// clang-format off: each uses what stands above it
+// Each uses what stands above it.
+// clang-format off
 #include "cpu/targets/packed_body.hpp"
 #include "cpu/targets/int8_body.hpp"
 #ifdef NIBBLE_TARGET_BF16

@@ -5,8 +5,8 @@
 // A tile's four rows stay in the first-level cache, rows of x pass through from the second; k is cut where four rows
 // would not fit, and sums wait in scratch meanwhile. Lanes sum in the same order as for a single row.
 
-constexpr int packed_rows = lanes == 16 ? 6 : 3;        // rows of x in a tile of registers
-constexpr std::int64_t packed_from = 6;                 // fewer rows of x are multiplied where the weights lie
+constexpr int packed_rows = lanes == 16 ? 6 : 3;  // rows of x in a tile of registers
+constexpr std::int64_t packed_from = 6;           // fewer rows of x are multiplied where the weights lie
 constexpr std::int64_t vector_bytes = sizeof(F);
 constexpr std::int64_t resident_slots = 16384 / (4 * vector_bytes);
 
@@ -55,8 +55,7 @@ struct DensePanel {
   template <int M>
   void multiply(int tile, std::int64_t slot, std::int64_t count, const std::byte* x, std::int64_t stride,
                 Sum* acc) const {
-    multiply_tile<Op, M>(packed + (tile * slots + slot) * 4 * vector_bytes, x + slot * Op::x_bytes, stride, count,
-                         acc);
+    multiply_tile<Op, M>(packed + (tile * slots + slot) * 4 * vector_bytes, x + slot * Op::x_bytes, stride, count, acc);
   }
 };
 
@@ -76,7 +75,9 @@ inline void over_packed(const LinearCall& call, const Panel& panel, int tiles, s
   auto* sums = (typename Panel::Sum*)scratch;
   constexpr std::int64_t near_bytes = 384 << 10;  // of x, in the second-level cache
   const std::int64_t fit = near_bytes / call.x_stride / Panel::rows * Panel::rows,
-                     block = fit < Panel::rows ? Panel::rows : fit < packed_block ? fit : packed_block;
+                     block = fit < Panel::rows    ? Panel::rows
+                             : fit < packed_block ? fit
+                                                  : packed_block;
   for (std::int64_t begin = 0; begin < call.m; begin += block) {
     const std::int64_t end = begin + block < call.m ? begin + block : call.m;
     for (int t = 0; t < tiles; ++t)
@@ -94,9 +95,7 @@ inline void over_packed(const LinearCall& call, const Panel& panel, int tiles, s
   }
 }
 
-inline void start_zero(std::int64_t, F* acc) {
-  NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) acc[n] = zero();
-}
+inline void start_zero(std::int64_t, F* acc) { NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) acc[n] = zero(); }
 
 // Lanes added up, `lanes` sums at a time.
 inline void finish_rows(const LinearCall& call, std::int64_t row, std::int64_t end, std::int64_t m, int count,
@@ -114,10 +113,11 @@ inline void finish_rows(const LinearCall& call, std::int64_t row, std::int64_t e
 }
 
 template <class Op>
-inline void dense_packed(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles,
-                         const std::byte* packed, std::int64_t slots, std::byte* sums) {
-  over_packed(call, DensePanel<Op>{packed, slots}, tiles, sums, start_zero,
-              [&](int t, std::int64_t m, int count, const F* acc) { finish_rows(call, row + 4 * t, end, m, count, acc); });
+inline void dense_packed(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, const std::byte* packed,
+                         std::int64_t slots, std::byte* sums) {
+  over_packed(
+      call, DensePanel<Op>{packed, slots}, tiles, sums, start_zero,
+      [&](int t, std::int64_t m, int count, const F* acc) { finish_rows(call, row + 4 * t, end, m, count, acc); });
 }
 
 // The panel's rows as fp32.

@@ -17,9 +17,7 @@ inline F rounded(F x, DType type) {
 }
 
 // Element of the group that stands at `to`: see targets/table_bf16_body.hpp.
-constexpr int grouped_from(int to) {
-  return to % 32 / 8 * 64 + to / 128 * 32 + to % 8 * 4 + to / 32 % 4;
-}
+constexpr int grouped_from(int to) { return to % 32 / 8 * 64 + to / 128 * 32 + to % 8 * 4 + to / 32 % 4; }
 
 void arrange(const float* x, std::int64_t k, std::int64_t chunks, Activations form, DType rounding, std::byte* out) {
   const int span = int(chunk * chunks_together(form));
@@ -52,7 +50,8 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
   std::int64_t i = 0;
   for (; i + chunk <= k; i += chunk) {
     F parts[vectors], most = zero();
-    for (int v = 0; v < vectors; ++v) parts[v] = absolute(round_f16(load(x + i + v * lanes))), most = max(most, parts[v]);
+    for (int v = 0; v < vectors; ++v)
+      parts[v] = absolute(round_f16(load(x + i + v * lanes))), most = max(most, parts[v]);
     if (threshold > 0 && lane_max(most) >= threshold) {
       float values[chunk];
       for (int v = 0; v < vectors; ++v) store(values + v * lanes, parts[v]);

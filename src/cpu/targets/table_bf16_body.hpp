@@ -28,9 +28,7 @@ inline void group_values(const TableBf16& table, const std::byte* p, std::int64_
   if (bytes >= 128) {
     low = _mm512_loadu_si512(p), high = _mm512_loadu_si512(p + 64);
   } else {
-    const auto mask = [](std::int64_t count) {
-      return count >= 64 ? ~0ull : count <= 0 ? 0ull : (1ull << count) - 1;
-    };
+    const auto mask = [](std::int64_t count) { return count >= 64 ? ~0ull : count <= 0 ? 0ull : (1ull << count) - 1; };
     low = _mm512_maskz_loadu_epi8(mask(bytes), p), high = _mm512_maskz_loadu_epi8(mask(bytes - 64), p + 64);
   }
   table.look_up(_mm512_shuffle_i32x4(low, high, 0x88), out);
@@ -143,8 +141,8 @@ struct MapPlanes {
   }
   static I look_up(const std::uint16_t* plane, I index, __mmask32 bit6, __mmask32 bit7) {
     I quarter[4];
-    NIBBLE_UNROLL for (int q = 0; q < 4; ++q) quarter[q] = _mm512_permutex2var_epi16(
-        _mm512_loadu_si512(plane + 64 * q), index, _mm512_loadu_si512(plane + 64 * q + 32));
+    NIBBLE_UNROLL for (int q = 0; q < 4; ++q) quarter[q] =
+        _mm512_permutex2var_epi16(_mm512_loadu_si512(plane + 64 * q), index, _mm512_loadu_si512(plane + 64 * q + 32));
     return _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, quarter[0], quarter[1]),
                                    _mm512_mask_blend_epi16(bit6, quarter[2], quarter[3]));
   }
@@ -213,7 +211,8 @@ inline void table_bf16_panel(const LinearCall& call, std::int64_t row, std::int6
       for (int half = 0; half < 2; ++half) {
         const std::byte* rows[8];
         const float* by[8];
-        for (int n = 0; n < 8; ++n) rows[n] = codes + held(8 * half + n) * row_bytes, by[n] = scales.of(held(8 * half + n));
+        for (int n = 0; n < 8; ++n)
+          rows[n] = codes + held(8 * half + n) * row_bytes, by[n] = scales.of(held(8 * half + n));
         codes_by_row<Halves>(table, rows, row_bytes, by, call.x + m * call.x_stride, acc + 8 * half);
       }
       float sums[panel_rows];
@@ -229,11 +228,13 @@ inline void table_bf16_panel(const LinearCall& call, std::int64_t row, std::int6
       I values[group_slots];
       group_values(table, from + g * (group / 2), row_bytes - g * (group / 2), values);
       std::byte* out = packed + ((r / 4 * groups + g) * group_slots * 4 + r % 4) * vector_bytes;
-      NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v) _mm512_storeu_si512(out + 4 * v * vector_bytes, values[v]);
+      NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v)
+          _mm512_storeu_si512(out + 4 * v * vector_bytes, values[v]);
     }
   }
   TablePanel<Halves> panel{packed, groups * group_slots, {}};
   for (int r = 0; r < 4 * tiles; ++r) panel.scales[r] = scales.of(held(r));
-  over_packed(call, panel, tiles, scratch, start_zero,
-              [&](int t, std::int64_t m, int count, const F* acc) { finish_rows(call, row + 4 * t, end, m, count, acc); });
+  over_packed(call, panel, tiles, scratch, start_zero, [&](int t, std::int64_t m, int count, const F* acc) {
+    finish_rows(call, row + 4 * t, end, m, count, acc);
+  });
 }
