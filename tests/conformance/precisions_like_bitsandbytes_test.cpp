@@ -180,15 +180,15 @@ class EveryPrecision : public testing::TestWithParam<std::tuple<Case, const char
 
 TEST_P(EveryPrecision, ComputesWhatTheWeightsOfBitsandbytesMean) {
   const auto& [c, target] = GetParam();
+  if (length_for(target) == "short" && c.config.quantized() && std::string_view(c.compute) != "fp32")
+    GTEST_SKIP() << "the slow reference shows fp32 only";
   const auto model = load(c.config, target);
   if (!model) GTEST_SKIP() << "this processor has no " << target;
   const std::string name = c.name, length = length_for(target);
   const Errors bound = bound_of(name, c.compute, length);
-  const Computed own = run(*model, length);
-  if (golden().has(name + "." + length +
-                   ".own"
-                   ".nll")) {
-    EXPECT_EQ(breach(errors(own, expected(name + "." + length + ".own")), bound), "") << "with Nibble's codes";
+  if (golden().has(name + "." + length + ".own.nll")) {
+    const Errors own = errors(run(*model, length), expected(name + "." + length + ".own"));
+    EXPECT_EQ(breach(own, bound), "") << "with Nibble's codes";
     patch(*model, name);
   }
   if (c.config.quantized()) {
