@@ -36,7 +36,8 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
   }
 }
 
-// clang-format off: each uses what stands above it
+// Each uses what stands above it.
+// clang-format off
 #include "cpu/targets/linear_body.hpp"
 #include "cpu/targets/row_body.hpp"
 #include "cpu/targets/attention_body.hpp"
