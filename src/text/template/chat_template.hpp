@@ -1,8 +1,8 @@
-// A Jinja subset big enough for the chat templates that models ship. An unsupported construct is an error that names
-// it.
+// The Jinja that chat templates are written in, as jinja2 renders it in transformers: trim_blocks, lstrip_blocks, loop
+// controls, {% generation %}, and the immutable sandbox.
 #pragma once
 
-#include <map>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,14 +14,18 @@ namespace nibble {
 
 class ChatTemplate {
  public:
-  // Parses with the settings transformers uses: trim_blocks, lstrip_blocks, loop controls. Errors name line and
-  // construct.
+  static constexpr std::size_t max_source_bytes = 4 << 20;
+
+  // Errors name the line. corrupt_file: not a template. unsupported: what jinja2 has and Nibble has not (template
+  // inheritance, recursive loops, * and ** in calls).
   static Result<ChatTemplate> parse(std::string_view source);
 
-  // variables: "messages" (list of {"role", "content", ...}), "tools", "add_generation_prompt", "bos_token",
-  // "eos_token", ... raise_exception(...) in the template becomes a bad_request error with its text. Loops and output
-  // are bounded.
-  Result<std::string> render(const OrderedJson& variables) const;
+  // variables: an object of "messages" (list of {"role", "content", ...}), "tools", "add_generation_prompt",
+  // "bos_token", "eos_token", ...; `now` is what strftime_now() formats, in local time.
+  // bad_request: raise_exception(...), with its text, and what Python would not do either (an undefined value is used).
+  // unsupported: a filter, test or method that jinja2 has and Nibble has not, and what goes beyond the bounds:
+  // templates come from strangers, so work, texts, values and recursion are bounded (template_value.hpp, Rendering).
+  Result<std::string> render(const OrderedJson& variables, std::time_t now = std::time(nullptr)) const;
 
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;

@@ -1,8 +1,12 @@
 // Values of the template language: Python's, as far as templates can tell. Containers are shared and, as in the sandbox
-// transformers renders in, never change after they were made; only namespaces do.
+// that transformers renders in, never change after they were made; only namespaces do.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <ctime>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,82 +20,93 @@
 
 namespace nibble::jinja {
 
+struct Function;
+struct Statement;
 struct List;
 struct Dict;
 struct Namespace;
 struct Loop;
 struct Macro;
 struct Method;
-struct Builtin;
 
 struct None {};
 // `why` is the sentence that using the value (other than printing or testing it) gives.
 struct Undefined {
   std::shared_ptr<const std::string> why;
 };
+// `safe` is markupsafe's Markup: what is added to it gets its < > & ' " escaped.
+struct String {
+  std::string text;
+  bool safe = false;
+};
 
 class Value {
  public:
-  using Storage = std::variant<Undefined, None, bool, std::int64_t, double, std::shared_ptr<const std::string>,
-                               std::shared_ptr<List>, std::shared_ptr<Dict>, std::shared_ptr<Namespace>,
-                               std::shared_ptr<Loop>, std::shared_ptr<Macro>, std::shared_ptr<Method>, const Builtin*>;
+  // A namespace belongs to the Rendering, so that namespaces that hold each other are no leak.
+  using Storage = std::variant<Undefined, None, bool, std::int64_t, double, std::shared_ptr<const String>,
+                               std::shared_ptr<List>, std::shared_ptr<const Dict>, Namespace*, std::shared_ptr<Loop>,
+                               std::shared_ptr<const Macro>, std::shared_ptr<const Method>, const Function*>;
 
   Value() = default;
   Value(None) : storage_(None{}) {}
-  Value(bool value) : storage_(value) {}
-  Value(int value) : storage_(std::int64_t(value)) {}
-  Value(std::int64_t value) : storage_(value) {}
+  template <std::integral T>
+  Value(T value) : storage_(std::conditional_t<std::same_as<T, bool>, bool, std::int64_t>(value)) {}
   Value(double value) : storage_(value) {}
-  Value(std::string value) : storage_(std::make_shared<const std::string>(std::move(value))) {}
-  Value(std::string_view value) : Value(std::string(value)) {}
-  Value(const char* value) : Value(std::string(value)) {}
-  template <class Object>
-  Value(std::shared_ptr<Object> object) : storage_(std::move(object)) {}
-  Value(const Builtin* builtin) : storage_(builtin) {}
-
+  Value(std::shared_ptr<const String> text) : storage_(std::move(text)) {}
+  Value(std::shared_ptr<List> list) : storage_(std::move(list)) {}
+  Value(std::shared_ptr<const Dict> dict) : storage_(std::move(dict)) {}
+  Value(std::shared_ptr<Loop> loop) : storage_(std::move(loop)) {}
+  Value(std::shared_ptr<const Macro> macro) : storage_(std::move(macro)) {}
+  Value(std::shared_ptr<const Method> method) : storage_(std::move(method)) {}
+  Value(Namespace* space) : storage_(space) {}
+  Value(const Function* function) : storage_(function) {}
   static Value undefined(std::string why);
 
+  bool is_undefined() const { return is<Undefined>(); }
+  bool is_none() const { return is<None>(); }
+  bool is_bool() const { return is<bool>(); }
+  bool is_float() const { return is<double>(); }
+  // Null or empty where the value is of another kind. Python's bool is an int, and both are numbers.
+  std::optional<std::int64_t> integer() const;
+  std::optional<double> number() const;
+  const String* string() const { return pointed<const String>(); }
+  const std::string* text() const { return string() ? &string()->text : nullptr; }
+  List* list() const { return pointed<List>(); }
+  const Dict* dict() const { return pointed<const Dict>(); }
+  Namespace* space() const { return plain<Namespace*>(); }
+  Loop* loop() const { return pointed<Loop>(); }
+  const Macro* macro() const { return pointed<const Macro>(); }
+  const Method* method() const { return pointed<const Method>(); }
+  const Function* function() const { return plain<const Function*>(); }
+
+  bool truthy() const;
+  int depth() const;  // how many containers deep
+  std::string_view type_name() const;
+  Error use_of_undefined() const;
+  bool same_object(const Value& other) const;  // Python's `is`, of containers and constants
+
+ private:
   template <class T>
   bool is() const {
     return std::holds_alternative<T>(storage_);
   }
-  bool is_undefined() const { return is<Undefined>(); }
-  bool is_none() const { return is<None>(); }
-  bool is_string() const { return is<std::shared_ptr<const std::string>>(); }
-  bool is_integral() const { return is<bool>() || is<std::int64_t>(); }  // Python's bool is an int
-  bool is_number() const { return is_integral() || is<double>(); }
-
-  // Each only after asking; a wrong one is a defect.
-  const std::string& string() const { return *std::get<std::shared_ptr<const std::string>>(storage_); }
-  std::int64_t integer() const { return is<bool>() ? std::get<bool>(storage_) : std::get<std::int64_t>(storage_); }
-  double real() const { return is<double>() ? std::get<double>(storage_) : double(integer()); }
-  template <class Object>
-  const std::shared_ptr<Object>& object() const {
-    return std::get<std::shared_ptr<Object>>(storage_);
-  }
-  template <class Object>
-  Object* get() const {  // null when it is another kind
-    const auto* found = std::get_if<std::shared_ptr<Object>>(&storage_);
+  template <class T>
+  T* pointed() const {
+    const auto* found = std::get_if<std::shared_ptr<T>>(&storage_);
     return found ? found->get() : nullptr;
   }
-  const Builtin* builtin() const {
-    const auto* found = std::get_if<const Builtin*>(&storage_);
+  template <class T>
+  T plain() const {
+    const auto* found = std::get_if<T>(&storage_);
     return found ? *found : nullptr;
   }
-  const std::string& why_undefined() const;
-
-  bool truthy() const;
-  int depth() const;           // how many containers deep
-  std::int64_t bytes() const;  // of its own storage, not of what it contains
-  std::string_view type_name() const;
-
- private:
   Storage storage_;
 };
 
 using Values = std::vector<Value>;
 
-// What Python can tell apart: a generator is true even when empty, has no length, and can be read once.
+// What Python can tell apart: a view has no items by number; a generator is true even when empty, has no length, and
+// can be read once.
 enum class Sequence { list, tuple, range, view, generator };
 
 struct List {
@@ -101,62 +116,68 @@ struct List {
 };
 
 struct Dict {
-  std::vector<std::pair<Value, Value>> items;  // in order of insertion
+  using Items = std::vector<std::pair<Value, Value>>;
+  Items items;  // in order of insertion
   int depth = 1;
   const Value* find(std::string_view key) const;
 };
 
 struct Namespace {
   std::vector<std::pair<std::string, Value>> attributes;
-  Value* find(std::string_view name);
+  void set(std::string_view name, Value value);
+  const Value* find(std::string_view name) const;
 };
 
+// The variable `loop`. `more` takes one further item from the source, if one is left that the loop's condition wants.
 struct Loop {
-  std::shared_ptr<List> items;
+  Values items;
   std::size_t index = 0;
-  int depth = 0;
+  int depth = 1;  // how many containers deep
+  std::function<Result<bool>()> more;
+  std::optional<Values> last_changed;
 };
 
 // A method bound to the value it was taken from: "abc".upper
 struct Method {
   Value self;
-  std::string name;
+  const Function* function;
 };
 
-Value make_list(Values items, Sequence sequence = Sequence::list);
-Value make_dict(std::vector<std::pair<Value, Value>> items);
+struct Scope {
+  std::vector<std::pair<std::string_view, Value>> names;
+  std::shared_ptr<Scope> outer;
+  void set(std::string_view name, Value value);
+  const Value* find(std::string_view name) const;  // here or outside
+};
 
-// Templates and variables come from outside, so everything they make the program do is paid for from here.
-class Budget {
+// The scope is the one it was defined in, and outlives no call of it that makes sense.
+struct Macro {
+  const Statement* definition;
+  std::weak_ptr<Scope> scope;
+};
+
+// One rendering. Templates and variables come from outside, so all that they make is made here, counted and bounded.
+class Rendering {
  public:
-  static constexpr std::int64_t max_text = 16 << 20;
+  static constexpr std::size_t max_text = 16 << 20, max_items = 1 << 20;
+  static constexpr int max_nesting = 200;
 
-  void work(std::int64_t amount) { work_ -= amount; }
-  void made(std::int64_t bytes) { bytes_ -= bytes; }
-  bool exhausted() const { return work_ < 0 || bytes_ < 0; }
-  Result<void> check() const;
+  explicit Rendering(std::time_t now) : now_(now) {}
+  Result<Value> text(std::string text, bool safe = false);
+  Result<Value> list(Values items, Sequence sequence = Sequence::list);
+  Result<Value> dict(Dict::Items items);
+  Result<Value> space();
+  Result<Value> from_json(const OrderedJson& json, int depth = 0);
+  Result<void> work(std::size_t steps = 1);
+  Result<void> made(std::size_t bytes);
+  std::time_t now() const { return now_; }
 
  private:
-  std::int64_t work_ = 20'000'000;
-  std::int64_t bytes_ = 256 << 20;
+  std::time_t now_;
+  std::int64_t work_ = 10'000'000, bytes_ = 256 << 20;
+  std::deque<Namespace> spaces_;
 };
-Error text_too_long();
-
-Result<Value> from_json(const OrderedJson& json, int depth = 0);
-
-bool equal(const Value& a, const Value& b, Budget& budget);
-// -1, 0, 1; types that Python does not order are an error.
-Result<int> order(const Value& a, const Value& b, Budget& budget);
-
-// Python's str() and repr().
-Result<std::string> to_text(const Value& value);
-Result<std::string> to_repr(const Value& value);
-
-struct JsonStyle {
-  bool ascii = false, sort_keys = false;
-  std::optional<std::string> indent;
-  std::string item_separator = ", ", key_separator = ": ";
-};
-Result<std::string> to_json(const Value& value, const JsonStyle& style);
+// Asked before a text of that size is made.
+Result<void> check_text_size(std::size_t bytes, std::size_t times = 1);
 
 }  // namespace nibble::jinja
