@@ -38,9 +38,10 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
   }
 }
 
+#include "cpu/targets/row_body.hpp"
+
 #include "cpu/targets/attention_body.hpp"
 #include "cpu/targets/linear_body.hpp"
-#include "cpu/targets/row_body.hpp"
 
 }  // namespace on_avx512
 }  // namespace
