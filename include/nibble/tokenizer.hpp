@@ -24,6 +24,9 @@ class TextTokenizer {
   // add_special: BOS/EOS where the tokenizer adds them. parse_special: "<|im_start|>" in the text becomes its one id.
   std::vector<std::int32_t> encode(std::string_view text, bool add_special = true, bool parse_special = true) const;
   std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const;
+  // What each id adds to the text of those before it, as streaming prints it: whole characters only, so a piece may be
+  // empty. One more piece at the end: what was left incomplete, as U+FFFD.
+  std::vector<std::string> pieces(std::span<const std::int32_t> ids, bool skip_special = false) const;
   std::int64_t vocabulary_size() const;
   std::string_view kind() const;  // "byte-level BPE", "SentencePiece BPE"
 

@@ -46,6 +46,13 @@ std::vector<std::int32_t> TextTokenizer::encode(std::string_view text, bool add_
 std::string TextTokenizer::decode(std::span<const std::int32_t> ids, bool skip_special) const {
   return implementation_->decode(ids, skip_special);
 }
+std::vector<std::string> TextTokenizer::pieces(std::span<const std::int32_t> ids, bool skip_special) const {
+  StreamDecoder stream(*implementation_, skip_special);
+  std::vector<std::string> out;
+  for (const std::int32_t id : ids) out.push_back(stream.push(id));
+  out.push_back(stream.flush());
+  return out;
+}
 std::int64_t TextTokenizer::vocabulary_size() const { return implementation_->vocabulary_size(); }
 std::string_view TextTokenizer::kind() const { return implementation_->kind(); }
 

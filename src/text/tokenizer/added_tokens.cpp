@@ -73,8 +73,10 @@ void AddedTokens::finish(const Normalizer& normalizer) {
   std::string storage;
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const AddedToken& token = tokens_[i];
-    if (token.normalized)
-      normalized_.add(normalizer.apply(token.content, storage), i);
+    if (token.as_piece)
+      normalized_.add(token.content, i);
+    else if (token.normalized)
+      normalized_.add(normalizer.apply(token.content, true, storage), i);
     else
       raw_.add(token.content, i);
   }

@@ -19,8 +19,15 @@ struct AddedToken {
   bool special = false;                 // dropped by decode(skip_special), plain text when specials are not parsed
   bool single_word = false;             // only where no word character touches it
   bool lstrip = false, rstrip = false;  // takes the white space on that side with it
-  bool normalized = false;              // looked for after normalization
+  bool normalized = false;              // looked for after normalization, in its own normalized form
+  bool as_piece = false;                // looked for after normalization, as it stands
 };
+
+inline AddedToken special_token(std::string content, std::int32_t id) {
+  AddedToken token;
+  token.content = std::move(content), token.id = id, token.special = true;
+  return token;
+}
 
 class AddedTokens {
  public:

@@ -39,18 +39,20 @@ void Bpe::prepare_symbols() {
       splits_at_metaspace_ && !options_.bytes && !options_.ignore_merges && vocabulary_.id(metaspace).has_value();
 }
 
-Result<Bpe> Bpe::from_merges(Vocabulary vocabulary, std::span<const std::pair<std::string, std::string>> merges,
-                             const BpeOptions& options) {
+Result<Bpe> Bpe::from_merges(Vocabulary vocabulary, std::span<const Merge> merges, const BpeOptions& options) {
   Bpe bpe;
   bpe.options_ = options;
   bpe.pairs_ = PairTable(merges.size());
-  bpe.splits_at_metaspace_ = true;
+  bpe.splits_at_metaspace_ = !options.bytes;
   std::string joined;
+  std::int64_t guess = 0;  // merges usually stand in the order of the tokens they make: this one's is next to the last
   for (std::size_t rank = 0; rank < merges.size(); ++rank) {
     const auto& [left, right] = merges[rank];
     joined = left;
     joined += right;
-    const auto a = vocabulary.id(left), b = vocabulary.id(right), c = vocabulary.id(joined);
+    const auto a = vocabulary.id(left), b = vocabulary.id(right);
+    const auto c = !joined.empty() && vocabulary.token(guess) == joined ? std::optional(std::int32_t(guess))
+                                                                        : vocabulary.id(joined);
     if (!a || !b || !c) {
       return error(Errc::corrupt_file, "merge {} is \"{}\" + \"{}\", but \"{}\" is not in the vocabulary", rank, left,
                    right,
@@ -59,19 +61,8 @@ Result<Bpe> Bpe::from_merges(Vocabulary vocabulary, std::span<const std::pair<st
                         : joined);
     }
     bpe.pairs_.set(*a, *b, std::uint32_t(rank), *c);
+    guess = *c + 1;
     if (bpe.splits_at_metaspace_ && metaspace_inside(joined)) bpe.splits_at_metaspace_ = false;
-  }
-  if (options.ignore_merges) {
-    for (std::int64_t id = 0; id < vocabulary.size(); ++id) {
-      std::string raw;
-      const auto token = vocabulary.token(id);
-      if (token.empty()) continue;
-      if (!options.bytes)
-        raw = token;
-      else if (!from_byte_alphabet(token, raw))
-        continue;
-      NIBBLE_CHECK(bpe.whole_words_.add(std::move(raw), id));
-    }
   }
   bpe.vocabulary_ = std::move(vocabulary);
   bpe.prepare_symbols();

@@ -34,9 +34,10 @@ using BpeScratchPtr = std::unique_ptr<BpeScratch, BpeScratchDeleter>;
 
 class Bpe {
  public:
+  using Merge = std::pair<std::string_view, std::string_view>;
+
   // `merges` in order of rank.
-  static Result<Bpe> from_merges(Vocabulary vocabulary, std::span<const std::pair<std::string, std::string>> merges,
-                                 const BpeOptions& options);
+  static Result<Bpe> from_merges(Vocabulary vocabulary, std::span<const Merge> merges, const BpeOptions& options);
   // SentencePiece's form: two neighbours may be joined if the result is a piece; the highest score goes first.
   // `mergeable[id]` is false for control, byte and unknown pieces.
   static Result<Bpe> from_scores(Vocabulary vocabulary, std::span<const float> scores,
@@ -54,6 +55,7 @@ class Bpe {
 
  private:
   void prepare_symbols();
+  std::optional<std::int32_t> whole_word(std::string_view word) const;
   void encode_word(std::string_view word, BpeScratch& scratch, std::vector<std::int32_t>& out) const;
   void first_symbols(std::string_view word, std::vector<std::int32_t>& symbols) const;
   void add_unknown(std::string_view character, std::vector<std::int32_t>& symbols) const;
@@ -65,7 +67,6 @@ class Bpe {
   PairTable pairs_;
   std::array<std::int32_t, 256> byte_symbols_{};      // of raw bytes (byte level) or of ASCII characters
   std::array<std::int32_t, 256> fallback_symbols_{};  // "<0xNN>", -1 where missing
-  Vocabulary whole_words_;                            // raw bytes of every token, for ignore_merges
   Vocabulary loose_characters_;  // characters that occur only inside pieces; ids follow the vocabulary
   bool splits_at_metaspace_ = false;
 };

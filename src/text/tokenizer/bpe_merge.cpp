@@ -45,7 +45,7 @@ void Bpe::encode_word(std::string_view word, BpeScratch& scratch, std::vector<st
   }
   auto& symbols = scratch.symbols;
   symbols.clear();
-  if (const auto whole = options_.ignore_merges ? whole_words_.id(word) : std::nullopt) {
+  if (const auto whole = options_.ignore_merges ? whole_word(word) : std::nullopt) {
     symbols.push_back(*whole);
   } else {
     first_symbols(word, symbols);
@@ -64,6 +64,10 @@ void Bpe::encode_word(std::string_view word, BpeScratch& scratch, std::vector<st
     }
   }
   if (cacheable) scratch.cache.store(place, word, std::span(out).subspan(begin));
+}
+
+std::optional<std::int32_t> Bpe::whole_word(std::string_view word) const {
+  return vocabulary_.id(options_.bytes ? std::string_view(to_byte_alphabet(word)) : word);
 }
 
 void Bpe::first_symbols(std::string_view word, std::vector<std::int32_t>& symbols) const {

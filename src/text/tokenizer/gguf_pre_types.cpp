@@ -10,6 +10,7 @@ enum class Recipe {
   gpt2,
   llama3,
   qwen2,
+  qwen35,
   digits_gpt2,
   falcon,
   fallback,
@@ -24,14 +25,15 @@ struct Name {
   std::string_view name;
   Recipe recipe;
   bool ignore_merges = false, adds_bos = false;
+  bool nfc = false;  // the published tokenizers compose characters first, although llama.cpp does not
 };
 
 constexpr std::array names = {
     Name{"default", Recipe::fallback},
     Name{"gpt-2", Recipe::gpt2},
     Name{"phi-2", Recipe::gpt2},
-    Name{"mpt", Recipe::gpt2},
-    Name{"olmo", Recipe::gpt2},
+    Name{"mpt", Recipe::gpt2, false, false, true},
+    Name{"olmo", Recipe::gpt2, false, false, true},
     Name{"jais", Recipe::gpt2},
     Name{"exaone4", Recipe::gpt2},
     Name{"gigachat", Recipe::gpt2},
@@ -48,8 +50,9 @@ constexpr std::array names = {
     Name{"smaug-bpe", Recipe::llama3},
     Name{"chatglm-bpe", Recipe::llama3},
     Name{"glm4", Recipe::llama3, true},
-    Name{"qwen2", Recipe::qwen2},
-    Name{"deepseek-r1-qwen", Recipe::qwen2},
+    Name{"qwen2", Recipe::qwen2, false, false, true},
+    Name{"deepseek-r1-qwen", Recipe::qwen2, false, false, true},
+    Name{"qwen35", Recipe::qwen35},
     Name{"stablelm2", Recipe::qwen2},
     Name{"megrez", Recipe::qwen2},
     Name{"hunyuan", Recipe::qwen2},
@@ -104,6 +107,9 @@ Result<void> build(Recipe recipe, PreTokenizer& out) {
       return add(out, {pattern_text(KnownPattern::llama3)});
     case Recipe::qwen2:
       return add(out, {pattern_text(KnownPattern::qwen2)});
+    case Recipe::qwen35:
+      return add(out, {R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})re"
+                       R"re(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"});
     case Recipe::digits_gpt2:
       out.add(SplitByClass{SplitByClass::digit, SplitBehavior::isolated});
       return add(out, {gpt2});
@@ -148,6 +154,7 @@ Result<GgufPreType> gguf_pre_type(std::string_view name) {
   GgufPreType type;
   type.ignore_merges = found->ignore_merges;
   type.adds_bos = found->adds_bos;
+  if (found->nfc) type.normalizer.add(UnicodeForm{true, false});
   NIBBLE_CHECK(build(found->recipe, type.pre_tokenizer));
   type.pre_tokenizer.add(ByteLevelSplit{false, false, false});
   return type;

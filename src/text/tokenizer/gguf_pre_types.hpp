@@ -1,11 +1,13 @@
 // llama.cpp names pre-tokenizers in tokenizer.ggml.pre; this is what each name means.
 #pragma once
 
+#include "text/tokenizer/normalizer.hpp"
 #include "text/tokenizer/pre_tokenizer.hpp"
 
 namespace nibble {
 
 struct GgufPreType {
+  Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   bool ignore_merges = false;
   bool adds_bos = false;  // where the file does not say

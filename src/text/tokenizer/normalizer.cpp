@@ -11,6 +11,8 @@
 namespace nibble {
 namespace {
 
+constexpr std::string_view metaspace = "\xE2\x96\x81";
+
 // Characters below U+0300 are their own NFC, ASCII is its own everything.
 bool already_normal(const UnicodeForm& form, std::string_view text) {
   const unsigned char first_changed = form.compose && !form.compatibility ? 0xCC : 0x80;
@@ -94,23 +96,37 @@ bool apply(const StripSpaces& step, std::string_view text, std::string& out) {
   return true;
 }
 
-bool apply(const CollapseSpaces&, std::string_view text, std::string& out) {
+bool apply(const EscapeSpaces& step, std::string_view text, bool at_start, std::string& out) {
   out.clear();
+  if (step.collapse) text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  if (text.empty()) return true;
+  out.reserve(text.size() + text.size() / 2);
+  if (step.prefix == EscapeSpaces::always || (step.prefix == EscapeSpaces::first && at_start)) out += metaspace;
+  bool after_space = false;
   for (const char c : text) {
-    if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+    if (c != ' ')
+      out += c;
+    else if (!step.collapse || !after_space)
+      out += metaspace;
+    after_space = c == ' ';
   }
-  if (!out.empty() && out.back() == ' ') out.pop_back();
+  while (step.collapse && out.ends_with(metaspace)) out.resize(out.size() - metaspace.size());
   return true;
+}
+
+template <class Step>
+bool apply(const Step& step, std::string_view text, bool, std::string& out) {
+  return apply(step, text, out);
 }
 
 }  // namespace
 
 void Normalizer::add(Step step) { steps_.push_back(std::move(step)); }
 
-std::string_view Normalizer::apply(std::string_view text, std::string& storage) const {
+std::string_view Normalizer::apply(std::string_view text, bool at_start, std::string& storage) const {
   std::string next;
   for (const Step& step : steps_) {
-    if (!std::visit([&](const auto& s) { return nibble::apply(s, text, next); }, step)) continue;
+    if (!std::visit([&](const auto& s) { return nibble::apply(s, text, at_start, next); }, step)) continue;
     storage.swap(next);
     text = storage;
   }

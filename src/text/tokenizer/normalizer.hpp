@@ -24,18 +24,23 @@ struct LowercaseText {};
 struct StripSpaces {
   bool left = true, right = true;
 };
-struct CollapseSpaces {};  // SentencePiece's remove_extra_whitespaces: runs become one, both ends go
+// SentencePiece's: every space becomes U+2581. collapse (remove_extra_whitespaces): runs of spaces become one, both
+// ends go. Nothing is put before an empty text.
+struct EscapeSpaces {
+  enum Prefix { always, first, never } prefix = always;  // U+2581 before the text; first: only where the input begins
+  bool collapse = false;
+};
 struct StripAccents {};
 
 class Normalizer {
  public:
   using Step =
-      std::variant<UnicodeForm, ReplaceText, PrependText, LowercaseText, StripSpaces, CollapseSpaces, StripAccents>;
+      std::variant<UnicodeForm, ReplaceText, PrependText, LowercaseText, StripSpaces, EscapeSpaces, StripAccents>;
 
   void add(Step step);
   bool empty() const { return steps_.empty(); }
-  // The result is `text` itself or lives in `storage`.
-  std::string_view apply(std::string_view text, std::string& storage) const;
+  // The result is `text` itself or lives in `storage`. `at_start`: the text begins where the whole input does.
+  std::string_view apply(std::string_view text, bool at_start, std::string& storage) const;
 
  private:
   std::vector<Step> steps_;

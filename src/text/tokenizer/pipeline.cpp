@@ -59,7 +59,7 @@ std::vector<std::int32_t> Pipeline::encode(std::string_view text, const EncodeOp
 
 void Pipeline::encode_text(std::string_view text, bool at_start, bool parse_special, Scratch& scratch,
                            std::vector<std::int32_t>& out) const {
-  text = parts_.normalizer.apply(text, scratch.normalized);
+  text = parts_.normalizer.apply(text, at_start, scratch.normalized);
   scratch.inner.clear();
   parts_.added.find(text, true, parse_special, scratch.inner);
   for (const auto& segment : scratch.inner) {
@@ -73,7 +73,7 @@ void Pipeline::encode_text(std::string_view text, bool at_start, bool parse_spec
   }
 }
 
-std::string Pipeline::decode(std::span<const std::int32_t> ids, bool skip_special) const {
+std::vector<std::string> Pipeline::tokens_of(std::span<const std::int32_t> ids, bool skip_special) const {
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const std::int32_t id : ids) {
@@ -82,7 +82,15 @@ std::string Pipeline::decode(std::span<const std::int32_t> ids, bool skip_specia
     if (added != nullptr && added->special && skip_special) continue;
     tokens.emplace_back(added ? std::string_view(added->content) : parts_.bpe.vocabulary().token(id));
   }
-  return parts_.decoder.decode(std::move(tokens));
+  return tokens;
+}
+
+std::string Pipeline::decode(std::span<const std::int32_t> ids, bool skip_special) const {
+  return parts_.decoder.decode(tokens_of(ids, skip_special));
+}
+
+std::string Pipeline::decode_stream(std::span<const std::int32_t> ids, bool skip_special, bool ended) const {
+  return parts_.decoder.decode_stream(tokens_of(ids, skip_special), ended);
 }
 
 std::int64_t Pipeline::vocabulary_size() const {

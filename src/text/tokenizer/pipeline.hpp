@@ -34,6 +34,7 @@ class Pipeline final : public Tokenizer {
 
   std::vector<std::int32_t> encode(std::string_view text, const EncodeOptions& options) const override;
   std::string decode(std::span<const std::int32_t> ids, bool skip_special) const override;
+  std::string decode_stream(std::span<const std::int32_t> ids, bool skip_special, bool ended) const override;
   std::int64_t vocabulary_size() const override;
   std::string token(std::int32_t id) const override;
   std::optional<std::int32_t> id(std::string_view token) const override;
@@ -47,6 +48,7 @@ class Pipeline final : public Tokenizer {
   struct Scratch;
   std::unique_ptr<Scratch> take_scratch() const;
   void give_scratch(std::unique_ptr<Scratch> scratch) const;
+  std::vector<std::string> tokens_of(std::span<const std::int32_t> ids, bool skip_special) const;
   void encode_text(std::string_view text, bool at_start, bool parse_special, Scratch& scratch,
                    std::vector<std::int32_t>& out) const;
 

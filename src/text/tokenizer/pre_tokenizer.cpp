@@ -90,7 +90,7 @@ void split(const SplitByClass& step, std::string_view text, bool, PreTokenizer::
   storage.matches.clear();
   for (std::size_t at = 0; at < text.size();) {
     const CodePoint c = decode_valid(text.data() + at);
-    const bool match = step.wanted == SplitByClass::digit         ? classify(c.value) == CharClass::number
+    const bool match = step.wanted == SplitByClass::digit         ? is_digit(c.value)
                        : step.wanted == SplitByClass::punctuation ? is_punctuation(c.value)
                                                                   : classify(c.value) == CharClass::space;
     if (match) storage.matches.push_back({at, at + c.bytes});

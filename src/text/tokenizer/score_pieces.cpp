@@ -22,6 +22,7 @@ TokenizerResult make_score_tokenizer(ScorePieces pieces) {
       token.content = text;
       token.id = std::int32_t(id);
       token.special = special;
+      token.as_piece = !special && !pieces.user_defined_in_text;
       parts.added.add(std::move(token));
     }
   }
@@ -29,6 +30,11 @@ TokenizerResult make_score_tokenizer(ScorePieces pieces) {
     token.id = vocabulary.id(token.content).value_or(token.id);
     token.normalized = false;
     parts.added.add(std::move(token));
+  }
+  for (const std::string& content : pieces.special) {
+    const AddedToken* known = parts.added.by_content(content);
+    const auto id = vocabulary.id(content);
+    if (known == nullptr && id) parts.added.add(special_token(content, *id));
   }
   BpeOptions options;
   options.bytes = false;
@@ -38,13 +44,17 @@ TokenizerResult make_score_tokenizer(ScorePieces pieces) {
   NIBBLE_TRY(parts.bpe, Bpe::from_scores(std::move(vocabulary), pieces.scores, mergeable, options));
 
   const std::string metaspace = "\xE2\x96\x81";
-  if (pieces.remove_extra_spaces) parts.normalizer.add(CollapseSpaces{});
-  if (pieces.add_space_prefix) parts.normalizer.add(PrependText{metaspace});
-  parts.normalizer.add(ReplaceText{SplitPattern::literal(" "), metaspace});
+  EscapeSpaces spaces;
+  spaces.collapse = pieces.remove_extra_spaces;
+  spaces.prefix = !pieces.add_space_prefix   ? EscapeSpaces::never
+                  : pieces.prefix_only_first ? EscapeSpaces::first
+                                             : EscapeSpaces::always;
+  parts.normalizer.add(spaces);
+  if (pieces.add_space_prefix || pieces.remove_extra_spaces)
+    parts.decoder.add(DecodeDropPrefix{pieces.remove_extra_spaces});
   parts.decoder.add(DecodeReplace{SplitPattern::literal(metaspace), " "});
-  parts.decoder.add(DecodeByteFallback{});
+  parts.decoder.add(DecodeByteFallback{true});
   parts.decoder.add(DecodeFuse{});
-  if (pieces.add_space_prefix) parts.decoder.add(DecodeStrip{" ", 1, 0});
   parts.bos = pieces.bos;
   parts.eos = pieces.eos;
   if (pieces.add_bos && parts.bos) parts.prefix = {*parts.bos};

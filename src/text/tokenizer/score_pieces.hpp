@@ -15,9 +15,13 @@ struct ScorePieces {
   std::vector<float> scores;
   std::vector<std::uint8_t> types;
   bool add_space_prefix = true, remove_extra_spaces = false, byte_fallback = true;
+  bool prefix_only_first = false;  // not after a special token
+  bool user_defined_in_text =
+      true;  // found before spaces are escaped, as control pieces are; false: as SentencePiece does
   std::optional<std::int32_t> bos, eos, unk;
   bool add_bos = true, add_eos = false;
-  std::vector<AddedToken> added;  // on top of the pieces
+  std::vector<AddedToken> added;     // on top of the pieces
+  std::vector<std::string> special;  // pieces that are special whatever their type
 };
 
 TokenizerResult make_score_tokenizer(ScorePieces pieces);

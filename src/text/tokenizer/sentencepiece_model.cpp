@@ -106,6 +106,15 @@ TokenizerResult load_sentencepiece(std::span<const std::byte> bytes, const Token
     return error(Errc::unsupported, "SentencePiece model type {} is not supported; Nibble reads BPE",
                  trainer.model_type >= 1 && trainer.model_type <= 4 ? names[trainer.model_type - 1] : "unknown");
   }
+  for (std::size_t i = 0; pieces.remove_extra_spaces && i < pieces.texts.size(); ++i) {
+    if (pieces.types[i] == ScorePieces::user_defined && pieces.texts[i].find(' ') != std::string::npos) {
+      return error(
+          Errc::unsupported,
+          "piece {} (\"{}\") is user-defined with a space in it, and the model drops extra spaces; Nibble does not "
+          "read that combination, use tokenizer.json",
+          i, pieces.texts[i]);
+    }
+  }
   const auto id_of = [&](const std::optional<std::string>& text, std::int64_t id) -> std::optional<std::int32_t> {
     for (std::size_t i = 0; text && i < pieces.texts.size(); ++i) {
       if (pieces.texts[i] == *text) return std::int32_t(i);
@@ -120,6 +129,9 @@ TokenizerResult load_sentencepiece(std::span<const std::byte> bytes, const Token
   pieces.add_bos = config.add_bos.value_or(true);
   pieces.add_eos = config.add_eos.value_or(false);
   pieces.added = config.added;
+  pieces.special = config.special;
+  pieces.user_defined_in_text = false;
+  pieces.prefix_only_first = !config.legacy.value_or(true);
   return make_score_tokenizer(std::move(pieces));
 }
 

@@ -3,6 +3,7 @@
 
 #include <pcre2.h>
 
+#include "text/tokenizer/unicode_class.hpp"
 #include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
@@ -16,50 +17,77 @@ namespace {
 
 constexpr std::size_t longest_pattern = 16384;
 
-// Oniguruma's \s is White_Space and its \w has marks; PCRE2's are not. What has another meaning here is refused.
+constexpr std::string_view word_members = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+
+// `members` as part of the character class that is open, or as one of their own.
+std::string as_class(std::string_view members, bool in_class, bool negated = false) {
+  return in_class ? std::string(members) : fmt::format("[{}{}]", negated ? "^" : "", members);
+}
+
+// \p{L} with the characters that PCRE2 may not know yet; `at` is left behind the closing brace.
+std::string property(std::string_view pattern, std::size_t& at, bool in_class) {
+  const bool braces = at + 2 < pattern.size() && pattern[at + 2] == '{';
+  const std::size_t end = braces ? pattern.find('}', at) : at + 2;
+  if (end >= pattern.size()) {
+    at += 2;
+    return std::string(pattern.substr(at - 2, 2));  // an error of the pattern, which the compiler will name
+  }
+  const std::string_view written = pattern.substr(at, end + 1 - at);
+  const std::string_view added = added_to_property(braces ? written.substr(3, written.size() - 4) : written.substr(2));
+  const bool negated = pattern[at + 1] == 'P';
+  at = end + 1;
+  if (added.empty() || (negated && in_class)) return std::string(written);
+  return as_class("\\p" + std::string(written.substr(2)) + std::string(added), in_class, negated);
+}
+
+// Oniguruma's \s is White_Space and its \w has marks; PCRE2's are not, and it may be of an older Unicode. What has
+// another meaning here is refused.
 Result<std::string> translate(std::string_view pattern) {
   std::string out;
   bool in_class = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
+  for (std::size_t i = 0; i < pattern.size();) {
     const char c = pattern[i];
     const char next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
     if (c == '\\') {
-      ++i;
-      if (next == 's')
-        out += "\\p{White_Space}";
-      else if (next == 'S')
-        out += "\\P{White_Space}";
-      else if (next == 'w' && in_class)
-        out += "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
-      else if (next == 'w')
-        out += "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
-      else if (next == 'h' || next == 'H' || next == 'K' || next == 'C' || next == 'G' || (next == 'W' && in_class)) {
+      if (next == 'p' || next == 'P') {
+        out += property(pattern, i, in_class);
+        continue;
+      }
+      i += 2;
+      const bool upper = next == 'S' || next == 'W' || next == 'D';
+      if (next == 's' || next == 'S')
+        out += upper ? "\\P{White_Space}" : "\\p{White_Space}";
+      else if (std::string_view("hHKCG").find(next) != std::string_view::npos || (upper && in_class))
         return error(Errc::unsupported, "the pattern uses \\{}, which Nibble does not read: {}", next, pattern);
-      } else if (next == 'W')
-        out += "[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
+      else if (next == 'w' || next == 'W')
+        out += as_class(fmt::format("{}{}{}{}", word_members, added_to_property("L"), added_to_property("M"),
+                                    added_to_property("Nd")),
+                        in_class, upper);
+      else if (next == 'd' || next == 'D')
+        out += as_class(fmt::format("\\p{{Nd}}{}", added_to_property("Nd")), in_class, upper);
       else
-        out.append({c, next}, 0, next ? 2 : 1);
+        out += pattern.substr(i - 2, 2);
       continue;
     }
     if (in_class && ((c == '&' && next == '&') || (c == '[' && next != ':'))) {
       return error(Errc::unsupported, "the pattern combines character classes (&& or nested brackets): {}", pattern);
     }
-    if (in_class && c == '[' && next == ':') {
+    if (in_class && c == '[') {  // [:alpha:]
       const std::size_t end = pattern.find(":]", i);
       if (end == std::string_view::npos) return error(Errc::unsupported, "the pattern has an open [: {}", pattern);
       out += pattern.substr(i, end + 2 - i);
-      i = end + 1;
+      i = end + 2;
       continue;
     }
+    out += c;
+    ++i;
     if (!in_class && c == '[') {
       in_class = true;
-      out += c;
       if (next == '^') out += next, ++i;
-      if (i + 1 < pattern.size() && pattern[i + 1] == ']') out += "\\]", ++i;
-      continue;
+      if (i < pattern.size() && pattern[i] == ']') out += "\\]", ++i;
+    } else if (in_class && c == ']') {
+      in_class = false;
     }
-    if (in_class && c == ']') in_class = false;
-    out += c;
   }
   return out;
 }

@@ -23,22 +23,38 @@ namespace {
 
 using Tokens = std::vector<std::string>;
 
-void apply(const DecodeByteLevel&, Tokens& tokens) {
+struct Mode {
+  bool salvage = false;  // whole characters of a malformed run of byte tokens are kept
+  bool open = false;     // more follows: half a character at the end is left out
+};
+
+void apply(const DecodeByteLevel&, Tokens& tokens, Mode mode) {
   std::string bytes;
   for (const std::string& token : tokens) {
     if (!from_byte_alphabet(token, bytes)) bytes += token;
   }
+  if (mode.open) bytes.resize(bytes.size() - incomplete_tail(bytes));
   tokens = {is_valid_utf8(bytes) ? std::move(bytes) : repair_utf8(bytes)};
 }
 
-// A run of byte tokens is its text if it is valid as a whole; otherwise every byte of it is U+FFFD.
-void apply(const DecodeByteFallback&, Tokens& tokens) {
+// Each byte that begins no character is U+FFFD: finer than repair_utf8.
+void add_salvaged(std::string_view run, Tokens& out) {
+  while (!run.empty()) {
+    std::size_t consumed = 0;
+    const std::size_t length = well_formed_length(run, consumed);
+    out.emplace_back(length ? run.substr(0, length) : replacement_character);
+    run.remove_prefix(length ? length : 1);
+  }
+}
+
+void apply(const DecodeByteFallback& step, Tokens& tokens, Mode mode) {
   Tokens out;
   std::string run;
   const auto end_run = [&] {
-    if (run.empty()) return;
     if (is_valid_utf8(run))
       out.push_back(run);
+    else if (step.salvage || mode.salvage)
+      add_salvaged(run, out);
     else
       out.insert(out.end(), run.size(), std::string(replacement_character));
     run.clear();
@@ -48,14 +64,15 @@ void apply(const DecodeByteFallback&, Tokens& tokens) {
       run += char(byte);
       continue;
     }
-    end_run();
+    if (!run.empty()) end_run();
     out.push_back(std::move(token));
   }
-  end_run();
+  if (mode.open) run.resize(run.size() - incomplete_tail(run));
+  if (!run.empty()) end_run();
   tokens = std::move(out);
 }
 
-void apply(const DecodeFuse&, Tokens& tokens) {
+void apply(const DecodeFuse&, Tokens& tokens, Mode) {
   std::string whole;
   for (const std::string& token : tokens) whole += token;
   tokens = {std::move(whole)};
@@ -69,16 +86,16 @@ void replace(std::string& token, const SplitPattern& pattern, std::string_view c
   }
 }
 
-void apply(const DecodeMetaspace& step, Tokens& tokens) {
+void apply(const DecodeMetaspace& step, Tokens& tokens, Mode) {
   const SplitPattern pattern = SplitPattern::literal(step.replacement);
   for (std::size_t i = 0; i < tokens.size(); ++i) replace(tokens[i], pattern, i == 0 && step.drop_first ? "" : " ");
 }
 
-void apply(const DecodeReplace& step, Tokens& tokens) {
+void apply(const DecodeReplace& step, Tokens& tokens, Mode) {
   for (std::string& token : tokens) replace(token, step.pattern, step.content);
 }
 
-void apply(const DecodeStrip& step, Tokens& tokens) {
+void apply(const DecodeStrip& step, Tokens& tokens, Mode) {
   if (step.content.empty()) return;
   for (std::string& token : tokens) {
     std::size_t begin = 0, end = token.size();
@@ -94,18 +111,33 @@ void apply(const DecodeStrip& step, Tokens& tokens) {
   }
 }
 
+void apply(const DecodeDropPrefix& step, Tokens& tokens, Mode) {
+  constexpr std::string_view metaspace = "\xE2\x96\x81";
+  for (std::string& token : tokens) {
+    const bool dropped = token.starts_with(metaspace);
+    if (dropped) token.erase(0, metaspace.size());
+    if (!token.empty() || (dropped && !step.all)) return;
+  }
+}
+
+std::string run(const std::vector<TokenDecoder::Step>& steps, Tokens tokens, Mode mode) {
+  for (const auto& step : steps) std::visit([&](const auto& s) { apply(s, tokens, mode); }, step);
+  std::string out;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0 && steps.empty()) out += ' ';
+    out += tokens[i];
+  }
+  return out;
+}
+
 }  // namespace
 
 void TokenDecoder::add(Step step) { steps_.push_back(std::move(step)); }
 
-std::string TokenDecoder::decode(Tokens tokens) const {
-  for (const Step& step : steps_) std::visit([&](const auto& s) { apply(s, tokens); }, step);
-  std::string out;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (i > 0 && steps_.empty()) out += ' ';
-    out += tokens[i];
-  }
-  return out;
+std::string TokenDecoder::decode(Tokens tokens) const { return run(steps_, std::move(tokens), {}); }
+
+std::string TokenDecoder::decode_stream(Tokens tokens, bool ended) const {
+  return run(steps_, std::move(tokens), {true, !ended});
 }
 
 }  // namespace nibble

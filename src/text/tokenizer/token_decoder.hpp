@@ -11,8 +11,17 @@
 namespace nibble {
 
 struct DecodeByteLevel {};
-struct DecodeByteFallback {};
+struct DecodeByteFallback {
+  // What becomes of a run of byte tokens that is not valid as a whole: every byte is U+FFFD (tokenizers), or only those
+  // that belong to no character (sentencepiece).
+  bool salvage = false;
+};
 struct DecodeFuse {};
+// SentencePiece's: the space put before the text goes again. all (remove_extra_whitespaces): every piece that begins
+// with one loses it until there is text.
+struct DecodeDropPrefix {
+  bool all = false;
+};
 struct DecodeMetaspace {
   std::string replacement = "\xE2\x96\x81";
   bool drop_first = true;  // the metaspaces of the first token were not in the text
@@ -28,12 +37,15 @@ struct DecodeStrip {
 
 class TokenDecoder {
  public:
-  using Step =
-      std::variant<DecodeByteLevel, DecodeByteFallback, DecodeFuse, DecodeMetaspace, DecodeReplace, DecodeStrip>;
+  using Step = std::variant<DecodeByteLevel, DecodeByteFallback, DecodeFuse, DecodeMetaspace, DecodeReplace,
+                            DecodeStrip, DecodeDropPrefix>;
 
   void add(Step step);
   // A tokenizer without a decoder joins its tokens with spaces.
   std::string decode(std::vector<std::string> tokens) const;
+  // The beginning of a text, or all of it as streaming has shown it (`ended`): whole characters of a run of byte tokens
+  // count at once, and unless ended, a character that lacks bytes at the end is left out.
+  std::string decode_stream(std::vector<std::string> tokens, bool ended) const;
 
  private:
   std::vector<Step> steps_;

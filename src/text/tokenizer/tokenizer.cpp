@@ -12,6 +12,10 @@ TokenizerResult placed(TokenizerResult result, const std::filesystem::path& path
   return result;
 }
 
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& folder) {
@@ -21,17 +25,17 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& 
   };
   NIBBLE_TRY(const TokenizerConfig config, read_tokenizer_config(folder));
   if (has("tokenizer.json")) {
-    NIBBLE_TRY(const Json json, read_json(folder / "tokenizer.json"));
-    return placed(load_tokenizer_json(json, config), folder / "tokenizer.json");
+    NIBBLE_TRY(const auto file, MappedFile::open(folder / "tokenizer.json"));
+    return placed(load_tokenizer_json(text_of(*file), config), folder / "tokenizer.json");
   }
   if (has("tokenizer.model")) {
     NIBBLE_TRY(const auto file, MappedFile::open(folder / "tokenizer.model"));
     return placed(load_sentencepiece(file->bytes(), config), folder / "tokenizer.model");
   }
   if (has("vocab.json") && has("merges.txt")) {
-    NIBBLE_TRY(const Json vocab, read_json(folder / "vocab.json"));
-    NIBBLE_TRY(const std::string merges, read_text(folder / "merges.txt"));
-    return placed(load_vocab_merges(vocab, merges, config), folder / "vocab.json");
+    NIBBLE_TRY(const auto vocab, MappedFile::open(folder / "vocab.json"));
+    NIBBLE_TRY(const auto merges, MappedFile::open(folder / "merges.txt"));
+    return placed(load_vocab_merges(text_of(*vocab), text_of(*merges), config), folder / "vocab.json");
   }
   return error(
       Errc::not_found,

@@ -34,6 +34,9 @@ class Tokenizer {
   virtual std::vector<std::int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   // skip_special drops special tokens. Ids out of range are skipped.
   virtual std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const = 0;
+  // What of that is certain while more ids follow: whole characters only. With `ended` nothing follows, and the result
+  // still begins with what was certain before; it differs from decode() only where a run of byte tokens is malformed.
+  virtual std::string decode_stream(std::span<const std::int32_t> ids, bool skip_special, bool ended) const = 0;
 
   virtual std::int64_t vocabulary_size() const = 0;                          // highest id + 1, added tokens included
   virtual std::string token(std::int32_t id) const = 0;                      // as stored ("Ġthe", "▁the", "<0x0A>")
@@ -45,7 +48,8 @@ class Tokenizer {
   virtual std::string_view kind() const = 0;  // "byte-level BPE", "SentencePiece BPE"
 };
 
-// Decodes one id at a time and hands out only whole characters: never half of a UTF-8 sequence.
+// Decodes one id at a time and hands out only whole characters: never half of a UTF-8 sequence, and never a character
+// that a later id takes back. All pieces together are decode_stream() of all ids.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
@@ -55,6 +59,8 @@ class StreamDecoder {
   std::string flush();
 
  private:
+  std::string take(bool ended);
+
   const Tokenizer& tokenizer_;
   bool skip_special_;
   std::vector<std::int32_t> ids_;

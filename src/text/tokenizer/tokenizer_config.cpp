@@ -19,14 +19,17 @@ std::optional<bool> choice(const Json& config, const char* key) {
 }
 
 // "<s>" or {"content": "<s>", ...}.
-std::optional<std::string> token_text(const Json& config, const char* key) {
-  auto found = config.find(key);
-  if (found == config.end()) return {};
-  if (found->is_string()) return found->get<std::string>();
-  if (found->is_object() && found->contains("content") && (*found)["content"].is_string()) {
-    return (*found)["content"].get<std::string>();
+std::optional<std::string> token_text(const Json& entry) {
+  if (entry.is_string()) return entry.get<std::string>();
+  if (entry.is_object() && entry.contains("content") && entry["content"].is_string()) {
+    return entry["content"].get<std::string>();
   }
   return {};
+}
+
+std::optional<std::string> token_text(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  return found == config.end() ? std::nullopt : token_text(*found);
 }
 
 }  // namespace
@@ -61,6 +64,15 @@ Result<TokenizerConfig> parse_tokenizer_config(const Json& json) {
   config.bos = token_text(json, "bos_token");
   config.eos = token_text(json, "eos_token");
   config.unk = token_text(json, "unk_token");
+  for (const auto& token : {config.bos, config.eos, config.unk, token_text(json, "pad_token")}) {
+    if (token) config.special.push_back(*token);
+  }
+  if (const auto more = json.find("additional_special_tokens"); more != json.end() && more->is_array()) {
+    for (const Json& entry : *more) {
+      if (const auto token = token_text(entry)) config.special.push_back(*token);
+    }
+  }
+  config.legacy = choice(json, "legacy");
   config.add_bos = choice(json, "add_bos_token");
   config.add_eos = choice(json, "add_eos_token");
   config.add_prefix_space = choice(json, "add_prefix_space");

@@ -14,6 +14,8 @@ namespace nibble {
 struct TokenizerConfig {
   std::optional<std::string> bos, eos, unk;
   std::optional<bool> add_bos, add_eos, add_prefix_space;
+  std::optional<bool> legacy;        // false: a SentencePiece text gets its first space only where the input begins
+  std::vector<std::string> special;  // every token that is named as one (bos, eos, unk, pad, additional)
   std::string tokenizer_class;
   std::vector<AddedToken> added;  // with ids
 };

@@ -1,4 +1,5 @@
 // tokenizer.ggml.* in a GGUF file.
+#include "text/tokenizer/bpe_json.hpp"
 #include "text/tokenizer/gguf_pre_types.hpp"
 #include "text/tokenizer/pipeline.hpp"
 #include "text/tokenizer/score_pieces.hpp"
@@ -28,9 +29,10 @@ Result<const GgufValue::Array*> array(const Gguf& file, std::string_view key) {
   return list;
 }
 
-Result<std::vector<std::string>> texts(const Gguf& file, std::string_view key) {
+// They live as long as the file's metadata.
+Result<std::vector<std::string_view>> texts(const Gguf& file, std::string_view key) {
   NIBBLE_TRY(const GgufValue::Array* list, array(file, key));
-  std::vector<std::string> out;
+  std::vector<std::string_view> out;
   out.reserve(list->size());
   for (const GgufValue& entry : *list) {
     const auto* text = std::get_if<std::string>(&entry.value);
@@ -61,7 +63,8 @@ Result<std::vector<std::uint8_t>> token_types(const Gguf& file, std::size_t toke
 
 TokenizerResult load_scores(const Gguf& file) {
   ScorePieces pieces;
-  NIBBLE_TRY(pieces.texts, texts(file, "tokenizer.ggml.tokens"));
+  NIBBLE_TRY(const auto tokens, texts(file, "tokenizer.ggml.tokens"));
+  pieces.texts.assign(tokens.begin(), tokens.end());
   NIBBLE_TRY(pieces.types, token_types(file, pieces.texts.size()));
   NIBBLE_TRY(const GgufValue::Array* scores, array(file, "tokenizer.ggml.scores"));
   if (scores->size() != pieces.texts.size()) {
@@ -88,9 +91,9 @@ TokenizerResult load_merges(const Gguf& file) {
   const GgufValue* pre = file.find("tokenizer.ggml.pre");
   const auto* name = pre ? std::get_if<std::string>(&pre->value) : nullptr;
   NIBBLE_TRY(GgufPreType type, gguf_pre_type(name ? std::string_view(*name) : "default"));
-  NIBBLE_TRY(const std::vector<std::string> tokens, texts(file, "tokenizer.ggml.tokens"));
+  NIBBLE_TRY(const std::vector<std::string_view> tokens, texts(file, "tokenizer.ggml.tokens"));
   NIBBLE_TRY(const std::vector<std::uint8_t> types, token_types(file, tokens.size()));
-  NIBBLE_TRY(const std::vector<std::string> merges, texts(file, "tokenizer.ggml.merges"));
+  NIBBLE_TRY(const std::vector<std::string_view> merges, texts(file, "tokenizer.ggml.merges"));
   PipelineParts parts;
   Vocabulary vocabulary;
   vocabulary.reserve(tokens.size());
@@ -104,18 +107,16 @@ TokenizerResult load_merges(const Gguf& file) {
     token.special = special;
     parts.added.add(std::move(token));
   }
-  std::vector<std::pair<std::string, std::string>> pairs;
+  std::vector<Bpe::Merge> pairs;
   pairs.reserve(merges.size());
-  for (const std::string& merge : merges) {
-    const std::size_t space = merge.find(' ', 1);
-    if (space == std::string::npos) {
-      return error(Errc::corrupt_file, "tokenizer.ggml.merges[{}] is not two tokens with a space between",
-                   pairs.size());
-    }
-    pairs.emplace_back(merge.substr(0, space), merge.substr(space + 1));
+  for (const std::string_view merge : merges) {
+    const auto pair = split_merge(merge);
+    if (!pair) return pair.error().at(fmt::format("tokenizer.ggml.merges[{}]", pairs.size()));
+    pairs.push_back(*pair);
   }
   BpeOptions options;
   options.ignore_merges = type.ignore_merges;
+  parts.normalizer = std::move(type.normalizer);
   parts.pre_tokenizer = std::move(type.pre_tokenizer);
   parts.decoder.add(DecodeByteLevel{});
   NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(vocabulary), pairs, options));

@@ -1,16 +1,16 @@
-// tokenizer.json, as Hugging Face's tokenizers library writes it, and its ancestor, vocab.json with merges.txt.
+// tokenizer.json, as Hugging Face's tokenizers library writes it.
+#include "text/tokenizer/bpe_json.hpp"
 #include "text/tokenizer/json_parts.hpp"
-#include "text/tokenizer/pipeline.hpp"
 #include "text/tokenizer/tokenizer_loaders.hpp"
+#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {
 
-using Merges = std::vector<std::pair<std::string, std::string>>;
-
+// What is put around a text: only templates for single texts matter here.
 Result<void> add_post_processor(const Json& entry, PipelineParts& parts, int depth = 0) {
   if (entry.is_null()) return {};
-  const std::string type = json_text(entry, "type");
+  NIBBLE_TRY(const std::string type, json_text(entry, "type"));
   if (type == "ByteLevel") return {};
   if (type == "Sequence" && depth < 8) {
     const auto inner = entry.find("processors");
@@ -29,8 +29,9 @@ Result<void> add_post_processor(const Json& entry, PipelineParts& parts, int dep
       after = true;
       continue;
     }
-    const std::string name =
-        piece.is_object() && piece.contains("SpecialToken") ? json_text(piece["SpecialToken"], "id") : "";
+    if (!piece.is_object() || !piece.contains("SpecialToken"))
+      return error(Errc::corrupt_file, "the post-processor's template has a piece that is no token and no sequence");
+    NIBBLE_TRY(const std::string name, json_text(piece["SpecialToken"], "id"));
     if (specials == entry.end() || !specials->is_object() || !specials->contains(name))
       return error(Errc::corrupt_file, "the post-processor's template names \"{}\", which it does not define", name);
     const Json& ids =
@@ -44,128 +45,86 @@ Result<void> add_post_processor(const Json& entry, PipelineParts& parts, int dep
   return {};
 }
 
-Result<Vocabulary> read_vocabulary(const Json& tokens) {
-  if (!tokens.is_object()) return error(Errc::corrupt_file, "the vocabulary is not an object of tokens");
+// The file without what is long: the model's vocabulary and merges are read as they come, the rest as trees.
+struct TokenizerFile {
+  Json parts = Json::object();  // normalizer, pre_tokenizer, ...
+  Json model = Json::object();  // without vocab and merges
   Vocabulary vocabulary;
-  vocabulary.reserve(tokens.size());
-  for (const auto& [token, id] : tokens.items()) {
-    if (!id.is_number_integer()) return error(Errc::corrupt_file, "token \"{}\" has no number", token);
-    NIBBLE_CHECK(vocabulary.add(token, id.get<std::int64_t>()));
-  }
-  return vocabulary;
-}
+  MergeList merges;
+  bool has_model = false, has_vocabulary = false;
+};
 
-Result<Merges> read_merges(const Json& list) {
-  Merges merges;
-  if (!list.is_array()) return merges;
-  for (const Json& merge : list) {
-    if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-      merges.emplace_back(merge[0].get<std::string>(), merge[1].get<std::string>());
-      continue;
+Result<void> read_model(JsonCursor& cursor, TokenizerFile& file) {
+  file.has_model = true;
+  return cursor.object([&](std::string_view key) -> Result<void> {
+    if (key == "vocab" && cursor.peek() == '{') {
+      NIBBLE_TRY(file.vocabulary, read_vocabulary(cursor));
+      file.has_vocabulary = true;
+      return {};
     }
-    const std::string text = merge.is_string() ? merge.get<std::string>() : std::string();
-    const auto space = text.find(' ');
-    if (space == std::string::npos) return error(Errc::corrupt_file, "merge {} is not two tokens", merges.size());
-    merges.emplace_back(text.substr(0, space), text.substr(space + 1));
-  }
-  return merges;
+    if (key == "merges" && cursor.peek() == '[') {
+      NIBBLE_TRY(file.merges, read_merges(cursor));
+      return {};
+    }
+    NIBBLE_TRY(const std::string_view text, cursor.value());
+    if (key == "vocab" || key == "merges") return {};  // of another type of model
+    NIBBLE_TRY(file.model[std::string(key)], parse_json(text, key));
+    return {};
+  });
 }
 
-// Added tokens, BOS and EOS of tokenizer_config.json. adds_itself: prefix and suffix are known already.
-void apply_config(const TokenizerConfig& config, bool adds_itself, PipelineParts& parts) {
-  for (const AddedToken& token : config.added) {
-    if (parts.added.by_content(token.content) == nullptr) parts.added.add(token);
-  }
-  const auto find = [&](const std::string& text) -> std::optional<std::int32_t> {
-    if (const AddedToken* added = parts.added.by_content(text)) return added->id;
-    return parts.bpe.vocabulary().id(text);
-  };
-  if (config.bos) parts.bos = find(*config.bos);
-  if (config.eos) parts.eos = find(*config.eos);
-  if (adds_itself) return;  // tokenizer.json says itself what is put around a text
-  if (config.add_bos.value_or(false) && parts.bos) parts.prefix = {*parts.bos};
-  if (config.add_eos.value_or(false) && parts.eos) parts.suffix = {*parts.eos};
+Result<TokenizerFile> read_file(std::string_view text) {
+  if (!is_valid_utf8(text)) return error(Errc::corrupt_file, "not valid UTF-8");
+  TokenizerFile file;
+  JsonCursor cursor(text);
+  NIBBLE_CHECK(cursor.object([&](std::string_view key) -> Result<void> {
+    if (key == "model" && cursor.peek() == '{') return read_model(cursor, file);
+    NIBBLE_TRY(const std::string_view value, cursor.value());
+    NIBBLE_TRY(file.parts[std::string(key)], parse_json(value, key));
+    return {};
+  }));
+  NIBBLE_CHECK(cursor.end());
+  return file;
 }
 
 }  // namespace
 
-TokenizerResult load_tokenizer_json(const Json& json, const TokenizerConfig& config) {
-  if (!json.is_object() || !json.contains("model") || !json["model"].is_object())
-    return error(Errc::corrupt_file, "no \"model\" object");
-  const Json& model = json["model"];
-  if (const std::string type = json_text(model, "type", "BPE"); type != "BPE")
-    return error(Errc::unsupported, "tokenizer model \"{}\" is not supported; Nibble has BPE", type);
-  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
-    if (!json_text(model, affix).empty()) return error(Errc::unsupported, "\"{}\" is not supported", affix);
+TokenizerResult load_tokenizer_json(std::string_view text, const TokenizerConfig& config) {
+  NIBBLE_TRY(TokenizerFile file, read_file(text));
+  if (!file.has_model) return error(Errc::corrupt_file, "no \"model\" object");
+  NIBBLE_TRY(const std::string type, json_text(file.model, "type", "BPE"));
+  if (type != "BPE") return error(Errc::unsupported, "tokenizer model \"{}\" is not supported; Nibble has BPE", type);
+  if (!file.has_vocabulary) return error(Errc::corrupt_file, "the model's \"vocab\" is not an object of tokens");
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    NIBBLE_TRY(const std::string text, json_text(file.model, affix));
+    if (!text.empty()) return error(Errc::unsupported, "\"{}\" is not supported", affix);
+  }
+  if (file.model.contains("dropout") && file.model["dropout"].is_number() && file.model["dropout"] != 0) {
+    return error(Errc::unsupported, "\"dropout\" is not supported: the same text must give the same ids");
+  }
   PipelineParts parts;
-  const auto part = [&](const char* key) { return json.contains(key) ? json[key] : Json(); };
+  const auto part = [&](const char* key) { return file.parts.contains(key) ? file.parts[key] : Json(); };
   NIBBLE_CHECK(add_normalizer(part("normalizer"), parts.normalizer));
   NIBBLE_CHECK(add_pre_tokenizer(part("pre_tokenizer"), parts.pre_tokenizer));
   NIBBLE_CHECK(add_decoder(part("decoder"), parts.decoder));
   NIBBLE_CHECK(add_post_processor(part("post_processor"), parts));
-  NIBBLE_TRY(Vocabulary vocabulary, read_vocabulary(model.contains("vocab") ? model["vocab"] : Json()));
-  NIBBLE_TRY(const Merges merges, read_merges(model.contains("merges") ? model["merges"] : Json()));
   BpeOptions options;
   options.bytes = parts.pre_tokenizer.is_byte_level();
-  options.byte_fallback = json_flag(model, "byte_fallback", false),
-  options.fuse_unk = json_flag(model, "fuse_unk", false),
-  options.ignore_merges = json_flag(model, "ignore_merges", false);
-  if (const std::string unk = json_text(model, "unk_token"); !unk.empty()) options.unk = vocabulary.id(unk);
-  if (model.contains("dropout") && model["dropout"].is_number() && model["dropout"] != 0) {
-    return error(Errc::unsupported, "\"dropout\" is not supported: the same text must give the same ids");
-  }
-  NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(vocabulary), merges, options));
+  NIBBLE_TRY(options.byte_fallback, json_flag(file.model, "byte_fallback", false));
+  NIBBLE_TRY(options.fuse_unk, json_flag(file.model, "fuse_unk", false));
+  NIBBLE_TRY(options.ignore_merges, json_flag(file.model, "ignore_merges", false));
+  NIBBLE_TRY(const std::string unk, json_text(file.model, "unk_token"));
+  if (!unk.empty()) options.unk = file.vocabulary.id(unk);
+  NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(file.vocabulary), file.merges.pairs, options));
   parts.kind = options.bytes ? "byte-level BPE" : "SentencePiece BPE";
-  if (json.contains("added_tokens") && json["added_tokens"].is_array())
-    for (const Json& entry : json["added_tokens"]) {
+  if (const Json added = part("added_tokens"); added.is_array()) {
+    for (const Json& entry : added) {
       NIBBLE_TRY(AddedToken token, parse_added_token(entry, true));
       token.id = parts.bpe.vocabulary().id(token.content).value_or(token.id);
       parts.added.add(std::move(token));
     }
-  // A post-processor that adds ids is the publisher's last word; without one the flags of the config decide.
-  apply_config(config, !parts.prefix.empty() || !parts.suffix.empty(), parts);
-  return std::unique_ptr<Tokenizer>(std::make_unique<Pipeline>(std::move(parts)));
-}
-
-TokenizerResult load_vocab_merges(const Json& vocab, std::string_view text, const TokenizerConfig& config) {
-  PipelineParts parts;
-  NIBBLE_TRY(Vocabulary vocabulary, read_vocabulary(vocab));
-  Merges merges;
-  for (std::size_t begin = 0, line = 1; begin < text.size(); ++line) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string_view merge = text.substr(begin, end - begin);
-    begin = end + 1;
-    if (!merge.empty() && merge.back() == '\r') merge.remove_suffix(1);
-    if (merge.empty() || (line == 1 && merge.substr(0, 8) == "#version")) continue;
-    const auto space = merge.find(' ');
-    if (space == std::string_view::npos)
-      return error(Errc::corrupt_file, "merges.txt: line {}: expected two tokens", line);
-    merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
   }
-  const std::string& name = config.tokenizer_class;
-  const bool qwen = name.starts_with("Qwen2Tokenizer");
-  if (!qwen && !name.empty() && !name.starts_with("GPT2Tokenizer")) {
-    return error(
-        Errc::unsupported,
-        "vocab.json with merges.txt of tokenizer_class {} is not supported (GPT2Tokenizer and Qwen2Tokenizer are); "
-        "save the tokenizer as tokenizer.json",
-        name);
-  }
-  if (qwen) {
-    parts.normalizer.add(UnicodeForm{true, false});
-    parts.pre_tokenizer.add(SplitByPattern{SplitPattern::known(KnownPattern::qwen2), SplitBehavior::isolated, false});
-  }
-  parts.pre_tokenizer.add(ByteLevelSplit{config.add_prefix_space.value_or(false), !qwen, false});
-  parts.decoder.add(DecodeByteLevel{});
-  parts.kind = "byte-level BPE";
-  if (const auto id = vocabulary.id("<|endoftext|>")) {
-    AddedToken token;
-    token.content = "<|endoftext|>", token.id = *id, token.special = true;
-    parts.added.add(std::move(token));
-    parts.bos = parts.eos = *id;
-  }
-  NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(vocabulary), merges, {}));
-  apply_config(config, false, parts);
+  apply_config(config, parts);
   return std::unique_ptr<Tokenizer>(std::make_unique<Pipeline>(std::move(parts)));
 }
 

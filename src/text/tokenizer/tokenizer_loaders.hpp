@@ -13,8 +13,8 @@ namespace nibble {
 
 using TokenizerResult = Result<std::unique_ptr<Tokenizer>>;
 
-TokenizerResult load_tokenizer_json(const Json& json, const TokenizerConfig& config);
-TokenizerResult load_vocab_merges(const Json& vocab, std::string_view merges, const TokenizerConfig& config);
+TokenizerResult load_tokenizer_json(std::string_view text, const TokenizerConfig& config);
+TokenizerResult load_vocab_merges(std::string_view vocab, std::string_view merges, const TokenizerConfig& config);
 TokenizerResult load_sentencepiece(std::span<const std::byte> bytes, const TokenizerConfig& config);
 
 }  // namespace nibble

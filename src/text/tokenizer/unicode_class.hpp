@@ -1,8 +1,9 @@
-// The character classes that pre-tokenizers ask for (Unicode general categories, from utf8proc).
+// The character classes that pre-tokenizers ask for, as the reference library sees them (unicode_ranges.inc).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace nibble {
 
@@ -28,8 +29,12 @@ inline CharClass classify(std::uint32_t code_point) {
   return code_point < 128 ? ascii_classes[code_point] : classify_wide(code_point);
 }
 
-bool is_punctuation(std::uint32_t code_point);  // ASCII punctuation and symbols, or \p{P}
+bool is_digit(std::uint32_t code_point);        // what the pre-tokenizer Digits cuts
+bool is_punctuation(std::uint32_t code_point);  // what the pre-tokenizer Punctuation cuts
 bool is_mark(std::uint32_t code_point);         // \p{M}
 bool is_word(std::uint32_t code_point);         // \w: letters, marks, decimal digits, connectors, joiners
+
+// Characters of \p{property} ("L", "Lu", "Nd"...) that PCRE2 may be too old to know, for use inside a character class.
+std::string_view added_to_property(std::string_view property);
 
 }  // namespace nibble

@@ -24,57 +24,54 @@ std::uint64_t hash_bytes(const char* data, std::size_t size) {
 }
 
 void Vocabulary::reserve(std::size_t tokens) {
-  tokens_.reserve(tokens);
+  places_.reserve(tokens);
+  texts_.reserve(tokens * 8);
   std::size_t slots = 64;
   while (slots < tokens * 2) slots *= 2;
   if (slots > slots_.size()) grow(slots);
 }
 
 void Vocabulary::grow(std::size_t slots) {
-  slots_.assign(slots, -1);
-  for (std::size_t id = 0; id < tokens_.size(); ++id) {
-    if (!present_[id]) continue;
-    std::size_t at = hash_bytes(tokens_[id].data(), tokens_[id].size()) & (slots - 1);
-    while (slots_[at] >= 0) at = (at + 1) & (slots - 1);
-    slots_[at] = std::int32_t(id);
+  std::vector<Slot> old(slots);
+  old.swap(slots_);
+  for (const Slot& slot : old) {
+    if (slot.id < 0) continue;
+    std::size_t at = slot.hash & (slots - 1);
+    while (slots_[at].id >= 0) at = (at + 1) & (slots - 1);
+    slots_[at] = slot;
   }
 }
 
-Result<void> Vocabulary::add(std::string token, std::int64_t id) {
+Result<void> Vocabulary::add(std::string_view token, std::int64_t id) {
   if (id < 0 || id >= limit) {
     return error(Errc::corrupt_file, "token \"{}\" has id {}; ids go from 0 to {}", token, id, limit - 1);
   }
   if (has(id)) {
     return error(Errc::corrupt_file, "id {} is given to both \"{}\" and \"{}\"", id, this->token(id), token);
   }
-  if (const auto known = this->id(token)) {
-    return error(Errc::corrupt_file, "token \"{}\" has two ids, {} and {}", token, *known, id);
-  }
-  if (id >= size()) {
-    tokens_.resize(std::size_t(id) + 1);
-    present_.resize(std::size_t(id) + 1);
-  }
   if ((used_ + 1) * 2 > slots_.size()) grow(slots_.empty() ? 64 : slots_.size() * 2);
-  std::size_t at = hash_bytes(token.data(), token.size()) & (slots_.size() - 1);
-  while (slots_[at] >= 0) at = (at + 1) & (slots_.size() - 1);
-  slots_[at] = std::int32_t(id);
-  tokens_[std::size_t(id)] = std::move(token);
-  present_[std::size_t(id)] = true;
+  const auto hash = std::uint32_t(hash_bytes(token.data(), token.size()));
+  std::size_t at = hash & (slots_.size() - 1);
+  for (; slots_[at].id >= 0; at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at].hash == hash && this->token(slots_[at].id) == token) {
+      return error(Errc::corrupt_file, "token \"{}\" has two ids, {} and {}", token, slots_[at].id, id);
+    }
+  }
+  slots_[at] = {std::int32_t(id), hash};
+  if (id >= size()) places_.resize(std::size_t(id) + 1);
+  places_[std::size_t(id)] = {texts_.size(), token.size()};
+  texts_ += token;
   ++used_;
   return {};
 }
 
 std::optional<std::int32_t> Vocabulary::id(std::string_view token) const {
   if (slots_.empty()) return {};
-  std::size_t at = hash_bytes(token.data(), token.size()) & (slots_.size() - 1);
-  for (; slots_[at] >= 0; at = (at + 1) & (slots_.size() - 1)) {
-    if (tokens_[std::size_t(slots_[at])] == token) return slots_[at];
+  const auto hash = std::uint32_t(hash_bytes(token.data(), token.size()));
+  for (std::size_t at = hash & (slots_.size() - 1); slots_[at].id >= 0; at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at].hash == hash && this->token(slots_[at].id) == token) return slots_[at].id;
   }
   return {};
-}
-
-std::string_view Vocabulary::token(std::int64_t id) const {
-  return has(id) ? std::string_view(tokens_[std::size_t(id)]) : std::string_view();
 }
 
 }  // namespace nibble

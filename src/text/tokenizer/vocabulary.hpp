@@ -20,19 +20,30 @@ class Vocabulary {
 
   void reserve(std::size_t tokens);
   // Refuses an id that is out of range or taken, and a text that is there already.
-  Result<void> add(std::string token, std::int64_t id);
+  Result<void> add(std::string_view token, std::int64_t id);
   std::optional<std::int32_t> id(std::string_view token) const;
-  // Empty where no token has this id.
-  std::string_view token(std::int64_t id) const;
-  bool has(std::int64_t id) const { return id >= 0 && id < size() && present_[std::size_t(id)]; }
-  std::int64_t size() const { return std::int64_t(tokens_.size()); }  // highest id + 1
+  // Empty where no token has this id. Valid until the next add.
+  std::string_view token(std::int64_t id) const {
+    return has(id) ? std::string_view(texts_).substr(places_[std::size_t(id)].begin, places_[std::size_t(id)].size)
+                   : std::string_view();
+  }
+  bool has(std::int64_t id) const { return id >= 0 && id < size() && places_[std::size_t(id)].begin != absent; }
+  std::int64_t size() const { return std::int64_t(places_.size()); }  // highest id + 1
 
  private:
+  static constexpr std::uint64_t absent = ~std::uint64_t(0);
+  struct Place {
+    std::uint64_t begin = absent, size = 0;  // in texts_
+  };
+  struct Slot {
+    std::int32_t id = -1;    // -1 is free
+    std::uint32_t hash = 0;  // spares most comparisons of texts
+  };
   void grow(std::size_t slots);
 
-  std::vector<std::string> tokens_;
-  std::vector<bool> present_;
-  std::vector<std::int32_t> slots_;  // open addressing, -1 is free
+  std::string texts_;  // all of them, in the order they came
+  std::vector<Place> places_;
+  std::vector<Slot> slots_;  // open addressing
   std::size_t used_ = 0;
 };
 
