@@ -81,7 +81,7 @@ void run(const std::string& target, const std::string& only, int threads) {
     constexpr std::int64_t counts[] = {1, 4, 8, 512};
     for (const Shape& shape : shapes) {
       const QuantizedWeight weight = random_weight(memory, pool, c.options, shape.rows, shape.cols);
-      auto prepared = (*backend)->prepare(weight.weight, {.compute = c.compute});
+      auto prepared = (*backend)->prepare(weight.weight, {.compute = c.compute}, Purpose::linear_weights);
       std::vector<float> x(std::size_t(512 * shape.cols)), y(std::size_t(512 * shape.rows));
       std::minstd_rand random(1);
       for (float& v : x) v = float(random()) * 0x1p-30f - 1;

@@ -3,44 +3,72 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 namespace nibble::cli {
 namespace {
 
 std::atomic<bool> interrupt_seen{false};
+bool bar_is_open = false;  // the cursor stands behind a progress bar
 
 void on_interrupt(int signal) {
   if (interrupt_seen.exchange(true)) std::signal(signal, SIG_DFL), std::raise(signal);
 }
 
+void leave_bar() {
+  if (bar_is_open) std::fputc('\n', stderr);
+  bar_is_open = false;
+}
+
 }  // namespace
 
-void add_common(CLI::App& verb, Common& common) {
-  verb.add_flag("--json", common.json, "machine-readable result on standard output, everything else on standard error");
-  verb.add_flag("--quiet", common.quiet, "no progress");
-  verb.add_option("--threads", common.threads, "threads (default: every core this process may use)")
-      ->check(CLI::Range(1, 1024));
-  verb.add_option("--device", common.device, "cpu or auto");
-  verb.add_option("--seed", common.seed, "seed of everything random (default 0)");
-  verb.add_option("--ignore-config", common.ignore_config,
-                  "key of config.json that Nibble does not understand and you know to be harmless; may be repeated");
+void add_common(CLI::App& verb, Common& common, int uses) {
+  // What does nothing for this verb is taken all the same, so that one set of options serves every verb.
+  const auto shown = [&](CLI::Option* option, int use) { option->group(uses & use ? "Common options" : ""); };
+  verb.add_flag("--json", common.json, "machine-readable result on standard output, everything else on standard error")
+      ->group("Common options");
+  shown(verb.add_flag("--quiet", common.quiet, "no progress, no timing line"), uses_progress);
+  shown(verb.add_option("--threads", common.threads, "threads (default: every core this process may use)")
+            ->check(CLI::Range(1, 1024)),
+        uses_threads);
+  shown(verb.add_option("--device", common.device, "cpu or auto (default: auto)")
+            ->check([](const std::string& device) -> std::string {
+              if (device == "auto" || device == "cpu") return {};
+              return "device \"" + device + "\" is not supported by this build; choose cpu or auto";
+            }),
+        uses_threads);
+  shown(verb.add_option("--seed", common.seed, "seed of everything random (default: 0)"), uses_seed);
+  shown(verb.add_option("--ignore-config", common.ignore_config,
+                        "key of config.json that Nibble does not understand and you know to be harmless; may be "
+                        "repeated")
+            ->allow_extra_args(false),
+        uses_config);
 }
 
 void add_precision(CLI::App& verb, PrecisionArguments& a, const std::string& name) {
   verb.add_option(name, a.precision,
-                  "fp32, fp16, bf16, int8, nf4, fp4" + std::string(name == "--to" ? "" : " (default: as stored)"));
+                  "fp32, fp16, bf16, int8, nf4, fp4; nf4-dq, fp4-dq with double quantization" +
+                      std::string(name == "--to" ? "" : " (default: as stored)"));
+  add_quantization(verb, a);
+}
+
+void add_quantization(CLI::App& verb, PrecisionArguments& a) {
   verb.add_option("--compute-dtype", a.compute_dtype,
-                  "what products round to: fp32, bf16, fp16 (default: bf16 for int8, nf4, fp4)");
+                  "what products round to: fp32, bf16, fp16 (default: that of the precision; bf16 for int8, nf4, fp4)");
   verb.add_flag("--double-quant", a.double_quant, "nf4, fp4: quantize the scales too");
-  verb.add_option("--block-size", a.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default 64)");
-  verb.add_option("--int8-threshold", a.int8_threshold,
-                  "int8: activations at or above stay in 16 bits; 0 turns it off (default 6.0)");
-  verb.add_option("--skip", a.skip, "regular expression; matching modules are not quantized; may be repeated");
+  verb.add_option("--block-size", a.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default: 64)");
+  verb.add_option(
+      "--int8-threshold", a.int8_threshold,
+      "int8: columns with an |activation| at or above this are multiplied in 16 bits; 0: none (default: 6.0)");
+  verb.add_option("--skip", a.skip,
+                  "regular expression; modules whose name contains a match are not quantized; may be repeated")
+      ->allow_extra_args(false);
 }
 
 Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std::string& name) {
@@ -69,19 +97,15 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
   return out;
 }
 
-Result<void> check_device(const Common& common) {
-  if (common.device == "auto" || common.device == "cpu") return {};
-  return Error{Errc::unsupported,
-               "device \"" + common.device + "\" is not supported by this build; choose cpu or auto"};
-}
-
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
   LoadOptions options;
   options.precision = precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.progress = progress_bar(common, "load", 0.5);
   return options;
 }
 
 int fail(const Error& error) {
+  leave_bar();
   std::fputs(fmt::format("nibble: {}\n", error.message).c_str(), stderr);
   return error.exit_code();
 }
@@ -95,18 +119,24 @@ void print(const std::string& text) {
 
 void print_json(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
 
-Progress progress_bar(const Common& common, const std::string& what) {
+Progress progress_bar(const Common& common, const std::string& what, double patience) {
   if (common.quiet) return {};
   const bool terminal = ::isatty(2);
-  return [what, terminal, last = -1](double done) mutable {
-    const int now = int(done * (terminal ? 100 : 10));
-    if (now == last) return;
+  const auto start = std::chrono::steady_clock::now();
+  return [what, terminal, start, patience, last = 0](double done) mutable {
+    const int now = int(std::clamp(done, 0.0, 1.0) * (terminal ? 100 : 10) + 1e-9);
+    if (now <= last ||
+        (last == 0 && std::chrono::steady_clock::now() - start < std::chrono::duration<double>(patience)))
+      return;
     last = now;
-    if (terminal)
-      std::fprintf(stderr, "\r%s [%-40s] %3d %%%s", what.c_str(), std::string(std::size_t(done * 40), '#').c_str(), now,
-                   done >= 1 ? "\n" : "");
-    else if (now > 0)
+    if (terminal) {
+      std::fprintf(stderr, "\r%s [%-40s] %3d %%", what.c_str(), std::string(std::size_t(now * 40 / 100), '#').c_str(),
+                   now);
+      bar_is_open = true;
+      if (now == 100) leave_bar();
+    } else {
       std::fprintf(stderr, "%s: %d %%\n", what.c_str(), now * 10);
+    }
   };
 }
 
@@ -123,6 +153,7 @@ Json to_json(const MemoryReport& m) {
 }
 
 Result<std::string> read_file(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
   std::error_code code;
   if (std::filesystem::is_directory(path, code))
     return Error{Errc::bad_request, path + ": is a folder, expected a file"};
@@ -149,7 +180,21 @@ Result<void> write_file(const std::string& path, const std::string& text) {
   return {};
 }
 
-void watch_interrupt() { std::signal(SIGINT, on_interrupt); }
+Result<void> check_writable(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code code;
+  if (std::filesystem::is_directory(path, code)) return Error{Errc::bad_request, path + ": is a folder, name a file"};
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+    return Error{Errc::bad_request, path + ": cannot be written; does its folder exist, and may you write there?"};
+  return {};
+}
+
+void watch_interrupt() {
+  struct sigaction action = {};
+  action.sa_handler = on_interrupt;  // without SA_RESTART: waiting for a line of input ends, too
+  ::sigaction(SIGINT, &action, nullptr);
+}
 bool interrupted() { return interrupt_seen; }
+void forget_interrupt() { interrupt_seen = false; }
 
 }  // namespace nibble::cli

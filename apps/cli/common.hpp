@@ -15,7 +15,7 @@ namespace nibble::cli {
 
 using Json = nlohmann::ordered_json;
 
-// Options that every verb understands.
+// Options that every verb understands; a verb's help shows those that do something for it.
 struct Common {
   bool json = false, quiet = false;
   int threads = 0;
@@ -33,13 +33,15 @@ struct PrecisionArguments {
   std::vector<std::string> skip;
 };
 
-void add_common(CLI::App& verb, Common& common);
+enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8 };
+void add_common(CLI::App& verb, Common& common, int uses);
 // `name` is the option that names the precision: --precision, or --to where one is written.
 void add_precision(CLI::App& verb, PrecisionArguments& arguments, const std::string& name);
+// The options that refine a precision, without the one that names it.
+void add_quantization(CLI::App& verb, PrecisionArguments& arguments);
 Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, const std::string& precision);
 // A comma-separated list; "nf4-dq" and "fp4-dq" are the double-quantized forms.
 Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
-Result<void> check_device(const Common& common);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 
 // Prints the error to standard error and gives the exit code.
@@ -48,16 +50,21 @@ int fail(const Error& error);
 void print(const std::string& text);
 void print_json(const Json& json);
 
-// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet.
-Progress progress_bar(const Common& common, const std::string& what);
+// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. Nothing either of what takes less than
+// `patience` seconds.
+Progress progress_bar(const Common& common, const std::string& what, double patience = 0);
 
 Json to_json(const MemoryReport& memory);
-Result<std::string> read_file(const std::string& path);
+Result<std::string> read_file(const std::string& path);  // "-" is standard input
 Result<void> write_file(const std::string& path, const std::string& text);
+// Whether a file could be written there, asked before the work that fills it.
+Result<void> check_writable(const std::string& path);
 
-// Set by Ctrl-C; a second Ctrl-C ends the program at once.
+// From here on Ctrl-C is noted for interrupted() and the verb ends in order; a second one ends the program at once.
+// Before, it ends the program as usual.
 void watch_interrupt();
 bool interrupted();
+void forget_interrupt();
 
 // Every verb adds itself and sets `run` when it was chosen.
 using Verb = std::function<int()>;

@@ -20,6 +20,7 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   QuantizeCheckpointOptions options;
   options.precision = *precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
   options.shard_bytes = std::uint64_t(a.shard_gb * 1e9), options.progress = progress_bar(common, "quantize");
+  watch_interrupt();
   options.stop = interrupted;
   auto report = quantize_checkpoint(a.model, a.out, options);
   if (!report) return fail(report.error());
@@ -48,7 +49,8 @@ struct TokenizeArguments {
 };
 
 int tokenize_verb(const TokenizeArguments& a, bool has_text, const Common& common) {
-  if (has_text == !a.file.empty()) return fail({Errc::bad_request, "name either TEXT or --file FILE"});
+  if (has_text == !a.file.empty())
+    return fail({Errc::bad_request, "name either TEXT or --file FILE (--file - reads standard input)"});
   auto tokenizer = TextTokenizer::load(a.model);
   if (!tokenizer) return fail(tokenizer.error());
   std::string text = a.text;
@@ -91,11 +93,11 @@ void add_quantize(CLI::App& app, Verb& run) {
   auto a = std::make_shared<QuantizeArguments>();
   CLI::App* verb = app.add_subcommand("quantize", "write a copy that transformers and bitsandbytes read");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout")->required();
-  verb->add_option("OUT", a->out, "the new folder")->required();
+  verb->add_option("OUT", a->out, "the new folder; appears when it is complete")->required();
   add_precision(*verb, a->held, "--to");
   verb->get_option("--to")->required();
-  verb->add_option("--shard-size", a->shard_gb, "GB per file at most (default 5)");
-  add_common(*verb, *common);
+  verb->add_option("--shard-size", a->shard_gb, "GB (10^9 bytes) per file at most (default: 5)");
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
   verb->callback([=, &run] { run = [=] { return quantize_verb(*a, *common); }; });
 }
 
@@ -106,11 +108,11 @@ void add_tokenize(CLI::App& app, Verb& run) {
       app.add_subcommand("tokenize", "ids of a text as the model's tokenizer gives them, or the text of ids");
   verb->add_option("MODEL", a->model, "a model, or a folder that holds only a tokenizer")->required();
   CLI::Option* text = verb->add_option("TEXT", a->text, "the text");
-  verb->add_option("--file", a->file, "read it from a file");
-  verb->add_flag("--decode", a->decode, "the other way: ids to text");
+  verb->add_option("--file", a->file, "read it from a file; - is standard input");
+  verb->add_flag("--decode", a->decode, "the other way: ids, separated by spaces or commas, to text");
   verb->add_flag("--no-special", a->no_special, "no BOS or EOS");
   verb->add_flag("--skip-special", a->skip_special, "with --decode: leave special tokens out");
-  add_common(*verb, *common);
+  add_common(*verb, *common, 0);
   verb->callback([=, &run] { run = [=] { return tokenize_verb(*a, text->count() > 0, *common); }; });
 }
 

@@ -1,4 +1,6 @@
 // doctor, inspect, estimate: what the machine has, what a model is, what it will cost.
+#include <sstream>
+
 #include "common.hpp"
 #include "nibble/bench.hpp"
 #include "nibble/estimate.hpp"
@@ -47,7 +49,8 @@ int inspect(const std::string& path, const Common& common) {
     if (!d.runs) json["why_not"] = d.why_not;
     json["parameters"] = d.parameters, json["precision"] = d.precision, json["file_bytes"] = d.file_bytes;
     json["bytes"] = Json::object();
-    for (const char* name : {"linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"})
+    for (const char* name :
+         {"linear_weights", "quantization_state", "embeddings_and_head", "norms", "other", "buffers"})
       json["bytes"][name] = d.bytes_by_class.count(name) ? d.bytes_by_class.at(name) : 0;
     json["bytes_by_dtype"] = d.bytes_by_dtype;
     json["layers"] = d.layers, json["hidden_size"] = d.hidden_size, json["heads"] = d.heads,
@@ -61,8 +64,12 @@ int inspect(const std::string& path, const Common& common) {
   }
   print(fmt::format("architecture    {} ({}, {})\nparameters      {}\nprecision       {}\nweight files    {} GB\n",
                     d.architecture, d.model_type, d.container, d.parameters, d.precision, gb(d.file_bytes)));
-  for (const auto& [name, bytes] : d.bytes_by_class) print(fmt::format("  {:<20} {:>15} bytes\n", name, bytes));
-  for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>15} bytes\n", name, bytes));
+  print("bytes by class\n");
+  for (const auto& [name, bytes] : d.bytes_by_class)
+    print(fmt::format("  {:<20} {:>15}{}\n", name, bytes,
+                      name == "buffers" ? "  (not in the files, computed at load)" : ""));
+  print("bytes by type\n");
+  for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>15}\n", name, bytes));
   print(fmt::format(
       "shape           {} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}\n", d.layers,
       d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size, d.max_positions,
@@ -92,20 +99,35 @@ std::uint64_t bare_size(const std::string& text) {
 }
 
 int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_t parameters) {
-  const std::string name = a.precision.empty() ? "bf16" : a.precision == "int4" ? "nf4" : a.precision;
-  auto precision = parse_precision(name);
-  if (!precision) return fail(precision.error());
-  const std::uint64_t bytes = estimate(parameters, *precision);
+  struct Line {
+    std::string name;
+    std::uint64_t bytes;
+  };
+  std::vector<Line> lines;
+  std::stringstream names(a.precision.empty() ? "fp32,fp16,int8,int4" : a.precision);
+  for (std::string name; std::getline(names, name, ',');) {
+    auto precision = parse_precision(name == "int4" ? "nf4" : name);
+    if (!precision) return fail(precision.error());
+    lines.push_back({name, estimate(parameters, *precision)});
+  }
   if (common.json) {
-    print_json({{"parameters", parameters}, {"precision", name}, {"rule_of_thumb_bytes", bytes}});
+    Json json = {{"parameters", parameters}, {"precisions", Json::array()}};
+    for (const Line& line : lines)
+      json["precisions"].push_back(
+          {{"precision", line.name}, {"double_quant", false}, {"bytes", {{"rule_of_thumb", line.bytes}}}});
+    print_json(json);
     return 0;
   }
-  print(fmt::format(
-      "{} parameters at {}: {} GB by the rule of thumb, parameters * bits / 8.\nReality is more: four-bit types keep a "
-      "scale per block (nf4: 4.5 bits per weight, 4.13 with double quantization), embeddings, norms and\n"
-      "lm_head stay in 16 bits, and the KV cache and activations come on top. `nibble estimate MODEL` with a "
-      "config.json counts them all.\n",
-      parameters, name, gb(bytes)));
+  print(fmt::format("{} parameters by the rule of thumb, parameters * bits / 8 (GB = 10^9 bytes):\n", parameters));
+  for (const Line& line : lines) print(fmt::format("  {:<6}{:>10} GB\n", line.name, gb(line.bytes)));
+  print(
+      "Reality is more:\n"
+      "  scales        a four-bit type keeps a scale per block of 64: 4.5 bits per weight, 4.13 with double "
+      "quantization\n"
+      "  kept layers   embeddings, lm_head and norms stay in 16 bits in every quantized precision\n"
+      "  at run time   the KV cache grows with the context and the batch, and activations come on top\n"
+      "So Qwen3-4B in nf4 is 2.822 GB of weights (2.653 with double quantization), not 2.011.\n"
+      "`nibble estimate MODEL` counts all of it; a config.json is enough.\n");
   return 0;
 }
 
@@ -152,7 +174,7 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
 void add_doctor(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   CLI::App* verb = app.add_subcommand("doctor", "what this machine offers and what Nibble will use");
-  add_common(*verb, *common);
+  add_common(*verb, *common, uses_threads);
   verb->callback([common, &run] { run = [common] { return doctor(*common); }; });
 }
 
@@ -162,7 +184,7 @@ void add_inspect(CLI::App& app, Verb& run) {
   CLI::App* verb = app.add_subcommand(
       "inspect", "architecture, parameters, bytes by type and class, tokenizer, what is not understood");
   verb->add_option("MODEL", *model, "a folder in Hugging Face layout or a .gguf file")->required();
-  add_common(*verb, *common);
+  add_common(*verb, *common, 0);
   verb->callback([=, &run] { run = [=] { return inspect(*model, *common); }; });
 }
 
@@ -171,13 +193,17 @@ void add_estimate(CLI::App& app, Verb& run) {
   auto a = std::make_shared<EstimateArguments>();
   CLI::App* verb = app.add_subcommand("estimate", "bytes per category for every precision, before a weight is read");
   verb->add_option("MODEL", a->model, "a folder, a config.json, a .gguf file, or a bare size such as 7b")->required();
-  verb->add_option("--precision", a->precision, "only these, separated by commas (int4: any four-bit type)");
-  verb->add_option("--context", a->context, "tokens of KV cache per sequence (default 4096)");
-  verb->add_option("--batch", a->batch, "sequences (default 1)");
+  verb->add_option(
+      "--precision", a->precision,
+      "only these, separated by commas; nf4-dq, fp4-dq: with double quantization; int4: nf4 (default: all)");
+  verb->add_option("--context", a->context, "tokens of KV cache per sequence (default: 4096)");
+  verb->add_option("--batch", a->batch, "sequences at once (default: 1)");
   verb->add_flag("--double-quant", a->held.double_quant, "nf4, fp4: quantize the scales too");
-  verb->add_option("--block-size", a->held.block_size, "nf4, fp4: weights per scale (default 64)");
-  verb->add_option("--skip", a->held.skip, "regular expression of modules that are not quantized");
-  add_common(*verb, *common);
+  verb->add_option("--block-size", a->held.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default: 64)");
+  verb->add_option("--skip", a->held.skip,
+                   "regular expression; modules whose name contains a match are not quantized; may be repeated")
+      ->allow_extra_args(false);
+  add_common(*verb, *common, uses_config);
   verb->callback([=, &run] { run = [=] { return estimate_verb(*a, *common); }; });
 }
 

@@ -23,24 +23,28 @@ struct Arguments {
 };
 
 void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
-  verb.add_option("--max-new-tokens,-n", a.new_tokens, "tokens to generate at most (default 128)");
-  verb.add_option("--context", a.context, "tokens of KV cache (default: what is needed)")->check(CLI::PositiveNumber);
-  verb.add_option("--temperature", a.temperature, "0: greedy");
-  verb.add_option("--top-k", a.top_k, "keep the k most likely tokens; 0: all");
-  verb.add_option("--top-p", a.top_p, "keep the most likely tokens that hold this share of probability");
-  verb.add_option("--min-p", a.min_p, "keep tokens at least this share as likely as the most likely one");
-  verb.add_option("--repetition-penalty", a.repetition_penalty, "above 1: what was said becomes less likely");
-  verb.add_option("--stop", a.stop, "end before this text; may be repeated");
-  verb.add_option("--kv-cache", a.kv_cache, "fp32, bf16 or fp16 (default: fp32 where products are fp32, else bf16)");
+  verb.footer("Sampling options that are not named follow the model's generation_config.json; without one, greedy.");
+  verb.add_option("--max-new-tokens,-n", a.new_tokens,
+                  fmt::format("tokens to generate at most (default: {})", a.new_tokens))
+      ->check(CLI::PositiveNumber);
+  verb.add_option(
+      "--context", a.context,
+      "tokens of KV cache per sequence (default: what is needed; chat: 4096 or what the model was made for)");
+  verb.add_option("--temperature", a.temperature, "0: greedy, always the most likely token");
+  verb.add_option("--top-k", a.top_k, "draw from the k most likely tokens; 0: all");
+  verb.add_option("--top-p", a.top_p, "draw from the most likely tokens that hold this share of probability; 1: all");
+  verb.add_option("--min-p", a.min_p, "draw from tokens at least this share as likely as the most likely one; 0: all");
+  verb.add_option("--repetition-penalty", a.repetition_penalty, "above 1: what was said becomes less likely; 1: off");
+  verb.add_option("--stop", a.stop, "end before this text; may be repeated")->allow_extra_args(false);
+  verb.add_option("--kv-cache", a.kv_cache, "fp32, bf16 or fp16 (default: what products are rounded to)");
   verb.add_option("--cpu-target", a.cpu_target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   verb.add_flag("--show-thinking", a.show_thinking, "print <think>...</think> (default)");
   verb.add_flag("--hide-thinking", a.hide_thinking, "leave <think>...</think> out of what is printed");
   add_precision(verb, a.held, "--precision");
-  add_common(verb, common);
+  add_common(verb, common, uses_threads | uses_seed | uses_config | uses_progress);
 }
 
 Result<Model> load(const Arguments& a, const Common& common) {
-  NIBBLE_CHECK(check_device(common));
   if (a.show_thinking && a.hide_thinking)
     return Error{Errc::bad_request, "--show-thinking and --hide-thinking contradict each other; name one"};
   NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
@@ -70,17 +74,35 @@ std::string without_thinking(const std::string& text) {
   return shown + filter.flush();
 }
 
-void report_speed(const Generation& g, const Model& model, const Common& common) {
+// Times are of the whole batch; the first token of each sequence comes out of the prefill.
+void report_speed(const std::vector<Generation>& all, const Model& model, const Common& common) {
   if (common.quiet) return;
+  std::int64_t prompt = 0, decoded = 0;
+  for (const Generation& g : all) prompt += g.prompt_tokens, decoded += std::int64_t(g.ids.size());
+  const Generation& g = all.front();
   const std::string from = model.converted_from();
   fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(),
-             from.empty() ? "" : " decoded from " + from, g.prompt_tokens, g.prefill_seconds, g.ids.size(),
-             g.decode_seconds > 0 ? double(g.ids.size() - 1) / g.decode_seconds : 0.0, name_of(g.stopped));
+             from.empty() ? "" : " decoded from " + from, prompt, g.prefill_seconds, decoded,
+             g.decode_seconds > 0 ? double(decoded - std::int64_t(all.size())) / g.decode_seconds : 0.0,
+             all.size() > 1 ? fmt::format("{} prompts", all.size()) : std::string(name_of(g.stopped)));
 }
 
-int run_verb(const Arguments& a, const Common& common) {
+// What stands in for PROMPT: standard input, without the line end that a shell puts there.
+std::string prompt_from_input() {
+  std::string text = read_file("-").value();
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+int run_verb(Arguments& a, const Common& common) {
+  if (a.prompts.empty() && !::isatty(0)) a.prompts.push_back("-");
+  if (a.prompts.empty()) return fail({Errc::bad_request, "name a PROMPT, or pipe one in"});
+  if (!a.chat && !a.system.empty()) return fail({Errc::bad_request, "--system needs --chat"});
+  for (std::string& prompt : a.prompts)
+    if (prompt == "-") prompt = prompt_from_input();
   auto model = load(a, common);
   if (!model) return fail(model.error());
+  watch_interrupt();
   std::vector<std::vector<std::int32_t>> ids;
   auto tokenizer = model->tokenizer();
   if (!tokenizer) return fail(tokenizer.error());
@@ -126,21 +148,29 @@ int run_verb(const Arguments& a, const Common& common) {
       print(fmt::format("== {}\n{}\n", a.prompts[i],
                         a.hide_thinking ? without_thinking((*results)[i].text) : (*results)[i].text));
   }
-  report_speed(results->front(), *model, common);
+  report_speed(*results, *model, common);
   return interrupted() ? 1 : 0;
 }
 
 int chat_verb(const Arguments& a, const Common& common) {
   auto model = load(a, common);
   if (!model) return fail(model.error());
+  if (!model->has_chat_template())
+    return fail({Errc::bad_request, a.model + ": has no chat template; `nibble run` continues a text"});
   auto chat = Chat::start(*model, a.system, a.context);
   if (!chat) return fail(chat.error());
   const bool terminal = ::isatty(0);
-  for (std::string line; !interrupted();) {
-    if (terminal) fmt::print(stderr, "> ");
-    if (!std::getline(std::cin, line)) break;
+  if (terminal && !common.quiet)
+    fmt::print(stderr, "Ctrl-C ends an answer; /quit, Ctrl-D or Ctrl-C here end the chat.\n");
+  watch_interrupt();
+  for (std::string line;;) {
+    if (terminal) fmt::print(stderr, "> "), std::fflush(stderr);
+    if (!std::getline(std::cin, line)) {
+      if (terminal) fmt::print(stderr, "\n");
+      return 0;
+    }
     if (line.empty()) continue;
-    if (line == "/quit") break;
+    if (line == "/quit") return 0;
     GenerateOptions options = generation(*model, a, common);
     ThinkingFilter filter;
     options.on_text = [&](std::size_t, std::string_view text) {
@@ -159,8 +189,9 @@ int chat_verb(const Arguments& a, const Common& common) {
             "\n");
     else
       print((a.hide_thinking ? filter.flush() : "") + "\n");
+    if (interrupted() && !terminal) return 1;
+    forget_interrupt();  // it was meant for the answer
   }
-  return interrupted() ? 1 : 0;
 }
 
 }  // namespace
@@ -170,7 +201,8 @@ void add_run(CLI::App& app, Verb& run) {
   auto a = std::make_shared<Arguments>();
   CLI::App* verb = app.add_subcommand("run", "continue one or several prompts, streamed");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
-  verb->add_option("PROMPT", a->prompts, "text to continue; several are generated in one batch")->required();
+  verb->add_option("PROMPT", a->prompts,
+                   "text to continue; several are generated in one batch; - or none: standard input");
   verb->add_flag("--chat", a->chat, "put each prompt into the model's chat template");
   verb->add_option("--system", a->system, "with --chat: the system message");
   add_arguments(*verb, *a, *common);

@@ -1,4 +1,5 @@
 // nibble: every verb is a thin face of the library in include/nibble.
+#include <algorithm>
 #include <csignal>
 #include <new>
 
@@ -13,12 +14,34 @@ int main(int argc, char** argv) {
   for (const auto add : {add_doctor, add_inspect, add_estimate, add_quantize, add_run, add_chat, add_compare, add_eval,
                          add_tokenize, add_bench})
     add(app, run);
+  // Where the parser stood when it stumbled, so that the hint names the right help.
+  const auto chosen = [&] {
+    CLI::App* at = &app;
+    std::string words = "nibble";
+    for (int i = 1; i < argc; ++i) {
+      const auto verbs = at->get_subcommands({});
+      const auto found =
+          std::find_if(verbs.begin(), verbs.end(), [&](const CLI::App* verb) { return verb->get_name() == argv[i]; });
+      if (found == verbs.end()) break;
+      at = *found, words += " " + at->get_name();
+    }
+    return std::pair(at, words);
+  };
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    return app.exit(problem) == 0 ? 0 : 2;
+    if (problem.get_exit_code() == 0) return app.exit(problem);  // --help, --version
+    const auto [at, words] = chosen();
+    std::string what = problem.what(), verbs;
+    for (const CLI::App* verb : at->get_subcommands({})) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+    if (!verbs.empty() && problem.get_name() == "RequiredError") {
+      const int next = int(std::count(words.begin(), words.end(), ' ')) + 1;
+      what = (next < argc ? "unknown verb \"" + std::string(argv[next]) + "\"" : std::string("a verb is missing")) +
+             "; there are " + verbs;
+    }
+    fmt::print(stderr, "nibble: {}\n`{} --help` says what is expected.\n", what, words);
+    return 2;
   }
-  watch_interrupt();
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error of write(), which is reported and cleaned up
   try {
     return run();

@@ -14,7 +14,6 @@ struct EvalArguments {
 };
 
 Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& model) {
-  if (a.text.empty() == a.ids.empty()) return Error{Errc::bad_request, "name one of --text FILE and --ids FILE"};
   if (!a.text.empty()) {
     NIBBLE_TRY(const std::string text, read_file(a.text));
     NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
@@ -40,7 +39,10 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
 }
 
 Result<Evaluation> evaluate_verb(const EvalArguments& a, const Common& common) {
-  NIBBLE_CHECK(check_device(common));
+  if (a.text.empty() == a.ids.empty()) return Error{Errc::bad_request, "name one of --text FILE and --ids FILE"};
+  if (a.reference.empty() && a.reference_precision != "stored")
+    return Error{Errc::bad_request, "--reference-precision needs --reference MODEL"};
+  if (!a.logits.empty()) NIBBLE_CHECK(check_writable(a.logits));
   NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
   NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
@@ -51,9 +53,13 @@ Result<Evaluation> evaluate_verb(const EvalArguments& a, const Common& common) {
     return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
   options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
   options.progress = progress_bar(common, "eval"), options.stop = interrupted;
-  if (a.reference.empty()) return evaluate(model, ids, options);
+  if (a.reference.empty()) {
+    watch_interrupt();
+    return evaluate(model, ids, options);
+  }
   NIBBLE_TRY(const QuantizationConfig reference_precision, read_precision({}, a.reference_precision));
   NIBBLE_TRY(const Model reference, Model::load(a.reference, load_options(common, reference_precision)));
+  watch_interrupt();
   return evaluate_against(model, reference, ids, options);
 }
 
@@ -89,7 +95,7 @@ int eval_verb(const EvalArguments& a, const Common& common) {
 }
 
 struct CompareArguments {
-  std::string model, precisions = "fp32,bf16,fp16,int8,nf4,fp4", text, messages, html, markdown;
+  std::string model, precisions = "fp32,bf16,fp16,int8,nf4,fp4", text, messages, html, report;
   CompareOptions options;
   PrecisionArguments held;
 };
@@ -113,7 +119,14 @@ Result<std::vector<Message>> read_messages(const std::string& path) {
 
 int compare_verb(CompareArguments& a, const Common& common) {
   CompareOptions& options = a.options;
-  if (auto ok = check_device(common); !ok) return fail(ok.error());
+  std::vector<std::pair<std::string, std::string (*)(const Comparison&)>> files;
+  if (!a.html.empty()) files.push_back({a.html, to_html});
+  if (!a.report.empty())
+    files.insert(files.end(), {{a.report + ".html", to_html},
+                               {a.report + ".md", to_markdown},
+                               {a.report + ".json", [](const Comparison& c) { return nibble::to_json(c) + "\n"; }}});
+  for (const auto& [path, form] : files)
+    if (auto ok = check_writable(path); !ok) return fail(ok.error());
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
   options.precisions = *precisions, options.threads = common.threads, options.ignore_config = common.ignore_config;
@@ -129,21 +142,19 @@ int compare_verb(CompareArguments& a, const Common& common) {
     if (!messages) return fail(messages.error());
     options.messages = *messages;
   }
-  for (const std::string& path : {a.html, a.markdown})  // known before minutes of measuring
-    if (const auto parent = std::filesystem::path(path).parent_path();
-        !parent.empty() && !std::filesystem::is_directory(parent))
-      return fail({Errc::not_found, path + ": there is no folder " + parent.string() + " to put it in"});
   const Progress bar = progress_bar(common, "compare");
   if (bar) options.progress = [bar](const std::string&, double done) { bar(done); };
+  watch_interrupt();
+  options.stop = interrupted;
   auto comparison = compare(a.model, options);
   if (!comparison) return fail(comparison.error());
-  for (const auto& [path, text] : {std::pair{a.html, to_html(*comparison)}, {a.markdown, to_markdown(*comparison)}})
-    if (!path.empty())
-      if (auto written = write_file(path, text); !written) return fail(written.error());
+  for (const auto& [path, form] : files)
+    if (auto written = write_file(path, form(*comparison)); !written) return fail(written.error());
   print(common.json ? nibble::to_json(*comparison) + "\n" : to_table(*comparison));
+  int status = 0;
   for (const PrecisionResult& r : comparison->results)
-    if (!r.error.empty()) return fail({Errc::internal, r.precision.label() + ": " + r.error});
-  return 0;
+    if (!r.error.empty()) status = fail({Errc::internal, r.precision.label() + ": " + r.error});
+  return status;
 }
 
 struct BenchArguments {
@@ -216,18 +227,20 @@ void add_eval(CLI::App& app, Verb& run) {
   auto a = std::make_shared<EvalArguments>();
   CLI::App* verb = app.add_subcommand("eval", "perplexity of a text, and the distance from a reference model");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
-  verb->add_option("--text", a->text, "the text");
-  verb->add_option("--ids", a->ids, "token ids instead of a text, separated by spaces or commas");
-  verb->add_option("--reference", a->reference, "a model to compare predictions with");
+  verb->add_option("--text", a->text, "a text file; - is standard input");
+  verb->add_option("--ids", a->ids, "a file of token ids instead, separated by spaces or commas");
+  verb->add_option("--reference", a->reference,
+                   "a model to compare predictions with: KL divergence in nats, top-1 agreement");
   verb->add_option("--reference-precision", a->reference_precision, "its precision (default: as stored)");
-  verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood");
+  verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood, in nats");
   verb->add_option("--context", a->context, "window in tokens (default: min(model, 2048))");
-  verb->add_option("--stride", a->stride, "new tokens per window (default: all, no overlap)");
-  verb->add_option("--bos", a->bos, "a BOS in front of every window: auto (as the tokenizer does), always, never");
-  verb->add_option("--max-tokens", a->max_tokens, "only the first tokens of the text");
+  verb->add_option("--stride", a->stride, "new tokens per window (default: the window, no overlap)");
+  verb->add_option("--bos", a->bos,
+                   "a BOS in front of every window: auto (as the tokenizer does), always, never (default: auto)");
+  verb->add_option("--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
   verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
   add_precision(*verb, a->held, "--precision");
-  add_common(*verb, *common);
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
   verb->callback([=, &run] { run = [=] { return eval_verb(*a, *common); }; });
 }
 
@@ -237,22 +250,25 @@ void add_compare(CLI::App& app, Verb& run) {
   CLI::App* verb =
       app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
-  verb->add_option("--precisions", a->precisions,
-                   "separated by commas; nf4-dq and fp4-dq: double-quantized (default: all six)");
-  verb->add_option("--text", a->text, "text to evaluate (default: held-out prose that Nibble carries)");
-  verb->add_option("--messages", a->messages, "JSON list of chat messages to answer");
-  verb->add_option("--html", a->html, "write the report as one HTML file");
-  verb->add_option("--markdown", a->markdown, "write the report as Markdown");
-  verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default 4096)");
-  verb->add_option("--new-tokens", a->options.new_tokens, "tokens of the answer (default 100)");
-  verb->add_option("--prompt-tokens", a->options.prefill_tokens, "tokens of the prefill measurement (default 512)");
-  verb->add_option("--decode-tokens", a->options.decode_tokens, "tokens of the decode measurement (default 64)");
-  verb->add_option("--repeats", a->options.repeats, "repeats of each measurement (default 3)");
-  verb->add_option("--compute-dtype", a->held.compute_dtype, "what products of quantized precisions round to");
-  verb->add_flag("--double-quant", a->held.double_quant, "for every four-bit precision");
-  verb->add_option("--block-size", a->held.block_size, "for every four-bit precision (default 64)");
-  verb->add_option("--skip", a->held.skip, "regular expression of modules that are not quantized");
-  add_common(*verb, *common);
+  verb->add_option(
+      "--precisions", a->precisions,
+      "separated by commas; nf4-dq, fp4-dq: with double quantization (default: fp32,bf16,fp16,int8,nf4,fp4)");
+  verb->add_option("--text", a->text,
+                   "text to evaluate, - is standard input (default: held-out prose that Nibble carries)");
+  verb->add_option("--messages", a->messages,
+                   "JSON file of chat messages to answer: [{\"role\": .., \"content\": ..}]");
+  verb->add_option("--html", a->html, "write the report, with charts, as this one HTML file");
+  verb->add_option("--report", a->report, "write NAME.html, NAME.md and NAME.json")->type_name("NAME");
+  verb->add_flag("--stored-copy", a->options.stored_copies,
+                 "also write each quantized precision to a temporary folder and time loading that");
+  verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default: 4096)");
+  verb->add_option("--new-tokens", a->options.new_tokens, "tokens of the answer (default: 100)");
+  verb->add_option("--prompt-tokens", a->options.prefill_tokens, "tokens of the prefill measurement (default: 512)");
+  verb->add_option("--decode-tokens", a->options.decode_tokens, "tokens of the decode measurement (default: 64)");
+  verb->add_option("--repeats", a->options.repeats,
+                   "repeats of each speed measurement, the median counts (default: 3)");
+  add_quantization(*verb, a->held);
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
   verb->callback([=, &run] { run = [=] { return compare_verb(*a, *common); }; });
 }
 
@@ -264,23 +280,23 @@ void add_bench(CLI::App& app, Verb& run) {
   CLI::App* verb = bench->add_subcommand("model", "prefill and decode of a whole model");
   verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file");
   verb->add_option("--random-weights", a->random_weights, "a config.json: seeded random weights of that shape");
-  verb->add_option("--precision,--precisions", a->precisions, "separated by commas (default: as stored)");
-  verb->add_option("--prompt-tokens", a->options.prompt_tokens, "tokens of the prompt (default 512)");
-  verb->add_option("--new-tokens", a->options.new_tokens, "tokens to generate (default 64)");
-  verb->add_option("--batch", a->options.batch, "sequences decoded together (default 1)");
-  verb->add_option("--repeats", a->options.repeats, "the median of these is reported (default 3)");
-  verb->add_option("--cpu-target", a->options.cpu_target, "avx512_vnni_bf16, avx512, avx2 or reference");
-  verb->add_option("--compute-dtype", a->held.compute_dtype, "what products of quantized precisions round to");
-  verb->add_flag("--double-quant", a->held.double_quant, "for every four-bit precision");
-  verb->add_option("--block-size", a->held.block_size, "for every four-bit precision (default 64)");
-  add_common(*verb, *common);
+  verb->add_option("--precision,--precisions", a->precisions,
+                   "separated by commas; nf4-dq, fp4-dq: with double quantization (default: as stored)");
+  verb->add_option("--prompt-tokens", a->options.prompt_tokens, "tokens of the prompt (default: 512)");
+  verb->add_option("--new-tokens", a->options.new_tokens, "tokens to generate (default: 64)");
+  verb->add_option("--batch", a->options.batch, "sequences decoded together (default: 1)");
+  verb->add_option("--repeats", a->options.repeats, "the median of these is reported (default: 3)");
+  verb->add_option("--cpu-target", a->options.cpu_target,
+                   "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
+  add_quantization(*verb, a->held);
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
   verb->callback([=, &run] { run = [=] { return bench_model_verb(*a, *common); }; });
 
   auto kernel_common = std::make_shared<Common>();
   auto target = std::make_shared<std::string>();
   CLI::App* kernels = bench->add_subcommand("kernels", "one product in every format");
-  kernels->add_option("--cpu-target", *target, "avx512_vnni_bf16, avx512, avx2 or reference");
-  add_common(*kernels, *kernel_common);
+  kernels->add_option("--cpu-target", *target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
+  add_common(*kernels, *kernel_common, uses_threads);
   kernels->callback([=, &run] {
     run = [=] {
       auto report = bench_kernels(kernel_common->threads, *target);

@@ -16,12 +16,12 @@ struct MachineReport {
 MachineReport measure_machine(int threads = 0);
 
 struct BenchOptions {
-  std::vector<QuantizationConfig> precisions;
+  std::vector<QuantizationConfig> precisions = {};
   std::int64_t prompt_tokens = 512, new_tokens = 64, batch = 1;
   int repeats = 3, threads = 0;
-  std::string cpu_target;
-  std::vector<std::string> ignore_config;
-  Progress progress;
+  std::string cpu_target = {};
+  std::vector<std::string> ignore_config = {};
+  Progress progress = {};
 };
 
 struct BenchResult {

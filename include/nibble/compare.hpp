@@ -7,26 +7,31 @@
 namespace nibble {
 
 struct CompareOptions {
-  std::vector<QuantizationConfig> precisions;  // the first of the widest kind is the reference of KL
-  std::string text;                            // evaluated; must not be empty
+  std::vector<QuantizationConfig> precisions = {};  // the widest that can be measured is the reference of KL
+  std::string text = {};                            // evaluated; must not be empty
   std::int64_t max_eval_tokens = 4096;
-  std::vector<Message> messages;  // answered greedily; if the model has no template, the last content is completed
+  std::vector<Message> messages = {};  // answered greedily; if the model has no template, the last content is completed
   std::int64_t new_tokens = 100;
   std::int64_t prefill_tokens = 512, decode_tokens = 64;
   int repeats = 3;
   int threads = 0;
-  std::vector<std::string> ignore_config;
-  std::function<void(const std::string& what, double done)> progress;
+  // Also write each quantized precision into a temporary folder (TMPDIR) and time loading that.
+  bool stored_copies = false;
+  std::vector<std::string> ignore_config = {};
+  std::function<void(const std::string& what, double done)> progress = {};  // done: between 0 and 1, of the whole
+  std::function<bool()> stop = {};                                          // asked ten times a second
 };
 
 struct PrecisionResult {
   QuantizationConfig precision;
   std::string error;             // not empty: this precision failed, the rest is meaningless
-  std::uint64_t disk_bytes = 0;  // of a checkpoint in this precision
+  std::uint64_t disk_bytes = 0;  // of the weight files in this precision: as they are, as written, or computed
   MemoryReport resident;
-  std::uint64_t peak_anonymous = 0;  // highest RssAnon + RssShmem of the process, bytes
-  std::uint64_t peak_mapped = 0;     // highest RssFile
-  double load_seconds = 0;
+  std::uint64_t peak_anonymous = 0;                          // highest RssAnon + RssShmem of the process, bytes
+  std::uint64_t peak_mapped = 0;                             // highest RssFile
+  double load_seconds = 0;                                   // files opened until ready, quantizing included
+  std::optional<double> stored_load_seconds;                 // the same from a folder that holds this precision already
+  double first_token_seconds = 0;                            // files opened until the first token of the answer
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median of repeats, warm
   double perplexity = 0, mean_nll = 0;
   Divergence divergence;  // against the reference; zeros for itself
@@ -37,12 +42,15 @@ struct PrecisionResult {
 struct Comparison {
   std::string model, machine, reference;
   std::uint64_t parameters = 0;
+  std::uint64_t available_bytes = 0;  // memory that was free when it began; 0: unknown
   std::string recipe, prompt;
+  bool chat = false;  // the prompt was put into the model's chat template; else it was continued
   std::vector<PrecisionResult> results;
   std::string verdict;  // which precision to choose on this machine, and why
 };
 
-// Must be called before this process has started threads of its own: each precision runs in a forked child.
+// Must be called before this process has started threads of its own: each precision runs in a forked child. A precision
+// that fails is a result with an error; only if none can be measured is the whole an error.
 Result<Comparison> compare(const std::filesystem::path& model, const CompareOptions& options);
 
 // Held-out prose (public domain), the default text to evaluate.

@@ -6,11 +6,11 @@
 namespace nibble {
 
 struct EstimateOptions {
-  std::vector<QuantizationConfig>
-      precisions;  // empty: fp32, fp16, bf16, int8, nf4, nf4 double-quant, fp4, fp4 double-quant
+  std::vector<QuantizationConfig> precisions =
+      {};  // empty: fp32, fp16, bf16, int8, nf4, nf4 double-quant, fp4, fp4 double-quant
   std::int64_t context = 4096;
   std::int64_t batch = 1;
-  std::vector<std::string> ignore_config;
+  std::vector<std::string> ignore_config = {};
 };
 
 struct PrecisionEstimate {

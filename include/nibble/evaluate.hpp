@@ -16,10 +16,10 @@ struct EvaluateOptions {
   std::int64_t stride = 0;   // new tokens per window; 0: context (no overlap). Only new tokens are scored.
   Bos bos = Bos::as_tokenizer;
   std::int64_t max_tokens = 0;  // 0: the whole text
-  std::filesystem::path
-      logits_file;  // if set: "input_ids" (I64) and "logits" (F32, positions x vocabulary) as safetensors
-  Progress progress;
-  std::function<bool()> stop;  // asked between passes
+  std::filesystem::path logits_file =
+      {};  // if set: "input_ids" (I64) and "logits" (F32, positions x vocabulary) as safetensors
+  Progress progress = {};
+  std::function<bool()> stop = {};  // asked between passes
 };
 
 struct TokenLoss {

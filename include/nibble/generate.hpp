@@ -26,8 +26,8 @@ Sampling default_sampling(const Model& model);
 
 struct GenerateOptions {
   std::int64_t max_new_tokens = 128;
-  Sampling sampling;
-  std::vector<std::string> stop_strings = {};  // the text ends before the first of these
+  Sampling sampling = {};
+  std::vector<std::string> stop_strings = {};  // the text ends before the one that is complete first
   std::int64_t context = 0;  // tokens of KV cache per sequence; 0: what prompt and max_new_tokens need
   bool ignore_eos = false;   // for benchmarks
   // Whole characters as they become certain; return false to stop (the result is then what was generated so far).
@@ -46,7 +46,8 @@ struct Generation {
   double prefill_seconds = 0, decode_seconds = 0;  // of the whole batch
 };
 
-// One result per prompt, in order. Sequences share every pass; in fp32 each text is the one it would have alone.
+// One result per prompt, in order. Sequences share every pass; in fp32 each text is the one it would have alone,
+// sampled text as well; a prompt given several times gets a different sample each time.
 Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts,
                                          const GenerateOptions& options = {});
 // The same for prompts that are token ids already.

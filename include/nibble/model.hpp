@@ -31,13 +31,13 @@ struct LoadOptions {
   QuantizationConfig precision = {};
   DeviceMap device_map = automatic;
   int threads = 0;                 // 0: every core this process may use
-  std::string cpu_target;          // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
-  Precision kv_cache = stored;     // fp32, bf16, fp16; stored: fp32 where products are fp32, else bf16
+  std::string cpu_target = {};     // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
+  Precision kv_cache = stored;     // fp32, bf16, fp16; stored: what products are rounded to
   std::int64_t pass_tokens = 512;  // tokens of one forward pass: prompts are cut into these
-  std::vector<std::string>
-      ignore_config;               // config.json keys that Nibble does not understand and the caller vouches for
+  std::vector<std::string> ignore_config =
+      {};                          // config.json keys that Nibble does not understand and the caller vouches for
   std::uint64_t memory_limit = 0;  // bytes a load may plan with; 0: what this machine has free
-  Progress progress;
+  Progress progress = {};
 };
 
 struct ModelDescription {
@@ -48,7 +48,8 @@ struct ModelDescription {
   std::uint64_t file_bytes = 0;                         // of the weight files
   std::map<std::string, std::uint64_t> bytes_by_dtype;  // as stored: {"BF16": 31472384}
   std::map<std::string, std::uint64_t>
-      bytes_by_class;     // "linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"
+      bytes_by_class;  // "linear_weights", "quantization_state", "embeddings_and_head", "norms", "other"; "buffers" are
+                       // computed
   std::string precision;  // "bf16", "nf4 double-quant", "Q4_1"
   std::int64_t layers = 0, hidden_size = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0, max_positions = 0;
   bool tied_embeddings = false, has_chat_template = false;

@@ -11,9 +11,9 @@ struct QuantizeCheckpointOptions {
   QuantizationConfig precision = QuantizationConfig::nf4();
   int threads = 0;
   std::uint64_t shard_bytes = std::uint64_t(5) << 30;  // a new file starts before this is exceeded
-  std::vector<std::string> ignore_config;
-  Progress progress;
-  std::function<bool()> stop = {};  // asked before every tensor; true ends with `cancelled`, and nothing is left behind
+  std::vector<std::string> ignore_config = {};
+  Progress progress = {};
+  std::function<bool()> stop = {};  // asked between tensors; true: cancelled, and nothing is written
 };
 
 struct QuantizeReport {

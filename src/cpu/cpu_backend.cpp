@@ -63,7 +63,8 @@ class CpuBackend final : public Backend {
   bool shares_host_memory() const override { return true; }
   double outlier_share() const override { return columns_ ? double(outlier_columns_) / double(columns_) : 0; }
 
-  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) override {
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
+                                                  Purpose) override {
     return std::unique_ptr<PreparedWeight>(std::make_unique<CpuWeight>(weight, options));
   }
 
@@ -184,14 +185,18 @@ class CpuBackend final : public Backend {
     return buffer.as<std::byte>();
   }
 
+  // Rows a power of two apart would share few sets of the caches: an odd number of lines uses them all.
+  static std::int64_t spread_rows(std::int64_t bytes) { return (bytes + 63) / 64 * 64 + (bytes / 64 % 2 ? 0 : 64); }
+
   void arrange(const CpuWeight& w, TensorView x, LinearCall& call) {
     const DType compute = w.options.compute;
     call.form = Activations::f32;
     if (w.kind == WeightKind::table && !w.expand)
       call.form = compute == DType::bf16 ? kernels_.table_bf16 : Activations::f32_paired;
     if (w.kind == WeightKind::bf16 && !w.expand && compute == DType::bf16) call.form = kernels_.dense_bf16;
-    const bool words = call.form == Activations::bf16 || call.form == Activations::bf16_paired;
-    call.x_stride = call.chunks * chunk * (words ? 2 : 4);
+    const bool words = call.form == Activations::bf16 || call.form == Activations::bf16_grouped;
+    const std::int64_t together = chunks_together(call.form);
+    call.x_stride = spread_rows((call.chunks + together - 1) / together * together * chunk * (words ? 2 : 4));
     std::byte* out = grown(x_, call.x_stride * call.m);
     over_rows(call.m, x.cols, [&](std::int64_t r) {
       kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, compute, out + r * call.x_stride);
@@ -201,7 +206,7 @@ class CpuBackend final : public Backend {
 
   void arrange_int8(const CpuWeight& w, TensorView x, LinearCall& call) {
     const float threshold = w.options.outlier_threshold;
-    call.form = Activations::int8, call.x_stride = call.chunks * chunk;
+    call.form = Activations::int8, call.x_stride = spread_rows(call.chunks * chunk);
     x_scales_.assign(std::size_t(call.m), 0);
     start_.resize(std::size_t(call.m * 16));
     flags_.assign(std::size_t(call.m * x.cols), 0);
@@ -216,6 +221,7 @@ class CpuBackend final : public Backend {
     outlier_columns_ += std::int64_t(columns_list_.size()), columns_ += x.cols;
 
     call.outliers = std::int64_t(columns_list_.size()), call.outliers_padded = (call.outliers + 15) / 16 * 16;
+    columns_list_.resize(std::size_t(call.outliers_padded), 0);
     outliers_.assign(std::size_t(call.m * call.outliers_padded), 0);
     std::byte* out = grown(x_, call.x_stride * call.m);
     over_rows(call.m, x.cols, [&](std::int64_t r) {
@@ -269,7 +275,8 @@ class CpuBackend final : public Backend {
 }  // namespace
 
 std::int64_t linear_scratch_bytes(std::int64_t k) {
-  return panel_rows * (k / 32 + k) * std::int64_t(sizeof(float)) + 64;
+  const std::int64_t padded = (k + 255) / 256 * 256;
+  return packed_sums_bytes + table_scales_bytes(padded) + 2 * panel_rows * padded * std::int64_t(sizeof(float));
 }
 
 namespace {

@@ -55,7 +55,7 @@ struct Problem {
 
   // y += x W^T + bias, for rows [first, first + count) of x.
   std::vector<float> product(Backend& backend, std::int64_t first, std::int64_t count, bool add = true) {
-    auto prepared = backend.prepare(weight(), options);
+    auto prepared = backend.prepare(weight(), options, Purpose::linear_weights);
     const std::int64_t n = weight().rows, k = weight().cols;
     std::vector<float> y(before.begin() + first * n, before.begin() + (first + count) * n);
     backend.linear(**prepared, {x.data() + first * k, DType::f32, count, k}, {y.data(), DType::f32, count, n},
@@ -186,7 +186,7 @@ TEST(CpuLinear, AViewWithAStrideReadsAndWritesOnlyItsColumns) {
     for (std::int64_t r = 0; r < 3; ++r)
       std::memcpy(wide_x.data() + r * 200, p.x.data() + r * 128, 128 * sizeof(float));
     TensorView x(wide_x.data(), DType::f32, 3, 200), y(wide_y.data(), DType::f32, 3, 100);
-    auto prepared = (*backend)->prepare(p.weight(), p.options);
+    auto prepared = (*backend)->prepare(p.weight(), p.options, Purpose::linear_weights);
     (*backend)->linear(**prepared, x.columns_from(0, 128), y.columns_from(10, 64), p.bias.data(), false);
     for (std::int64_t r = 0; r < 3; ++r)
       for (std::int64_t c = 0; c < 100; ++c)

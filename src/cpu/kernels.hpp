@@ -17,8 +17,10 @@ inline constexpr std::int64_t chunk = 64;       // elements of k that are handle
 inline constexpr std::int64_t panel_rows = 16;  // weight rows that are expanded together into a thread's scratch
 
 // How rows of x are laid out for a product. `paired`: within each chunk the even elements come first, then the odd
-// ones, as the two nibbles of a byte come out of a vector of bytes.
-enum class Activations : std::uint8_t { f32, f32_paired, bf16, bf16_paired, int8 };
+// ones, as the two nibbles of a byte come out of a vector of bytes. `grouped`: groups of 256 elements in the order in
+// which the words of a vector of codes hold them (targets/table_bf16_body.hpp).
+enum class Activations : std::uint8_t { f32, f32_paired, bf16, bf16_grouped, int8 };
+constexpr std::int64_t chunks_together(Activations form) { return form == Activations::bf16_grouped ? 4 : 1; }
 
 enum class WeightKind : std::uint8_t { f32, f16, bf16, int8, table };
 
@@ -26,7 +28,7 @@ struct LinearCall {
   const Weight* weight = nullptr;
   WeightKind kind = WeightKind::f32;
   Activations form = Activations::f32;
-  const std::byte* x = nullptr;                  // m rows of `chunks` chunks, zero-padded
+  const std::byte* x = nullptr;                  // m rows of `chunks` chunks, zero-padded to whole groups
   std::int64_t x_stride = 0, m = 0, chunks = 0;  // stride in bytes
   bool expand = false;           // rows are not whole chunks, or blocks straddle them: decode to fp32 first
   const float* table = nullptr;  // 16 values rounded to the compute type
@@ -34,7 +36,7 @@ struct LinearCall {
   const float* x_scales = nullptr;
   const std::int32_t* x_start = nullptr;
   const float* x_outliers = nullptr;  // m rows of `outliers_padded`
-  const std::int32_t* outlier_columns = nullptr;
+  const std::int32_t* outlier_columns = nullptr;  // `outliers_padded`, of which the last are 0
   std::int64_t outliers = 0, outliers_padded = 0;
   float* y = nullptr;
   std::int64_t y_stride = 0;  // in floats
@@ -66,7 +68,11 @@ struct Kernels {
   void (*attention)(const AttentionCall& call, float* scratch);  // scratch: one float per visible position
 };
 
-// Bytes of scratch per thread that `linear` needs for k columns.
+// A thread's scratch: sums of a block of x rows, scales of a panel, a panel as fp32, and a panel packed.
+inline constexpr std::int64_t packed_block = 96;  // rows of x that meet a panel together
+inline constexpr std::int64_t packed_sums_bytes = packed_block * 4 * 64;
+constexpr std::int64_t table_scales_bytes(std::int64_t k) { return 2 * panel_rows * (k / 32) * 4 + 256; }
+// Bytes of it that `linear` needs for k columns.
 std::int64_t linear_scratch_bytes(std::int64_t k);
 
 // The kernels of a target by name, of the best one for an empty name; null: none runs here.

@@ -11,7 +11,7 @@ class CountingBackend final : public Backend {
   Allocator& memory() override { return memory_; }
   DType activation_dtype() const override { return DType::f32; }
   bool shares_host_memory() const override { return true; }
-  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions&) override {
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions&, Purpose) override {
     return std::unique_ptr<PreparedWeight>(std::make_unique<Counted>(weight));
   }
   void linear(const PreparedWeight&, TensorView, TensorView, const float*, bool) override {}

@@ -70,27 +70,34 @@ class Loader {
   }
 
   Result<std::unique_ptr<PreparedWeight>> load_matrix(const ModuleSpec& module) {
-    const std::string_view format = format_of(module, config_, skip_, kept_);
+    NIBBLE_TRY(const std::optional<std::string_view> plain, source_.plain_format(module));
+    const std::string_view format = plain ? *plain : format_of(module, config_, skip_, kept_);
     const Purpose purpose = module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings;
     const ComputeOptions compute{compute_dtype_of(config_), config_.int8_threshold};
     NIBBLE_TRY(const std::optional<Weight> ready, source_.in_place(module, format, config_));
+    const bool shared = backend_.shares_host_memory();
     if (ready) {
-      mapped[int(purpose)] += ready->code_bytes;
-      mapped[int(Purpose::scales)] += state_bytes(*ready);
-      return backend_.prepare(*ready, compute);
+      if (shared) {
+        mapped[int(purpose)] += ready->code_bytes;
+        mapped[int(Purpose::scales)] += state_bytes(*ready);
+      }
+      return backend_.prepare(*ready, compute, purpose);
     }
-    NIBBLE_TRY(QuantizedWeight held,
-               allocate_quantized(backend_.memory(),
-                                  {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
-                                  module.rows, module.cols, purpose, Purpose::scales));
+    // A device with memory of its own gets a copy in prepare(); what was made for it on the host then goes.
+    Allocator& memory = shared ? backend_.memory() : staging_;
+    NIBBLE_TRY(
+        QuantizedWeight held,
+        allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
+                           module.rows, module.cols, purpose, Purpose::scales));
     NIBBLE_TRY(const ElementReader read, source_.reader(module));
     if (!source_.counts_only())
       if (auto done = quantize(read, held, *pool_); !done)
         return done.error().at(fmt::format("tensor \"{}\"", module.name));
-    const Weight weight = held.weight;
-    for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
-      buffers.push_back(std::move(*buffer));
-    return backend_.prepare(weight, compute);
+    NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, backend_.prepare(held.weight, compute, purpose));
+    if (shared)
+      for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
+        buffers.push_back(std::move(*buffer));
+    return prepared;
   }
 
   static std::uint64_t state_bytes(const Weight& w) {
@@ -131,6 +138,7 @@ class Loader {
   const QuantizationConfig& config_;
   const SkipPatterns& skip_;
   DType kept_;
+  HostAllocator staging_;
 };
 
 MemoryReport report_of(const MemoryUse& use, const std::array<std::uint64_t, purpose_count>& mapped) {
@@ -190,12 +198,10 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
     return error(Errc::bad_request, "a pass of {} tokens was asked for, expected 1 to 65536", options.pass_tokens);
   NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
-  const Precision kv = options.kv_cache != Precision::stored       ? options.kv_cache
-                       : compute_dtype_of(precision) == DType::f32 ? Precision::fp32
-                                                                   : Precision::bf16;
-  if (kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
+  const Precision kv = options.kv_cache;
+  if (kv != Precision::stored && kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
     return error(Errc::bad_request, "the KV cache can be fp32, bf16 or fp16, not {}", name_of(kv));
-  model->kv_dtype = dtype_of(kv);
+  model->kv_dtype = kv == Precision::stored ? kv_dtype_of(precision) : dtype_of(kv);
   return model;
 }
 
@@ -291,7 +297,7 @@ Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationC
   Loader loader(*source, backend, nullptr, precision, skip, stored);
   NIBBLE_TRY(TransformerWeights weights, loader.load(config, {}));
   NIBBLE_TRY(const auto transformer, Transformer::create(config, {}, backend, std::move(weights), pass_tokens));
-  const DType kv = precision.format == Precision::fp32 ? DType::f32 : DType::bf16;
+  const DType kv = kv_dtype_of(precision);
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < batch; ++i) {
     NIBBLE_TRY(KvCache cache, KvCache::create(config, backend.memory(), kv, context));

@@ -14,6 +14,9 @@ DType dtype_of(Precision precision);  // of fp32, fp16, bf16
 // What rounds products, once "stored" is resolved against the precision and the checkpoint.
 DType compute_dtype_of(const QuantizationConfig& config);
 
+// How keys and values are kept unless the caller chooses: as precisely as products are rounded, no more.
+inline DType kv_dtype_of(const QuantizationConfig& config) { return compute_dtype_of(config); }
+
 // Module patterns, compiled once.
 class SkipPatterns {
  public:

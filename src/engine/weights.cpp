@@ -42,6 +42,14 @@ class CheckpointSource final : public WeightSource {
     return std::optional<Weight>(weight);
   }
 
+  Result<std::optional<std::string_view>> plain_format(const ModuleSpec& module) override {
+    std::optional<std::string_view> out;
+    if (!as_stored_ || is_quantized(module)) return out;
+    NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
+    if (tensor->dtype && !dense_format(*tensor->dtype).empty()) out = dense_format(*tensor->dtype);
+    return out;
+  }
+
   Result<ElementReader> reader(const ModuleSpec& module) override {
     if (is_quantized(module)) {
       NIBBLE_TRY(const Weight weight, read_quantized(module));

@@ -58,7 +58,6 @@ class ShardWriter {
     NIBBLE_CHECK(file.write(index.dump(2)));
     return file.commit();
   }
-  std::uint64_t total() const { return total_; }
 
  private:
   Result<void> finish_shard() {
@@ -232,8 +231,10 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
   if (!skipped.empty()) skipped.push_back("lm_head");  // naming some replaces the default, which leaves out the head
   NIBBLE_CHECK(write_config(*checkpoint, options.precision, skipped, folder.path()));
   NIBBLE_CHECK(copy_companions(path, folder.path()));
+  for (const auto& entry : fs::directory_iterator(folder.path()))
+    if (entry.path().extension() == ".safetensors") report.bytes_written += entry.file_size();
   NIBBLE_CHECK(folder.commit());
-  report.bytes_read = checkpoint->file_bytes(), report.bytes_written = writer.total();
+  report.bytes_read = checkpoint->file_bytes();
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -44,6 +44,12 @@ struct Writer {
   Generation out;
 };
 
+Result<void> check_options(const GenerateOptions& options) {
+  if (options.max_new_tokens < 1)
+    return error(Errc::bad_request, "max new tokens is {}, expected at least 1", options.max_new_tokens);
+  return check(options.sampling);
+}
+
 // Any NaN or infinity among the logits makes this sum of zeros NaN.
 bool all_finite(std::span<const float> logits) {
   float sum = 0;
@@ -55,16 +61,17 @@ bool all_finite(std::span<const float> logits) {
 
 Result<std::vector<Generation>> generate_sequences(LoadedModel& model, const Tokenizer* tokenizer,
                                                    std::vector<Sequence> sequences, const GenerateOptions& options) {
-  NIBBLE_CHECK(check(options.sampling));
-  if (options.max_new_tokens < 1)
-    return error(Errc::bad_request, "max new tokens is {}, expected at least 1", options.max_new_tokens);
+  NIBBLE_CHECK(check_options(options));
   const std::vector<std::int32_t> ends =
       options.ignore_eos ? std::vector<std::int32_t>() : end_tokens(model, tokenizer);
   std::vector<Sampler> samplers;
   std::vector<Writer> writers;
   writers.reserve(sequences.size());
   for (std::size_t i = 0; i < sequences.size(); ++i) {
-    samplers.emplace_back(options.sampling, i);
+    // Draws are those the sequence would have alone; a prompt given again has draws of its own.
+    const auto twins = std::count_if(sequences.begin(), sequences.begin() + std::ptrdiff_t(i),
+                                     [&](const Sequence& other) { return other.seen == sequences[i].seen; });
+    samplers.emplace_back(options.sampling, std::uint64_t(twins));
     writers.emplace_back(i, tokenizer, options);
     writers.back().out.prompt_tokens = std::int64_t(sequences[i].unread.size());
   }
@@ -125,8 +132,7 @@ std::string_view name_of(StopReason reason) {
 
 Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vector<std::vector<std::int32_t>>& prompts,
                                              const GenerateOptions& options) {
-  if (options.max_new_tokens < 1)
-    return error(Errc::bad_request, "max new tokens is {}, expected at least 1", options.max_new_tokens);
+  NIBBLE_CHECK(check_options(options));
   LoadedModel& model = handle.implementation();
   const auto tokenizer = tokenizer_of(model);
   std::vector<KvCache> caches;

@@ -31,7 +31,7 @@ double Sampler::uniform() {
   return double((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
-std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> seen) {
+std::span<const Choice> Sampler::choices(std::span<const float> logits, std::span<const std::int32_t> seen) {
   scores_.assign(logits.begin(), logits.end());
   if (sampling_.repetition_penalty != 1) {
     std::vector<std::int32_t> unique(seen.begin(), seen.end());
@@ -42,8 +42,10 @@ std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::i
       score = score > 0 ? score / sampling_.repetition_penalty : score * sampling_.repetition_penalty;
     }
   }
-  if (sampling_.temperature == 0)
-    return std::int32_t(std::max_element(scores_.begin(), scores_.end()) - scores_.begin());
+  if (sampling_.temperature == 0) {
+    choices_ = {{std::int32_t(std::max_element(scores_.begin(), scores_.end()) - scores_.begin()), 1}};
+    return choices_;
+  }
 
   const std::size_t vocabulary = scores_.size();
   const std::size_t kept = sampling_.top_k > 0 ? std::min(std::size_t(sampling_.top_k), vocabulary) : vocabulary;
@@ -53,31 +55,37 @@ std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::i
     return scores_[a] != scores_[b] ? scores_[a] > scores_[b] : a < b;
   };
   std::partial_sort(order_.begin(), order_.begin() + std::ptrdiff_t(kept), order_.end(), better);
-  order_.resize(kept);
 
-  weights_.resize(kept);
+  // Unnormalized until the end; the first has weight 1.
+  choices_.resize(kept);
   const double highest = scores_[order_[0]];
   double total = 0;
-  for (std::size_t i = 0; i < kept; ++i)
-    total += weights_[i] = std::exp((double(scores_[order_[i]]) - highest) / sampling_.temperature);
-  std::size_t count = kept;
+  for (std::size_t i = 0; i < kept; ++i) {
+    choices_[i] = {order_[i], std::exp((double(scores_[order_[i]]) - highest) / sampling_.temperature)};
+    total += choices_[i].probability;
+  }
   if (sampling_.top_p < 1) {
     double sum = 0;
-    for (count = 0; count < kept && sum < double(sampling_.top_p) * total; ++count) sum += weights_[count];
-    total = sum;
+    std::size_t count = 0;
+    while (count < kept && sum < double(sampling_.top_p) * total) sum += choices_[count++].probability;
+    choices_.resize(count);
   }
-  if (sampling_.min_p > 0) {
-    std::size_t strong = 1;
-    double sum = weights_[0];
-    while (strong < count && weights_[strong] >= sampling_.min_p * weights_[0]) sum += weights_[strong++];
-    count = strong, total = sum;
+  while (choices_.size() > 1 && choices_.back().probability < double(sampling_.min_p)) choices_.pop_back();
+  total = 0;
+  for (const Choice& choice : choices_) total += choice.probability;
+  for (Choice& choice : choices_) choice.probability /= total;
+  return choices_;
+}
+
+std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> seen) {
+  const std::span<const Choice> from = choices(logits, seen);
+  if (sampling_.temperature == 0) return from[0].id;
+  double target = uniform();
+  for (const Choice& choice : from.first(from.size() - 1)) {
+    if (target < choice.probability) return choice.id;
+    target -= choice.probability;
   }
-  double target = uniform() * total;
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    if (target < weights_[i]) return order_[i];
-    target -= weights_[i];
-  }
-  return order_[count - 1];
+  return from.back().id;
 }
 
 }  // namespace nibble

@@ -10,11 +10,19 @@
 
 namespace nibble {
 
+struct Choice {
+  std::int32_t id;
+  double probability;  // among what is left after all filters
+};
+
 class Sampler {
  public:
+  // `stream`: sequences of one seed that must not draw the same numbers have different ones.
   Sampler(const Sampling& sampling, std::uint64_t stream);
   // `seen`: ids of prompt and text so far, for the repetition penalty. A tie goes to the lower id.
   std::int32_t pick(std::span<const float> logits, std::span<const std::int32_t> seen);
+  // What pick() draws from, the most likely first; good until the next call. Temperature 0 leaves one choice.
+  std::span<const Choice> choices(std::span<const float> logits, std::span<const std::int32_t> seen);
 
  private:
   double uniform();
@@ -22,7 +30,7 @@ class Sampler {
   std::uint64_t state_;
   std::vector<float> scores_;
   std::vector<std::int32_t> order_;
-  std::vector<double> weights_;
+  std::vector<Choice> choices_;
 };
 
 // bad_request if a value is out of range, naming it.

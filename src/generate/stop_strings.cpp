@@ -19,15 +19,17 @@ std::size_t partial_match(std::string_view text, std::string_view word) {
 std::string StopStrings::push(std::string_view text) {
   if (found_) return {};
   pending_ += text;
-  std::size_t end = std::string::npos, held = 0;
+  // The one that is complete first, and of several the longest: so the cut does not depend on how text comes in pieces.
+  std::size_t first = std::string::npos, end = std::string::npos, held = 0;
   for (const std::string& stop : stops_) {
     if (stop.empty()) continue;
-    end = std::min(end, pending_.find(stop));
+    if (const std::size_t at = pending_.find(stop); at != std::string::npos)
+      if (const std::size_t last = at + stop.size(); last < end || (last == end && at < first)) first = at, end = last;
     held = std::max(held, partial_match(pending_, stop));
   }
-  if (end != std::string::npos) {
+  if (first != std::string::npos) {
     found_ = true;
-    return pending_.substr(0, end);
+    return pending_.substr(0, first);
   }
   std::string ready = pending_.substr(0, pending_.size() - held);
   pending_.erase(0, ready.size());

@@ -81,8 +81,8 @@ Json as_json(const GgufValue& value) {
 // Widths that Nibble takes to be one and the same.
 Result<void> check_head_widths(const Gguf& file, const std::string& prefix, const Json& config) {
   const Json head_dim =
-      config.contains("head_dim")
-          ? config["head_dim"]
+      !config.at("head_dim").is_null()
+          ? config.at("head_dim")
           : Json(config.value("hidden_size", std::int64_t(0)) / config["num_attention_heads"].get<std::int64_t>());
   for (const char* key : {"rope.dimension_count", "attention.value_length"}) {
     Json value;
@@ -116,6 +116,7 @@ Result<GgufConfig> read_gguf_config(const Gguf& file) {
   GgufConfig out;
   Json& config = out.config;
   config = {{"architectures", Json::array({architecture.architecture})}, {"model_type", architecture.model_type}};
+  config["head_dim"] = config["sliding_window"] = nullptr;  // not given means none here, a default in config.json
   for (const Key& key : keys) {
     const std::string full = prefix + std::string(key.gguf);
     Json value;

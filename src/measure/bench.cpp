@@ -42,13 +42,13 @@ Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_wei
   result.prefill_tokens_per_s = speed.prefill_tokens_per_s, result.decode_tokens_per_s = speed.decode_tokens_per_s;
   result.bytes_per_token = bytes_per_step(*model);
   result.read_gb_per_s = double(result.bytes_per_token) * speed.decode_tokens_per_s / double(options.batch) / 1e9;
-  result.percent_of_bandwidth = 100 * result.read_gb_per_s / std::max(machine.read_gb_per_s, result.read_gb_per_s);
+  result.percent_of_bandwidth = 100 * (result.read_gb_per_s / std::max(machine.read_gb_per_s, result.read_gb_per_s));
   result.prefill_gflops = 2 * double(linear_parameters(*model)) * speed.prefill_tokens_per_s / 1e9;
   const DType compute = compute_dtype_of(model->precision);
   const double peak = model->precision.format == Precision::int8 && machine.int8_gops > 0 ? machine.int8_gops
                       : compute == DType::bf16 && machine.bf16_gflops > 0                 ? machine.bf16_gflops
                                                                                           : machine.fp32_gflops;
-  result.percent_of_peak = 100 * result.prefill_gflops / std::max(peak, result.prefill_gflops);
+  result.percent_of_peak = 100 * (result.prefill_gflops / std::max(peak, result.prefill_gflops));
   result.outlier_share = model->backend->outlier_share();
   result.memory = model->memory(), result.load_seconds = model->load_seconds;
   return result;

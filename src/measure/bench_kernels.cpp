@@ -36,7 +36,7 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
               out[i] = float(((std::uint64_t(first + i) * 0x9e3779b97f4a7c15ull) >> 40) & 0xffff) / 65536.0f - 0.5f;
           },
           held, pool));
-      NIBBLE_TRY(const auto weight, backend->prepare(held.weight, {c.compute, 6.0f}));
+      NIBBLE_TRY(const auto weight, backend->prepare(held.weight, {c.compute, 6.0f}, Purpose::linear_weights));
       const Weight& w = held.weight;
       const double bytes =
           double(w.code_bytes + (w.nested.empty() ? w.scales.size_bytes()
@@ -58,11 +58,11 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
                    (c.format == "nf4" && c.compute == DType::f32 ? " in fp32" : "");
         r.rows = rows, r.cols = cols, r.batch = batch, r.seconds = best;
         r.gb_per_s = bytes / best / 1e9, r.gflops = 2.0 * double(rows * cols * batch) / best / 1e9;
-        r.percent_of_bandwidth = 100 * r.gb_per_s / std::max(report.machine.read_gb_per_s, r.gb_per_s);
+        r.percent_of_bandwidth = 100 * (r.gb_per_s / std::max(report.machine.read_gb_per_s, r.gb_per_s));
         const double peak = c.format == "int8" && report.machine.int8_gops > 0           ? report.machine.int8_gops
                             : c.compute == DType::bf16 && report.machine.bf16_gflops > 0 ? report.machine.bf16_gflops
                                                                                          : report.machine.fp32_gflops;
-        r.percent_of_peak = 100 * r.gflops / std::max(peak, r.gflops);
+        r.percent_of_peak = 100 * (r.gflops / std::max(peak, r.gflops));
         report.results.push_back(std::move(r));
       }
     }

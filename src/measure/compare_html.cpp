@@ -1,116 +1,153 @@
-// One self-contained HTML file: no scripts, no links, charts as inline SVG.
+// One self-contained HTML file: no scripts, nothing fetched, readable in light and dark and on paper.
 #include <algorithm>
-#include <cmath>
 
+#include "measure/compare_charts.hpp"
 #include "measure/compare_columns.hpp"
+#include "measure/compare_verdict.hpp"
 
 namespace nibble {
 namespace {
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text)
-    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
+constexpr const char* style = R"(
+:root{color-scheme:light dark;--page:#fff;--ink:#1b1f24;--soft:#59636e;--rule:#d5dae0;--grid:#e7eaee;--panel:#f3f6fa;
+--accent:#1f5fbf;--bar:#9db4d3;--linear:#5b7fb4;--kept:#b9c7da;--scales:#d98324;--own:#3d4f66}
+@media (prefers-color-scheme:dark){:root{--page:#13171c;--ink:#e4e8ed;--soft:#9aa5b1;--rule:#39424c;--grid:#252c34;
+--panel:#1b222a;--accent:#79aefc;--bar:#4a6488;--linear:#5f8ac6;--kept:#3c4c61;--scales:#e59a45;--own:#a9b8ca}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
+main{max-width:62rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}
+h2{font-size:1.15rem;margin:2.5rem 0 .5rem}
+p{margin:.4rem 0;max-width:46rem}.soft{color:var(--soft)}
+.choice{background:var(--panel);border-left:4px solid var(--accent);padding:.9rem 1.1rem;margin:1.2rem 0;border-radius:0 6px 6px 0}
+.choice p{max-width:none}
+.scroll{overflow-x:auto;margin-bottom:1.2rem}
+table{border-collapse:collapse;width:100%;font-size:.84rem;font-variant-numeric:tabular-nums;white-space:nowrap}
+th,td{padding:.35rem .5rem;text-align:right;border-bottom:1px solid var(--rule)}
+th:first-child,td:first-child{text-align:left}
+thead tr:first-child th{color:var(--soft);font-weight:400;border-bottom:0;text-align:center;padding-bottom:0}
+tr.chosen td{background:var(--panel);font-weight:600}td.failed{text-align:left;white-space:normal}
+svg{display:block;width:100%;max-width:46rem;height:auto;margin:.6rem 0 0;font-size:13px}
+svg text{fill:var(--ink)}svg .tick,svg .name{fill:var(--soft);font-size:12px}
+.axis{stroke:var(--soft);stroke-width:1}.grid{stroke:var(--grid);stroke-width:1}
+.bar,.mark{fill:var(--bar)}.mark{stroke:var(--ink);stroke-width:1}.bar.chosen,.mark.chosen{fill:var(--accent)}
+.part{stroke:var(--page);stroke-width:.6}.linear{fill:var(--linear)}.kept{fill:url(#kept)}.ground{fill:var(--kept)}.stripe{stroke:var(--linear);stroke-width:.7}.scales{fill:url(#scales)}
+.own{fill:var(--own)}.files{fill:url(#files);stroke:var(--soft);stroke-width:.8}
+.under{fill:var(--scales)}.hatch{stroke:var(--page);stroke-width:1.2}.dots{fill:var(--soft)}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;font-size:.92rem}dt{font-weight:600}dd{margin:0}
+dt .soft{font-weight:400}u{text-decoration-color:var(--scales);text-decoration-thickness:2px;text-underline-offset:3px}
+@media (max-width:40rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}
+@media print{main{padding:0}.choice{border:1px solid var(--rule)}}
+)";
+
+// A row per precision; the columns of which `wanted` is true of their group.
+std::string table(const Comparison& c, bool (*wanted)(const std::string& group)) {
+  std::vector<CompareColumn> columns = compare_columns(c);
+  std::erase_if(columns, [&](const CompareColumn& column) { return !wanted(column.group); });
+  std::string groups, names;
+  for (std::size_t i = 0; i < columns.size();) {
+    std::size_t end = i;
+    while (end < columns.size() && columns[end].group == columns[i].group) ++end;
+    groups += fmt::format("<th colspan=\"{}\" scope=\"colgroup\">{}</th>", end - i, escape_html(columns[i].group));
+    i = end;
+  }
+  for (const CompareColumn& column : columns)
+    names +=
+        fmt::format("<th scope=\"col\" title=\"{}\">{}</th>", escape_html(column.meaning), escape_html(column.name));
+  std::string out = "<div class=\"scroll\"><table><thead><tr><th></th>" + groups +
+                    "</tr><tr><th scope=\"col\">precision</th>" + names + "</tr></thead><tbody>";
+  const PrecisionResult* chosen = choose(c);
+  for (const PrecisionResult& r : c.results) {
+    out += fmt::format("<tr{}><td>{}{}</td>", &r == chosen ? " class=\"chosen\"" : "", escape_html(r.precision.label()),
+                       &r == chosen ? " \u25c0 choice" : "");
+    if (r.error.empty())
+      for (const CompareColumn& column : columns) out += "<td>" + escape_html(column.cell(r)) + "</td>";
+    else
+      out += fmt::format("<td colspan=\"{}\" class=\"failed\">failed: {}</td>", columns.size(), escape_html(r.error));
+    out += "</tr>";
+  }
+  return out + "</tbody></table></div>";
 }
 
-// Size to the right, divergence upward: nearer to the lower left corner is better.
-std::string scatter(const Comparison& c) {
-  double widest = 1, highest = 1e-6;
-  for (const PrecisionResult& r : c.results)
-    widest = std::max(widest, double(r.resident.weights_total()) / 1e6),
-    highest = std::max(highest, r.divergence.mean_kl);
-  std::string svg =
-      "<svg viewBox=\"0 0 640 320\" role=\"img\"><title>Weights against divergence</title><line x1=\"60\" y1=\"270\" "
-      "x2=\"620\" y2=\"270\" class=\"axis\"/><line x1=\"60\" y1=\"20\" x2=\"60\" y2=\"270\" class=\"axis\"/>"
-      "<text x=\"340\" y=\"305\" text-anchor=\"middle\">weights, MB</text><text x=\"18\" y=\"150\" "
-      "transform=\"rotate(-90 18 150)\" text-anchor=\"middle\">mean KL, nats</text>";
-  for (int i = 0; i <= 4; ++i) {
-    svg += fmt::format("<text x=\"{}\" y=\"287\" text-anchor=\"middle\" class=\"tick\">{:.0f}</text>", 60 + 130 * i,
-                       widest * i / 4);
-    svg += fmt::format("<text x=\"54\" y=\"{}\" text-anchor=\"end\" class=\"tick\">{:.3f}</text>", 274 - 60 * i,
-                       highest * i / 4);
-  }
-  for (const PrecisionResult& r : c.results) {
-    if (!r.error.empty()) continue;
-    const double x = 60 + 520 * (double(r.resident.weights_total()) / 1e6) / widest,
-                 y = 270 - 240 * r.divergence.mean_kl / highest;
-    svg += fmt::format(
-        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\"/><text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"middle\">{}</text>",
-        x, y, x, y - 10, escaped(r.precision.label()));
-  }
-  return svg + "</svg>";
+// The answer's first words; what follows where it leaves the reference's answer is underlined.
+std::string answer_beside(const std::string& answer, const std::string& reference) {
+  const std::string shown = first_words(answer, 240), other = first_words(reference, 240);
+  std::size_t same =
+      std::size_t(std::mismatch(shown.begin(), shown.end(), other.begin(), other.end()).first - shown.begin());
+  while (same > 0 && same < shown.size() && (shown[same] & 0xc0) == 0x80) --same;  // whole characters
+  return escape_html(shown.substr(0, same)) +
+         (same < shown.size() ? "<u>" + escape_html(shown.substr(same)) + "</u>" : "");
 }
 
-std::string bars(const Comparison& c, const char* title, double (*value)(const PrecisionResult&)) {
-  double highest = 1;
-  for (const PrecisionResult& r : c.results) highest = std::max(highest, value(r));
-  std::string svg =
-      fmt::format("<svg viewBox=\"0 0 640 {}\" role=\"img\"><title>{}</title>", 24 * c.results.size() + 10, title);
-  double y = 4;
-  for (const PrecisionResult& r : c.results) {
-    const double length = 400 * value(r) / highest;
-    svg += fmt::format(
-        "<text x=\"140\" y=\"{0}\" text-anchor=\"end\">{1}</text><rect x=\"150\" y=\"{2}\" width=\"{3:.1f}\" "
-        "height=\"16\"/><text x=\"{4:.1f}\" y=\"{0}\">{5:.0f}</text>",
-        y + 13, escaped(r.precision.label()), y, length, 156 + length, value(r));
-    y += 24;
-  }
-  return svg + "</svg>";
+std::string section(const std::string& title, const std::string& words, const std::string& body) {
+  return "<h2>" + title + "</h2>" + (words.empty() ? "" : "<p>" + words + "</p>") + body;
+}
+
+std::string definition(const std::string& term, const std::string& meaning) {
+  return "<dt>" + escape_html(term) + "</dt><dd>" + escape_html(meaning) + "</dd>";
 }
 
 }  // namespace
 
 std::string to_html(const Comparison& c) {
   std::string out = fmt::format(
-      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Nibble: "
-      "{0}</title><style>body{{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 "
-      "1rem;color:#1c1c1c}}"
-      "table{{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:14px}}th,td{{padding:."
-      "3rem .5rem;border-bottom:1px solid #ddd;text-align:right}}th:first-child,td:first-child{{text-align:left}}"
-      "svg{{width:100%;max-width:44rem;font-size:12px}}circle,rect{{fill:#2563a8}}.axis{{stroke:#888}}.tick{{fill:#666;"
-      "font-size:11px}}blockquote{{margin:.2rem 0 .8rem;color:#333}}.verdict{{background:#eef4fb;padding:.8rem "
-      "1rem;border-left:4px solid #2563a8}}</style></head><body>"
-      "<h1>{0}</h1><p>{1} parameters, on {2}.</p><p class=\"verdict\">{3}</p><div "
-      "style=\"overflow-x:auto\"><table><tr>",
-      escaped(c.model), c.parameters, escaped(c.machine), escaped(c.verdict));
-  for (const std::string& cell : compare_header()) out += "<th>" + escaped(cell) + "</th>";
-  for (const PrecisionResult& r : c.results) {
-    out += "</tr><tr>";
-    const std::vector<std::string> row = compare_row(r);
-    for (const std::string& cell : row)
-      out += (row.size() == 2 && &cell == &row[1] ? fmt::format("<td colspan=\"{}\">", compare_header().size() - 1)
-                                                  : "<td>") +
-             escaped(cell) + "</td>";
-  }
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width,initial-scale=1\"><title>Nibble: {0}</title><style>{1}</style></head><body><main>"
+      "<h1>{0} at {2} precisions</h1><p class=\"soft\">{3} parameters, measured on {4}. Each precision ran in a "
+      "process "
+      "of its own.</p><div class=\"choice\"><p>{5}</p></div>",
+      escape_html(c.model), style, c.results.size(), with_commas(c.parameters), escape_html(c.machine),
+      escape_html(c.verdict));
   out +=
-      "</tr></table></div><h2>Size against quality</h2><p>Each point is a precision: how large the weights are in "
-      "memory, and how far its predictions lie from those of " +
-      escaped(c.reference) +
-      " (mean KL divergence per token; 0 means the same predictions). Lower left is better.</p>" + scatter(c);
+      table(c, [](const std::string& group) { return group != "quality" && group != "KL, nats" && group != "same"; });
   out +=
-      "<h2>Speed</h2><p>Decode, tokens/s: one sequence, one token at a time; every weight is read once per token, so "
-      "fewer bytes mean more tokens.</p>" +
-      bars(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; });
-  out += "<p>Prefill, tokens/s: reading the prompt, all tokens together; limited by arithmetic.</p>" +
-         bars(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; });
-  out += fmt::format("<h2>The same answer</h2><p>Prompt: {}</p>", escaped(first_words(c.prompt, 400)));
+      table(c, [](const std::string& group) { return group == "quality" || group == "KL, nats" || group == "same"; });
+  out +=
+      section("Size against quality",
+              fmt::format("Each mark is a precision: how much memory its weights take, and how far its predictions lie "
+                          "from those of {}. Further left is smaller, lower is closer; the axis upward is logarithmic, "
+                          "with 0 at its foot. Circles hold 32 bits per weight, squares 16, triangles 8, diamonds 4.",
+                          escape_html(c.reference)),
+              size_and_quality_chart(c));
+  out += section("Speed",
+                 "Decode is writing: one sequence, one token at a time. Every weight is read once per token, so it is "
+                 "limited by memory, and fewer bytes mean more tokens.",
+                 rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; }));
+  out += "<p>Prefill is reading the prompt: all its tokens together, limited by arithmetic.</p>" +
+         rate_chart(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; });
+  out +=
+      section("Memory",
+              "Above, what the loaded model holds; below, the highest memory of the process that measured it: its own, "
+              "and pages of mapped files, which are shared between processes and can be dropped and read again. "
+              "Weights that are used as they are stored count as file pages, not as own memory.",
+              memory_chart(c));
+  std::string answers, reference_answer;
+  for (const PrecisionResult& r : c.results)
+    if (r.error.empty() && r.precision.label() == c.reference) reference_answer = r.answer;
   for (const PrecisionResult& r : c.results)
     if (r.error.empty())
-      out += "<b>" + escaped(r.precision.label()) + "</b><blockquote>" + escaped(first_words(r.answer, 400)) +
-             "</blockquote>";
-  out +=
-      "<h2>What the numbers mean</h2><ul><li><b>disk</b>: a checkpoint in this precision; <b>weights</b>: the same in "
-      "memory; <b>scales</b>: the part of it that quantization adds.</li>"
-      "<li><b>peak</b>: the highest memory of a process that did only this (RssAnon + RssShmem); <b>mapped</b>: pages "
-      "of files, shared and reclaimable.</li>"
-      "<li><b>load</b>: seconds from opening the files to being ready, quantizing included. Speeds are medians of warm "
-      "repeats.</li>"
-      "<li><b>perplexity</b>: " +
-      escaped(c.recipe) + "; lower is better.</li><li><b>mean KL</b>, <b>top-1</b>: distance from " +
-      escaped(c.reference) +
-      " on the same tokens, and how often both find the same token most likely.</li></ul></body></html>\n";
-  return out;
+      answers +=
+          fmt::format("<dt>{}<br><span class=\"soft\">{:.2f} s</span></dt><dd>{}</dd>",
+                      escape_html(r.precision.label()), r.answer_seconds, answer_beside(r.answer, reference_answer));
+  out += section("The same answer",
+                 escape_html(describe_prompt(c)) + ". Underlined is what differs from " + escape_html(c.reference) +
+                     "'s answer; a single token that falls the other way changes all that follows.",
+                 "<dl>" + answers + "</dl>");
+  std::string meanings;
+  for (const CompareColumn& column : compare_columns(c))
+    meanings += definition(column.name + ", " + column.group, column.meaning);
+  meanings +=
+      definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured");
+  meanings +=
+      definition("the choice", fmt::format("the fastest decode of those whose perplexity is at most {:.0f} % above "
+                                           "the reference's; rates within 5 % count as the same, and then the "
+                                           "smaller divergence decides",
+                                           100 * allowed_perplexity_rise));
+  out += section("What the numbers mean",
+                 "MB are 10<sup>6</sup> bytes. Speeds are medians of repeats after a first that "
+                 "is not counted.",
+                 "<dl>" + meanings + "</dl>");
+  return out + "</main></body></html>\n";
 }
 
 }  // namespace nibble

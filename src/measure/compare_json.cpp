@@ -20,7 +20,8 @@ void visit_result(Result& r, Visit visit) {
       visit("perplexity", r.perplexity), visit("mean_nll", r.mean_nll);
   visit("mean_kl", r.divergence.mean_kl), visit("p99_kl", r.divergence.p99_kl), visit("max_kl", r.divergence.max_kl),
       visit("top1_agreement", r.divergence.top1_agreement);
-  visit("answer", r.answer), visit("answer_seconds", r.answer_seconds), visit("error", r.error);
+  visit("first_token_seconds", r.first_token_seconds), visit("answer", r.answer),
+      visit("answer_seconds", r.answer_seconds), visit("error", r.error);
 }
 
 }  // namespace
@@ -41,6 +42,7 @@ Json to_json_object(const PrecisionResult& result) {
   json["label"] = result.precision.label();
   json["bytes"] = to_json_object(result.resident);
   visit_result(result, [&](const char* name, const auto& value) { json[name] = value; });
+  json["stored_load_seconds"] = result.stored_load_seconds ? Json(*result.stored_load_seconds) : Json();
   return json;
 }
 
@@ -52,12 +54,20 @@ PrecisionResult result_from_json(const Json& json) {
   result.precision.int8_threshold = json["int8_threshold"];
   visit_memory(result.resident, [&](const char* name, std::uint64_t& value) { value = json["bytes"][name]; });
   visit_result(result, [&](const char* name, auto& value) { json[name].get_to(value); });
+  if (json["stored_load_seconds"].is_number()) result.stored_load_seconds = json["stored_load_seconds"].get<double>();
   return result;
 }
 
 std::string to_json(const Comparison& c) {
-  Json json = {{"model", c.model},   {"machine", c.machine}, {"reference", c.reference}, {"parameters", c.parameters},
-               {"recipe", c.recipe}, {"prompt", c.prompt},   {"verdict", c.verdict}};
+  Json json = {{"model", c.model},
+               {"machine", c.machine},
+               {"reference", c.reference},
+               {"parameters", c.parameters},
+               {"available_bytes", c.available_bytes},
+               {"recipe", c.recipe},
+               {"prompt", c.prompt},
+               {"chat", c.chat},
+               {"verdict", c.verdict}};
   json["results"] = Json::array();
   for (const PrecisionResult& r : c.results) json["results"].push_back(to_json_object(r));
   return json.dump(2, ' ', false, Json::error_handler_t::replace);

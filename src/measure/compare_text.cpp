@@ -1,4 +1,4 @@
-// The comparison as a terminal table and as Markdown.
+// The comparison for a terminal, in parts that fit its width, and as Markdown.
 #include <algorithm>
 
 #include "measure/compare_columns.hpp"
@@ -6,87 +6,117 @@
 namespace nibble {
 namespace {
 
+constexpr std::size_t terminal_width = 100;
+
 // Characters, not bytes; every one counted as one column.
 std::size_t width(std::string_view text) {
   return std::size_t(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-std::string padded(const std::string& text, std::size_t to, bool right) {
-  const std::string space(to - std::min(to, width(text)), ' ');
-  return right ? space + text : text + space;
+std::string right(const std::string& text, std::size_t to) {
+  return std::string(to - std::min(to, width(text)), ' ') + text;
+}
+std::string left(const std::string& text, std::size_t to) {
+  return text + std::string(to - std::min(to, width(text)), ' ');
 }
 
-}  // namespace
+struct Group {
+  std::string name;
+  std::vector<CompareColumn> columns;
+  std::vector<std::size_t> widths;
+  std::size_t width() const {
+    std::size_t sum = 0;
+    for (const std::size_t w : widths) sum += 2 + w;
+    return sum;
+  }
+};
 
-std::vector<std::string> compare_header() {
-  return {"precision", "disk MB",     "weights MB", "scales MB",  "peak MB", "mapped MB",
-          "load s",    "prefill t/s", "decode t/s", "perplexity", "mean KL", "top-1 %"};
+std::vector<Group> groups_of(const Comparison& c) {
+  std::vector<Group> groups;
+  for (const CompareColumn& column : compare_columns(c)) {
+    if (groups.empty() || groups.back().name != column.group) groups.push_back({column.group, {}, {}});
+    std::size_t widest = width(column.name);
+    for (const PrecisionResult& r : c.results)
+      if (r.error.empty()) widest = std::max(widest, width(column.cell(r)));
+    groups.back().columns.push_back(column), groups.back().widths.push_back(widest);
+  }
+  for (Group& group : groups)
+    if (group.width() < width(group.name) + 2) group.widths.back() += width(group.name) + 2 - group.width();
+  return groups;
 }
 
-std::vector<std::string> compare_row(const PrecisionResult& r) {
-  const auto mb = [](std::uint64_t bytes) { return fmt::format("{:.2f}", double(bytes) / 1e6); };
-  if (!r.error.empty()) return {r.precision.label(), "failed: " + r.error};
-  return {r.precision.label(),
-          mb(r.disk_bytes),
-          mb(r.resident.weights_total()),
-          mb(r.resident.quantization_state),
-          mb(r.peak_anonymous),
-          mb(r.peak_mapped),
-          fmt::format("{:.3f}", r.load_seconds),
-          fmt::format("{:.0f}", r.prefill_tokens_per_s),
-          fmt::format("{:.0f}", r.decode_tokens_per_s),
-          fmt::format("{:.3f}", r.perplexity),
-          fmt::format("{:.5f}", r.divergence.mean_kl),
-          fmt::format("{:.1f}", 100 * r.divergence.top1_agreement)};
-}
-
-std::string first_words(const std::string& text, std::size_t characters) {
-  std::string out;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((text[i] & 0xc0) != 0x80 && ++count > characters) return out + "...";
-    out += text[i] == '\n' || text[i] == '\r' || text[i] == '\t' ? ' ' : text[i];
+// Groups [from, to) with a row per precision.
+std::string part(const Comparison& c, const std::vector<Group>& groups, std::size_t from, std::size_t to,
+                 std::size_t names) {
+  std::string out = std::string(names, ' ');
+  for (std::size_t g = from; g < to; ++g) out += right(groups[g].name, groups[g].width());
+  out += "\n" + left("precision", names);
+  for (std::size_t g = from; g < to; ++g)
+    for (std::size_t i = 0; i < groups[g].columns.size(); ++i)
+      out += "  " + right(groups[g].columns[i].name, groups[g].widths[i]);
+  out += "\n";
+  for (const PrecisionResult& r : c.results) {
+    out += left(r.precision.label(), names);
+    for (std::size_t g = from; g < to && r.error.empty(); ++g)
+      for (std::size_t i = 0; i < groups[g].columns.size(); ++i)
+        out += "  " + right(groups[g].columns[i].cell(r), groups[g].widths[i]);
+    if (!r.error.empty()) out += from == 0 ? "  failed: " + r.error : "  failed";
+    out += "\n";
   }
   return out;
 }
 
+}  // namespace
+
 std::string to_table(const Comparison& c) {
-  std::vector<std::vector<std::string>> rows = {compare_header()};
-  for (const PrecisionResult& r : c.results) rows.push_back(compare_row(r));
-  std::vector<std::size_t> widths(rows.front().size(), 0);
-  for (const auto& row : rows)
-    if (row.size() == widths.size())
-      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  std::string out = fmt::format("{}: {} parameters, on {}\n\n", c.model, c.parameters, c.machine);
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i)
-      out += padded(row[i], widths[i], i > 0) + (i + 1 < row.size() ? "  " : "\n");
+  const std::vector<Group> groups = groups_of(c);
+  std::size_t names = width("precision");
+  for (const PrecisionResult& r : c.results) names = std::max(names, width(r.precision.label()));
+  std::string out = fmt::format("{}: {} parameters, on {}\n", c.model, with_commas(c.parameters), c.machine);
+  for (std::size_t from = 0; from < groups.size();) {
+    std::size_t to = from, wide = names;
+    while (to < groups.size() && (to == from || wide + groups[to].width() <= terminal_width))
+      wide += groups[to++].width();
+    out += "\n" + part(c, groups, from, to, names);
+    from = to;
   }
   out += fmt::format(
-      "\nPerplexity: {}. KL and top-1: against {}.\nPeak: the process's own memory (RssAnon + RssShmem); mapped: pages "
-      "of files, reclaimable.\n\n\"{}\" continues\n",
-      c.recipe, c.reference, first_words(c.prompt, 60));
+      "\nMB = 10^6 bytes. peak: the process's own memory; mapped: pages of files, reclaimable. Speeds: medians, warm.\n"
+      "Perplexity: {}.\nKL and top-1: against {}.\n\n{}\n",
+      c.recipe, c.reference, describe_prompt(c));
   for (const PrecisionResult& r : c.results)
     if (r.error.empty())
-      out += fmt::format("  {}  {}\n", padded(r.precision.label(), widths[0], false), first_words(r.answer, 80));
+      out += fmt::format("  {}  {:6.2f} s  {}\n", left(r.precision.label(), names), r.answer_seconds,
+                         first_words(r.answer, 70));
   return out + "\n" + c.verdict + "\n";
 }
 
 std::string to_markdown(const Comparison& c) {
-  std::string out = fmt::format("# {} at {} precisions\n\n{} parameters, on {}.\n\n|", c.model, c.results.size(),
-                                c.parameters, c.machine);
-  for (const std::string& cell : compare_header()) out += " " + cell + " |";
-  out += "\n|";
-  for (std::size_t i = 0; i < compare_header().size(); ++i) out += i ? " ---: |" : " --- |";
+  const auto cell = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
+    return " " + text + " |";
+  };
+  const std::vector<CompareColumn> columns = compare_columns(c);
+  std::string out = fmt::format("# {} at {} precisions\n\n{} parameters, on {}.\n\n**{}**\n\n| precision |", c.model,
+                                c.results.size(), with_commas(c.parameters), c.machine, c.verdict);
+  for (const CompareColumn& column : columns) out += cell(fmt::format("{} ({})", column.name, column.group));
+  out += "\n| --- |";
+  for (std::size_t i = 0; i < columns.size(); ++i) out += " ---: |";
   for (const PrecisionResult& r : c.results) {
-    out += "\n|";
-    for (const std::string& cell : compare_row(r)) out += " " + cell + " |";
+    out += "\n|" + cell(r.precision.label());
+    if (r.error.empty())
+      for (const CompareColumn& column : columns) out += cell(column.cell(r));
+    else
+      out += cell("failed: " + first_words(r.error, 400));
   }
-  out += fmt::format("\n\nPerplexity: {}. KL and top-1: against {}.\n\nThe same prompt, greedily: \"{}\"\n\n", c.recipe,
-                     c.reference, first_words(c.prompt, 200));
+  out += fmt::format("\n\nPerplexity: {}. KL and top-1: against {}.\n\n", c.recipe, c.reference);
+  for (const CompareColumn& column : columns)
+    out += fmt::format("- {} ({}): {}\n", column.name, column.group, column.meaning);
+  out += fmt::format("\n{}:\n\n", describe_prompt(c));
   for (const PrecisionResult& r : c.results)
-    if (r.error.empty()) out += fmt::format("- {}: {}\n", r.precision.label(), first_words(r.answer, 200));
-  return out + "\n" + c.verdict + "\n";
+    if (r.error.empty())
+      out += fmt::format("- {} ({:.2f} s): {}\n", r.precision.label(), r.answer_seconds, first_words(r.answer, 200));
+  return out;
 }
 
 }  // namespace nibble

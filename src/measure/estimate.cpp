@@ -25,7 +25,7 @@ Result<MemoryReport> measure_outline(const Outline& outline, const QuantizationC
     report.quantization_state +=
         precision.double_quant ? scales + (scales + 255) / 256 * sizeof(float) : scales * sizeof(float);
   }
-  const std::uint64_t element = precision.format == Precision::fp32 ? 4 : 2;
+  const std::uint64_t element = size_of(kv_dtype_of(precision));
   report.kv_cache = std::uint64_t(2 * outline.layers * outline.kv_heads * outline.head_dim) * std::uint64_t(context) *
                     std::uint64_t(batch) * element;
   return report;

@@ -64,11 +64,11 @@ Result<Plan> plan_windows(const LoadedModel& model, const std::vector<std::int32
     done = end;
   }
   if (plan.windows.empty()) return error(Errc::bad_request, "the text has {} tokens, too few to predict one", count);
-  plan.recipe =
-      fmt::format("{} windows of {} tokens{}, {}, every token but the first of a window predicted, natural logarithm",
-                  plan.windows.size(), plan.context,
-                  stride == room ? std::string(" without overlap") : fmt::format(" with stride {}", stride),
-                  plan.bos ? "a BOS in front of each" : "no BOS added");
+  plan.recipe = fmt::format(
+      "{} window{} of at most {} tokens{}, {}, every token but the first of a window predicted, natural logarithm",
+      plan.windows.size(), plan.windows.size() == 1 ? "" : "s", plan.context,
+      stride == room ? std::string(" without overlap") : fmt::format(" with stride {}", stride),
+      plan.bos ? "a BOS in front of each" : "no BOS added");
   return plan;
 }
 

@@ -65,6 +65,10 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
   if (config && !has_weights)
     for (const ModuleSpec& module : list_modules(*config)) out.parameters += module.elements();
 
+  if (config) {
+    NIBBLE_TRY(const MemoryReport computed, measure_load(*config, Precision::bf16, DType::bf16, 1, 1, 1));
+    out.bytes_by_class["buffers"] = computed.buffers;
+  }
   HostAllocator memory;
   const TensorLookup find = [&](std::string_view name) { return checkpoint->find_stored(name); };
   std::string widest;

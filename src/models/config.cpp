@@ -14,19 +14,33 @@ struct ArchSpec {
   bool qkv_bias = false;      // always, whatever the config says
   bool reads_biases = false;  // "attention_bias" and "mlp_bias" decide
   bool qk_norm = false;
-  bool slides = false;                // "sliding_window" alone turns the window on
-  bool may_slide = false;             // "use_sliding_window" with layer_types or max_window_layers does
+  bool slides = false;     // "sliding_window" alone turns the window on
+  bool may_slide = false;  // "use_sliding_window" with layer_types or max_window_layers does
+  // What an absent key means in transformers.
   std::int64_t default_kv_heads = 0;  // 0: as many as heads
+  std::int64_t default_head_dim = 0;  // 0: hidden_size / heads
+  std::int64_t default_positions = 32768;
 };
+constexpr std::int64_t default_window = 4096, default_window_layers = 28;
 constexpr std::array<ArchSpec, 4> specs = {{
-    {.architecture = "LlamaForCausalLM", .model_type = "llama", .reads_biases = true},
-    {.architecture = "MistralForCausalLM", .model_type = "mistral", .slides = true, .default_kv_heads = 8},
-    {.architecture = "Qwen2ForCausalLM", .model_type = "qwen2", .qkv_bias = true, .may_slide = true},
+    {.architecture = "LlamaForCausalLM", .model_type = "llama", .reads_biases = true, .default_positions = 2048},
+    {.architecture = "MistralForCausalLM",
+     .model_type = "mistral",
+     .slides = true,
+     .default_kv_heads = 8,
+     .default_positions = 131072},
+    {.architecture = "Qwen2ForCausalLM",
+     .model_type = "qwen2",
+     .qkv_bias = true,
+     .may_slide = true,
+     .default_kv_heads = 32},
     {.architecture = "Qwen3ForCausalLM",
      .model_type = "qwen3",
      .reads_biases = true,
      .qk_norm = true,
-     .may_slide = true},
+     .may_slide = true,
+     .default_kv_heads = 32,
+     .default_head_dim = 128},
 }};
 
 // Keys that say nothing about what the model computes when it generates text: provenance, training, generation defaults
@@ -127,6 +141,7 @@ class Reader {
     const auto found = config_.find(key);
     return found == config_.end() || found->is_null() ? nullptr : &*found;
   }
+  bool absent(std::string_view key) const { return !config_.contains(key); }  // null is a value: "none"
   // Far beyond any model, and so small that no product of sizes overflows 64 bits.
   static constexpr std::int64_t largest = std::int64_t(1) << 20, most_positions = std::int64_t(1) << 28;
 
@@ -140,6 +155,11 @@ class Reader {
       return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a whole number from 1 to {}", place_, key,
                    value->dump().substr(0, 80), limit);
     return value->get<std::int64_t>();
+  }
+  // A count that may be 0.
+  Result<std::int64_t> layers(std::string_view key, std::int64_t fallback) const {
+    const Json* value = find(key);
+    return value && *value == 0 ? Result<std::int64_t>(0) : size(key, fallback);
   }
   Result<double> number(std::string_view key, double fallback) const {
     const Json* value = find(key);
@@ -262,9 +282,10 @@ Result<void> read_rope(const Reader& reader, ModelConfig& out) {
 
 Result<void> read_windows(const Reader& reader, const ArchSpec& spec, ModelConfig& out) {
   out.windows.assign(std::size_t(out.layers), 0);
-  if (!reader.find("sliding_window")) return {};
-  NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", -1, Reader::most_positions));
   NIBBLE_TRY(const bool switched_on, reader.flag("use_sliding_window", false));
+  const bool none = reader.absent("sliding_window") ? !spec.slides && !spec.may_slide : !reader.find("sliding_window");
+  if (none) return {};
+  NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", default_window, Reader::most_positions));
   if (!spec.slides && !(spec.may_slide && switched_on)) {
     if (!spec.may_slide && out.max_positions > window)
       return error(Errc::unsupported, "{}: \"sliding_window\": {} has no meaning for {}", reader.place(), window,
@@ -273,7 +294,7 @@ Result<void> read_windows(const Reader& reader, const ArchSpec& spec, ModelConfi
   }
   std::int64_t first = 0;
   if (spec.may_slide) {
-    NIBBLE_TRY(first, reader.size("max_window_layers", out.layers));
+    NIBBLE_TRY(first, reader.layers("max_window_layers", default_window_layers));
   }
   for (std::int64_t layer = 0; layer < out.layers; ++layer) out.windows[layer] = layer >= first ? window : 0;
   return {};
@@ -320,15 +341,18 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   NIBBLE_TRY(out.intermediate_size, reader.size("intermediate_size"));
   NIBBLE_TRY(out.layers, reader.size("num_hidden_layers"));
   NIBBLE_TRY(out.heads, reader.size("num_attention_heads"));
-  NIBBLE_TRY(out.kv_heads,
-             reader.size("num_key_value_heads", spec->default_kv_heads ? spec->default_kv_heads : out.heads));
-  if (!reader.find("head_dim") && out.hidden_size % out.heads != 0)
+  const bool own_kv_heads = spec->default_kv_heads > 0 && reader.absent("num_key_value_heads");
+  NIBBLE_TRY(out.kv_heads, reader.size("num_key_value_heads", own_kv_heads ? spec->default_kv_heads : out.heads));
+  const bool own_default = spec->default_head_dim > 0 && reader.absent("head_dim");
+  if (!own_default && !reader.find("head_dim") && out.hidden_size % out.heads != 0)
     return error(Errc::corrupt_file,
                  "{}: {} attention heads do not divide \"hidden_size\" {}, and there is no \"head_dim\"", place,
                  out.heads, out.hidden_size);
-  NIBBLE_TRY(out.head_dim, reader.size("head_dim", out.hidden_size / out.heads));
+  const std::int64_t even_share = std::max<std::int64_t>(1, out.hidden_size / out.heads);
+  NIBBLE_TRY(out.head_dim, reader.size("head_dim", own_default ? spec->default_head_dim : even_share));
   NIBBLE_TRY(out.vocab_size, reader.size("vocab_size", -1, Reader::most_positions));
-  NIBBLE_TRY(out.max_positions, reader.size("max_position_embeddings", 2048, Reader::most_positions));
+  NIBBLE_TRY(out.max_positions,
+             reader.size("max_position_embeddings", spec->default_positions, Reader::most_positions));
   NIBBLE_TRY(out.rms_norm_eps, reader.number("rms_norm_eps", 1e-6));
   NIBBLE_TRY(out.tied_embeddings, reader.flag("tie_word_embeddings", false));
   NIBBLE_TRY(const std::string activation, reader.text("hidden_act", "silu"));

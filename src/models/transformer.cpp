@@ -66,6 +66,10 @@ Result<void> Transformer::take_buffers(std::int64_t max_tokens) {
     NIBBLE_TRY(*buffer,
                Buffer::take(backend_.memory(), std::size_t(max_tokens * cols) * element, Purpose::activations));
   }
+  for (Buffer* buffer : {&ids_, &positions_}) {
+    NIBBLE_TRY(*buffer,
+               Buffer::take(backend_.memory(), std::size_t(max_tokens) * sizeof(std::int32_t), Purpose::activations));
+  }
   NIBBLE_TRY(logits_, Buffer::take(backend_.memory(), std::size_t(logits_rows * config_.vocab_size) * element,
                                    Purpose::activations));
   return {};
@@ -121,10 +125,10 @@ Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSin
     run_pass(pieces, rows);
     for (const Piece& piece : pieces) piece.cache->length_ += piece.rows;
     emit_logits(pieces, sink);
-    pieces.clear(), ids_.clear(), positions_.clear(), rows = 0;
+    pieces.clear(), host_ids_.clear(), host_positions_.clear(), rows = 0;
     return {};
   };
-  ids_.clear(), positions_.clear();
+  host_ids_.clear(), host_positions_.clear();
   for (std::size_t s = 0; s < slices.size(); ++s) {
     const Slice& slice = slices[s];
     const auto count = std::int64_t(slice.tokens.size());
@@ -134,7 +138,7 @@ Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSin
       pieces.push_back({s, slice.cache, first, rows, take, past,
                         slice.logits == LogitsOf::last && !ends ? LogitsOf::none : slice.logits});
       for (std::int64_t i = 0; i < take; ++i)
-        ids_.push_back(slice.tokens[std::size_t(first + i)]), positions_.push_back(std::int32_t(past + i));
+        host_ids_.push_back(slice.tokens[std::size_t(first + i)]), host_positions_.push_back(std::int32_t(past + i));
       rows += take, first += take;
       if (rows == max_tokens_) NIBBLE_CHECK(flush());
     }
@@ -145,7 +149,10 @@ Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSin
 void Transformer::run_pass(std::span<const Piece> pieces, std::int64_t tokens) {
   const DType type = backend_.activation_dtype();
   const TensorView residual(residual_.data(), type, tokens, config_.hidden_size);
-  backend_.embed(*weights_.embedding, ids_, residual);
+  const std::size_t bytes = std::size_t(tokens) * sizeof(std::int32_t);
+  backend_.upload(host_ids_.data(), ids_.data(), bytes);
+  backend_.upload(host_positions_.data(), positions_.data(), bytes);
+  backend_.embed(*weights_.embedding, {ids_.as<std::int32_t>(), std::size_t(tokens)}, residual);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     attend(weights_.layers[std::size_t(layer)], layer, pieces, tokens);
     feed_forward(weights_.layers[std::size_t(layer)], tokens);
@@ -171,8 +178,8 @@ void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::spa
     backend_.rms_norm(q, layer.q_norm, eps, q);
     backend_.rms_norm(k, layer.k_norm, eps, k);
   }
-  backend_.rope(q, positions_, rope_);
-  backend_.rope(k, positions_, rope_);
+  backend_.rope(q, positions(tokens), rope_);
+  backend_.rope(k, positions(tokens), rope_);
 
   std::vector<AttentionProblem> problems;
   for (const Piece& piece : pieces) {

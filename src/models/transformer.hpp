@@ -86,6 +86,9 @@ class Transformer {
   Result<void> reserve_positions(std::int64_t positions);
   void run_pass(std::span<const Piece> pieces, std::int64_t tokens);
   void attend(const LayerWeights& layer, std::int64_t index, std::span<const Piece> pieces, std::int64_t tokens);
+  std::span<const std::int32_t> positions(std::int64_t tokens) const {
+    return {positions_.as<std::int32_t>(), std::size_t(tokens)};
+  }
   void feed_forward(const LayerWeights& layer, std::int64_t tokens);
   void emit_logits(std::span<const Piece> pieces, const LogitsSink& sink);
 
@@ -96,8 +99,8 @@ class Transformer {
   RopeTable rope_;
   Buffer rope_cos_, rope_sin_;
   std::int64_t max_tokens_ = 0;
-  Buffer residual_, normed_, query_, key_, value_, attended_, gate_, up_, logits_;
-  std::vector<std::int32_t> ids_, positions_;
+  Buffer residual_, normed_, query_, key_, value_, attended_, gate_, up_, logits_, ids_, positions_;
+  std::vector<std::int32_t> host_ids_, host_positions_;  // of the pass that is being put together
   std::vector<float> host_logits_;
 };
 

@@ -1,8 +1,8 @@
 // The seam between device-neutral code (models/, engine/, generate/, later train/) and a device.
 //
-// Above it nothing reads or writes an activation: it passes views of memory that the backend's allocator handed out, in
-// the backend's own activation type, and asks for operations in program order. A backend may queue them (a stream, a
-// graph); only download() and synchronize() wait. Below it nothing knows what a model is.
+// Above it nothing reads or writes an activation: every view, gain, bias, table, id and position that an operation gets
+// lies in memory of the backend's allocator, filled by upload(); operations are asked for in program order. A backend
+// may queue them (a stream, a graph); only download() and synchronize() wait. Below it nothing knows what a model is.
 //
 // Every operation has a plain version in ops/reference.hpp, which is the law: same codes and scales bit for bit, sums
 // within a derived bound.
@@ -31,7 +31,7 @@ struct ComputeOptions {
 class PreparedWeight {
  public:
   virtual ~PreparedWeight() = default;
-  // The canonical form, byte for byte what was prepared (a packed form is unpacked on the way).
+  // The canonical form: sizes for everybody; the bytes themselves lie in the backend's memory.
   virtual const Weight& canonical() const = 0;
 };
 
@@ -68,7 +68,10 @@ class Backend {
   virtual DType activation_dtype() const = 0;   // of every activation view
   virtual bool shares_host_memory() const = 0;  // weights may stay where the file is mapped
 
-  virtual Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) = 0;
+  // `weight` lies in host memory. A backend that shares it keeps the pointers, so the bytes must outlive the result;
+  // any other copies the bytes into its own memory (codes as `purpose`, scales as scales) and needs them no longer.
+  virtual Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
+                                                          Purpose purpose) = 0;
 
   // y (m, n) = x (m, k) * W(n, k)^T + bias; bias has n fp32 values or is null. add: y += instead.
   virtual void linear(const PreparedWeight& w, TensorView x, TensorView y, const float* bias, bool add) = 0;

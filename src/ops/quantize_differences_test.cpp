@@ -1,24 +1,28 @@
 // The one list of what Nibble writes otherwise than bitsandbytes' CPU backend, each with its reason. Whatever differs
-// must be explained by exactly one entry; nf4 and int8 have none (quantize_test.cpp compares them byte for byte).
+// must be explained by exactly one entry, and the number of differences of each kind in the golden vectors is pinned;
+// nf4 and int8 have none (quantize_test.cpp compares them byte for byte).
 //
-//   fp4 zero    a number that rounds to zero: the CUDA kernel sets the sign bit below zero only, the CPU code takes the
-//               opposite sign. Both decode to zero.
-//   fp4 middle  the number lies between the CUDA kernel's threshold and the exact middle of two values (at most 14
-//   units in
-//               the last place apart), or on a middle: there the CPU code prefers the lower value, the CUDA kernel the
-//               smaller magnitude.
-//   fp4 tail    the CPU code divides a last, short block by absmax where the CUDA kernel multiplies by 1 / absmax, and
-//   stores
-//               the absmax of a short block of zeros as 1e-38 instead of 0.
-//   nested bin  the CPU code looks a scale up by which of 65536 equal bins of [-1, 1] it falls into; near zero a bin
-//   holds
-//               several codes, elsewhere it may straddle the border of two. Nibble takes the nearest code.
+//   fp4 zero     a number that rounds to zero: the CUDA kernel sets the sign bit below zero only, the CPU code takes
+//   the
+//                opposite sign. Both decode to zero.
+//   fp4 middle   the number lies between the CUDA kernel's threshold and the exact middle of two values (at most 14
+//                units in the last place apart), or on a middle: there the CPU code prefers the lower value, the CUDA
+//                kernel the smaller magnitude.
+//   fp4 tail     the CPU code divides a last, short block by absmax where the CUDA kernel multiplies by 1 / absmax, and
+//                stores the absmax of a short block of zeros as 1e-38 instead of 0.
+//   nested bin   the CPU code looks a scale up by which of 65536 equal bins of [-1, 1] it falls into; near zero a bin
+//                holds several codes, elsewhere it may straddle the border of two. Nibble takes the nearest code.
+//   not finite   bitsandbytes quantizes a block with a NaN or infinite weight, and an int8 row beyond fp16, to codes
+//                without meaning; Nibble refuses the weight by its place (quantize_test.cpp).
+//
+// On the 12,582,912 weights of the model that ships: 7734 fp4 codes (zeros not counted) and 481 of 196,608 nested codes
+// (tests/conformance/precisions_like_bitsandbytes_test.cpp checks that nothing else differs there).
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <numeric>
+#include <map>
 
 #include "formats/all.hpp"
 #include "formats/dynamic_map.hpp"
@@ -76,12 +80,11 @@ Fp4Reason explain(float x, float absmax, bool tail, int ours, int theirs) {
 }
 
 TEST(DifferencesToBitsandbytesOnACpu, Fp4CodesDifferOnlyAtZeroAtMiddlesAndInTheTail) {
-  std::int64_t normal_codes = 0, normal_differing = 0;
   std::array<std::int64_t, 4> by_reason{};
+  std::int64_t zero_tails = 0;
   for (const std::string matrix : {"normal", "bf16", "odd", "special", "huge"})
     for (const int block : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
       const std::string key = matrix + ".fp4." + std::to_string(block);
-      if (!golden().has(key + ".codes")) continue;
       const auto values = golden().get<float>(matrix + ".values");
       const auto theirs = golden().get<std::uint8_t>(key + ".codes");
       const auto their_absmax = golden().get<float>(key + ".absmax");
@@ -89,13 +92,11 @@ TEST(DifferencesToBitsandbytesOnACpu, Fp4CodesDifferOnlyAtZeroAtMiddlesAndInTheT
       const auto* our_codes = reinterpret_cast<const std::uint8_t*>(ours.weight.codes);
       const auto n = std::int64_t(values.size()), whole = n / block * block;
       ASSERT_EQ(theirs.size(), ours.weight.code_bytes);
-      normal_codes += matrix == "normal" ? n : 0;
       for (std::int64_t i = 0; i < n; ++i) {
         const int a = nibble_of(our_codes, i), b = nibble_of(theirs.data(), i);
         if (a == b) continue;
         const Fp4Reason reason = explain(values[i], ours.weight.scales[i / block], i >= whole, a, b);
         EXPECT_NE(reason, Fp4Reason::none) << key << " element " << i << ": " << a << " and " << b;
-        normal_differing += matrix == "normal";
         ++by_reason[int(reason)];
       }
       if (n % 2) {
@@ -106,17 +107,18 @@ TEST(DifferencesToBitsandbytesOnACpu, Fp4CodesDifferOnlyAtZeroAtMiddlesAndInTheT
           EXPECT_EQ(ours.weight.scales[b], 0) << key;
           EXPECT_EQ(their_absmax[b], 1e-38f) << key;
           EXPECT_GE(std::int64_t(b) * block, whole) << key;
+          ++zero_tails;
         }
     }
-  EXPECT_GT(by_reason[int(Fp4Reason::zero)], 0);
-  EXPECT_GT(by_reason[int(Fp4Reason::middle)], 0);
-  EXPECT_LT(normal_differing,
-            normal_codes / 50);  // one in two hundred normal weights is within 1/384 of an absmax around zero
+  EXPECT_EQ(by_reason[int(Fp4Reason::zero)], 13441);
+  EXPECT_EQ(by_reason[int(Fp4Reason::middle)], 119);
+  EXPECT_EQ(by_reason[int(Fp4Reason::tail)], 0);
+  EXPECT_EQ(zero_tails, 2);
 }
 
 TEST(DifferencesToBitsandbytesOnACpu, NestedCodesDifferOnlyByTheWidthOfABin) {
   constexpr float bin = 2.0f / 65536;
-  std::size_t total = 0;
+  std::map<std::string, std::size_t> differences;
   for (const std::string name : {"many", "wide", "five", "equal", "one"}) {
     const auto scales = golden().get<float>(name + ".scales");
     const auto theirs = golden().get<std::uint8_t>(name + ".nested.codes");
@@ -125,7 +127,7 @@ TEST(DifferencesToBitsandbytesOnACpu, NestedCodesDifferOnlyByTheWidthOfABin) {
     const auto ours = quantized(weights, {"nf4", 32, true});
     const NestedScales& nested = ours.weight.nested;
     ASSERT_EQ(theirs.size(), nested.codes.size());
-    std::size_t differing = 0;
+    std::size_t& differing = differences[name];
     for (std::size_t b = 0; b < theirs.size(); ++b) {
       if (theirs[b] == nested.codes[b]) continue;
       ++differing;
@@ -133,10 +135,9 @@ TEST(DifferencesToBitsandbytesOnACpu, NestedCodesDifferOnlyByTheWidthOfABin) {
       EXPECT_LE(nearest_in_map(dynamic_map, t - bin), theirs[b]) << name << " " << b;
       EXPECT_GE(nearest_in_map(dynamic_map, t + bin), theirs[b]) << name << " " << b;
     }
-    total += differing;
-    EXPECT_LE(differing, theirs.size() / 20) << name;
   }
-  EXPECT_GT(total, 0u);
+  EXPECT_EQ(differences,
+            (std::map<std::string, std::size_t>{{"many", 10}, {"wide", 0}, {"five", 0}, {"equal", 0}, {"one", 0}}));
 }
 
 }  // namespace

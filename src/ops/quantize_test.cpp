@@ -61,14 +61,11 @@ std::string key(const std::string& matrix, const std::string& kind, int block) {
 
 template <class Check>
 void for_each_4bit_golden(Check&& check) {
-  int cases = 0;
   for (const std::string matrix : {"normal", "bf16", "odd", "special", "huge"})
-    for (const int block : {32, 64, 128, 256, 512, 1024, 2048, 4096})
-      if (golden().has(key(matrix, "nf4", block) + ".codes")) {
-        SCOPED_TRACE(key(matrix, "4-bit", block));
-        check(matrix, block), ++cases;
-      }
-  EXPECT_EQ(cases, 20);
+    for (const int block : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
+      SCOPED_TRACE(key(matrix, "4-bit", block));
+      check(matrix, block);
+    }
 }
 
 TEST(Quantize, Nf4CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {

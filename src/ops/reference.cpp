@@ -55,7 +55,8 @@ class ReferenceBackend final : public Backend {
   DType activation_dtype() const override { return DType::f32; }
   bool shares_host_memory() const override { return true; }
 
-  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options) override {
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
+                                                  Purpose) override {
     return std::unique_ptr<PreparedWeight>(std::make_unique<ReferenceWeight>(weight, options));
   }
 
@@ -222,7 +223,8 @@ void quantize_activations(TensorView x, float threshold, const Int8Activations& 
     out.scales[r] = highest;
   }
   for (std::int64_t r = 0; r < m; ++r) {
-    const float scale = out.scales[r] > 0 ? 127.0f / out.scales[r] : 0.0f;
+    // bitsandbytes writes 127.0 / absmax, which PyTorch evaluates as a reciprocal and a product.
+    const float scale = out.scales[r] > 0 ? (1.0f / out.scales[r]) * 127.0f : 0.0f;
     for (std::int64_t i = 0; i < k; ++i) {
       const float value = round_to(DType::f16, x.row(r)[i]);
       const bool dropped = threshold > 0 && (std::fabs(value) >= threshold || (m > 1 && out.outlier[i]));

@@ -1,55 +1,11 @@
 // The program as a user meets it: what it prints, how it exits, what it leaves behind.
-#include <gtest/gtest.h>
-#include <sys/wait.h>
-
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
+
+#include "program.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-struct Outcome {
-  int status = -1;
-  std::string out, err;
-  Json json() const { return Json::parse(out); }
-};
-
-class Program : public testing::Test {
- protected:
-  void SetUp() override {
-    folder = fs::temp_directory_path() / ("nibble-cli-" + std::to_string(::getpid()) + "-" +
-                                          testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder);
-    fs::create_directories(folder);
-  }
-  void TearDown() override { fs::remove_all(folder); }
-
-  Outcome run(const std::string& arguments) {
-    const fs::path out = folder / "stdout", err = folder / "stderr";
-    const int status = std::system(
-        (std::string(NIBBLE_PROGRAM) + " " + arguments + " >" + out.string() + " 2>" + err.string()).c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
-  }
-  static std::string read(const fs::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(folder / name, std::ios::binary) << text;
-  }
-  // A copy of the shipped model that a test may damage.
-  fs::path copied_model() {
-    fs::copy(shipped, folder / "model", fs::copy_options::recursive);
-    return folder / "model";
-  }
-
-  const std::string shipped = std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m";
-  fs::path folder;
-};
+using namespace nibble::test;
 
 TEST_F(Program, InspectCountsEveryParameterOfTheShippedModel) {
   const Outcome r = run("inspect " + shipped + " --json");
@@ -180,7 +136,10 @@ TEST_F(Program, CompareMeasuresEachPrecisionInItsOwnProcess) {
   EXPECT_GT(results[1]["mean_kl"].get<double>(), 0.01);
   EXPECT_LT(results[1]["peak_anonymous_bytes"].get<std::int64_t>(),
             results[0]["peak_anonymous_bytes"].get<std::int64_t>());
-  EXPECT_NE(read(html).find("<svg"), std::string::npos);
+  const std::string page = read(html);
+  EXPECT_NE(page.find("<svg"), std::string::npos);
+  for (const char* outside : {"<script", "http:", "https:", "<link", "@import", "src="})
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "engine/load.hpp"
 #include "io/safetensors.hpp"
+#include "nibble/generate.hpp"
 
 namespace nibble {
 namespace {
@@ -29,6 +30,18 @@ double element(const StoredTensor& tensor, std::size_t i) {
   return value;
 }
 
+// A (rows, columns) tensor of int64 as rows of ids.
+std::vector<std::vector<std::int32_t>> id_rows(const StoredTensor& tensor) {
+  const auto columns = std::size_t(tensor.shape.at(1));
+  std::vector<std::vector<std::int32_t>> rows(std::size_t(tensor.shape.at(0)));
+  for (std::size_t i = 0; i < rows.size() * columns; ++i) {
+    std::int64_t id;
+    std::memcpy(&id, tensor.bytes.data() + i * sizeof id, sizeof id);
+    rows[i / columns].push_back(std::int32_t(id));
+  }
+  return rows;
+}
+
 class Architecture : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
 
 TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
@@ -45,16 +58,10 @@ TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
   const StoredTensor *ids = find(expected, "input_ids"), *logits = find(expected, "logits");
   ASSERT_TRUE(ids && logits);
   ASSERT_EQ(ids->shape.size(), 2u);
-  const std::size_t sequences = std::size_t(ids->shape[0]), length = std::size_t(ids->shape[1]),
+  const std::vector<std::vector<std::int32_t>> tokens = id_rows(*ids);
+  const std::size_t sequences = tokens.size(), length = tokens[0].size(),
                     vocabulary = std::size_t(model.transformer->config().vocab_size);
   ASSERT_EQ(logits->elements(), sequences * length * vocabulary);
-  std::vector<std::vector<std::int32_t>> tokens(sequences);
-  for (std::size_t s = 0; s < sequences; ++s)
-    for (std::size_t i = 0; i < length; ++i) {
-      std::int64_t id;
-      std::memcpy(&id, ids->bytes.data() + (s * length + i) * sizeof id, sizeof id);
-      tokens[s].push_back(std::int32_t(id));
-    }
 
   double largest = 0;
   for (std::size_t i = 0; i < logits->elements(); ++i) largest = std::max(largest, std::fabs(element(*logits, i)));
@@ -90,10 +97,34 @@ TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
   EXPECT_LE(worst, bound);
 }
 
+// Every greedy choice of these prompts leads by .01 or more, a hundred times the bound above.
+TEST_P(Architecture, GeneratesTheTokensOfTransformersAloneAndInOneBatch) {
+  const auto [name, target] = GetParam();
+  LoadOptions load;
+  load.precision = Precision::fp32, load.cpu_target = target;
+  const auto model = Model::load(folder + name, load);
+  if (!model && model.error().message.find("processor") != std::string::npos) GTEST_SKIP() << model.error().message;
+  ASSERT_TRUE(model) << model.error().message;
+  const Safetensors expected = Safetensors::open(folder + name + ".expected.safetensors").value();
+  const StoredTensor *ids = find(expected, "input_ids"), *text = find(expected, "greedy");
+  ASSERT_TRUE(ids && text);
+  const std::vector<std::vector<std::int32_t>> prompts = id_rows(*ids), continuations = id_rows(*text);
+  GenerateOptions options;
+  options.max_new_tokens = text->shape[1], options.ignore_eos = true;
+  const auto together = generate_ids(*model, prompts, options);
+  ASSERT_TRUE(together) << together.error().message;
+  for (std::size_t s = 0; s < prompts.size(); ++s) {
+    const auto alone = generate_ids(*model, {prompts[s]}, options);
+    ASSERT_TRUE(alone) << alone.error().message;
+    EXPECT_EQ(alone->front().ids, continuations[s]);
+    EXPECT_EQ((*together)[s].ids, continuations[s]);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     EveryOne, Architecture,
     testing::Combine(testing::Values("llama2", "llama3", "llama3_old_spelling", "llama_biases", "llama_linear_rope",
-                                     "llama_yarn_rope", "mistral", "qwen2", "qwen2_window"),
+                                     "llama_yarn_rope", "mistral", "qwen2", "qwen2_window", "qwen3", "qwen3_untied"),
                      testing::Values("reference", "avx2", "avx512", "avx512_vnni_bf16")),
     [](const auto& info) { return std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param); });
 

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 OUT = ROOT / "tests/golden/models"
 SEED = 20261125
 PROMPT, NEW = 24, 8
+LEAST_MARGIN = 0.01
 SMALL = dict(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
              max_position_embeddings=128, bos_token_id=1, eos_token_id=2)
 HALF = SMALL | dict(vocab_size=96, hidden_size=48, intermediate_size=80)
@@ -93,22 +94,32 @@ def write_model(name, seed, kind, settings, dtype, how):
     return folder
 
 
+def greedy(model, ids):
+    """What greedy decoding adds to each prompt, and by how much each choice leads."""
+    text, margins = ids, []
+    for _ in range(NEW):
+        top = logits_of(model, text)[:, -1].topk(2, -1)
+        margins.append(top.values[:, 0] - top.values[:, 1])
+        text = torch.cat([text, top.indices[:, :1]], 1)
+    return text[:, ids.shape[1]:].contiguous(), torch.stack(margins, 1)
+
+
 def expect(name, folder, seed):
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto", attn_implementation="eager")
     stored = next(model.parameters()).dtype
     model = to_float64(model)
-    ids = torch.randint(3, model.config.vocab_size, (2, PROMPT), generator=torch.Generator().manual_seed(seed))
+    # Prompts after which no choice is a near tie, so that fp32 must give the same text.
+    for attempt in range(20):
+        generator = torch.Generator().manual_seed(seed + 1000 * attempt)
+        ids = torch.randint(3, model.config.vocab_size, (2, PROMPT), generator=generator)
+        text, margins = greedy(model, ids)
+        if margins.min() > LEAST_MARGIN:
+            break
+    else:
+        raise AssertionError(f"{name}: no prompts without a near tie")
     logits = logits_of(model, ids)
-    text, margins = ids, []
-    for _ in range(NEW):
-        last = logits_of(model, text)[:, -1]
-        top = last.topk(2, -1)
-        margins.append(top.values[:, 0] - top.values[:, 1])
-        text = torch.cat([text, top.indices[:, :1]], 1)
-    margins = torch.stack(margins, 1)
-    assert margins.min() > 1e-3, f"{name}: a greedy choice is a near tie, {margins.min()}"
-    save_file({"input_ids": ids, "logits": logits.float().contiguous(), "greedy": text[:, PROMPT:].contiguous(),
-               "greedy_margin": margins.float().contiguous()}, OUT / f"{name}.expected.safetensors")
+    save_file({"input_ids": ids, "logits": logits.float().contiguous(), "greedy": text},
+              OUT / f"{name}.expected.safetensors")
     size = sum(p.stat().st_size for p in folder.iterdir())
     print(f"{name:20} {str(stored):15} {model.num_parameters():7} parameters {size:7} bytes  logits std {logits.std():.2f} "
           f"max {logits.abs().max():.2f}  least margin {margins.min():.4f}", flush=True)

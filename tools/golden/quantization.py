@@ -103,9 +103,14 @@ def make_vectors():
     for name, x in four_bit:
         out.add(f"{name}.shape", np.array(x.shape, np.int64))
         out.add(f"{name}.values", x)
-        for block in BLOCKS if name == "normal" else (32, 64, 4096):
+        for block in BLOCKS:
             for kind in ("nf4", "fp4"):
                 codes, state = bnb.quantize_4bit(x, blocksize=block, quant_type=kind)
+                for dtype in (torch.bfloat16, torch.float16):  # 16-bit weights are widened first; scales are always fp32
+                    if torch.equal(x.to(dtype).float(), x):
+                        same_codes, same_state = bnb.quantize_4bit(x.to(dtype), blocksize=block, quant_type=kind)
+                        assert torch.equal(codes, same_codes) and torch.equal(state.absmax, same_state.absmax)
+                        assert same_state.absmax.dtype == torch.float32
                 out.add(f"{name}.{kind}.{block}.codes", codes)
                 out.add(f"{name}.{kind}.{block}.absmax", state.absmax)
             cuda_codes, cuda_absmax = fp4_cuda(x.reshape(-1).numpy(), block)

@@ -22,19 +22,14 @@ inline void store_i8(std::int8_t* p, F x) {
 inline void start_int8(const std::int8_t*, std::int64_t, std::int32_t* start) {
   for (int i = 0; i < 16; ++i) start[i] = 0;
 }
-template <int M, class Rows>
-inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
-  for (int part = 0; part < int(chunk); part += 16) {
-    I xs[M];
-    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] =
-        _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(x[m] + c * chunk + part)));
-    _Pragma("GCC unroll 16") for (int n = 0; n < 4; ++n) {
-      const I w = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)(rows.row[n] + c * chunk + part)));
-      _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] =
-          _mm256_add_epi32(acc[m * 4 + n], _mm256_madd_epi16(xs[m], w));
-    }
-  }
-}
+struct MultiplyInt8 {
+  using Sum = I;
+  static constexpr std::int64_t x_bytes = 16;  // widened to words: their products cannot overflow
+  static I load_code(const std::byte* p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)); }
+  static I load_x(const std::byte* p) { return load_code(p); }
+  static I load_w(const std::byte* p) { return _mm256_loadu_si256((const __m256i*)p); }
+  static I step(I sum, I x, I w) { return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)); }
+};
 
 // Each uses what stands above it.
 // clang-format off

@@ -30,15 +30,16 @@ inline void start_int8(const std::int8_t* codes, std::int64_t chunks, std::int32
     sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), _mm512_loadu_si512(codes + c * chunk));
   _mm512_storeu_si512(start, _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), sum), 7));
 }
-template <int M, class Rows>
-inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::int64_t c, I* acc) {
-  I xs[M];
-  _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x[m] + c * chunk);
-  _Pragma("GCC unroll 16") for (int n = 0; n < 4; ++n) {
-    const I w = _mm512_xor_si512(_mm512_loadu_si512(rows.row[n] + c * chunk), _mm512_set1_epi8(char(0x80)));
-    _Pragma("GCC unroll 16") for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbusd_epi32(acc[m * 4 + n], w, xs[m]);
+struct MultiplyInt8 {
+  using Sum = I;
+  static constexpr std::int64_t x_bytes = 64;
+  static I load_code(const std::byte* p) {
+    return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(char(0x80)));
   }
-}
+  static I load_x(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static I load_w(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static I step(I sum, I x, I w) { return _mm512_dpbusd_epi32(sum, w, x); }
+};
 
 // Each uses what stands above it.
 // clang-format off
@@ -55,7 +56,7 @@ inline void accumulate_int8(const Rows& rows, const std::int8_t* const* x, std::
 const Kernels& avx512_vnni_bf16_kernels() {
   static const Kernels kernels{"avx512_vnni_bf16",
                                Activations::bf16,
-                               Activations::bf16_paired,
+                               Activations::bf16_grouped,
                                16,
                                on_avx512_vnni_bf16::linear,
                                on_avx512_vnni_bf16::arrange,

@@ -1,57 +1,86 @@
-// LLM.int8 products. Included by linear_body.hpp inside a target's namespace; accumulate_int8 is the target's own.
+// LLM.int8 products. Included by linear_body.hpp inside a target's namespace; MultiplyInt8 is the target's own.
 
 // Exact integer sums, outlier columns in floating point beside them.
 struct RowsInt8 {
-  const std::int8_t* row[4];
-  const float* outliers[4];  // decoded weights of the outlier columns
-  float scale[4];            // of the row, divided by 127 * 127
+  const std::int8_t* row[panel_rows];
+  const float* outliers[panel_rows];  // decoded weights of the outlier columns
+  float scale[panel_rows];            // of the row, divided by 127 * 127
 };
 
-template <int M>
-inline void tile_int8(const RowsInt8& rows, const LinearCall& call, std::int64_t first_x, float* sums) {
-  I acc[lanes];
-  const std::int8_t* x[M];
-  NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
-    x[m] = (const std::int8_t*)(call.x + (first_x + m) * call.x_stride);
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) acc[m * 4 + n] = load_start(call.x_start + (first_x + m) * 16);
+// Integer sums of row m of x and weight row n as lanes of the product.
+inline F product_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t m, int n, I sum) {
+  F value = mul(to_float(sum), set1(call.x_scales[m] * rows.scale[n]));
+  const float* outliers = call.x_outliers + m * call.outliers_padded;
+  for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
+    value = fma(load(outliers + i), load(rows.outliers[n] + i), value);
+  return value;
+}
+
+// One row of x against a panel of codes where they lie, `lanes` rows at a time.
+inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t m, std::int64_t row, std::int64_t end) {
+  constexpr int together = 4;
+  using Op = MultiplyInt8;
+  const std::byte* x = call.x + m * call.x_stride;
+  const std::int64_t k = call.chunks * chunk, ahead = together * k;  // what follows lies right behind: fetched meanwhile
+  for (int first = 0; first < int(end - row); first += lanes) {
+    F products[lanes];
+    for (int part = 0; part < lanes; part += together) {
+      I acc[together];
+      const std::byte* w[together];
+      NIBBLE_UNROLL for (int n = 0; n < together; ++n) acc[n] = load_start(call.x_start + m * 16),
+                                                       w[n] = (const std::byte*)rows.row[first + part + n];
+      for (std::int64_t c = 0; c < k; c += chunk) {
+        NIBBLE_UNROLL for (int n = 0; n < together; ++n) _mm_prefetch((const char*)w[n] + c + ahead, _MM_HINT_T0);
+        NIBBLE_UNROLL for (std::int64_t s = c; s < c + chunk; s += Op::x_bytes) {
+          const I xs = Op::load_x(x + s);
+          NIBBLE_UNROLL for (int n = 0; n < together; ++n) acc[n] = Op::step(acc[n], xs, Op::load_code(w[n] + s));
+        }
+      }
+      NIBBLE_UNROLL for (int n = 0; n < together; ++n) products[part + n] =
+          product_int8(call, rows, m, first + part + n, acc[n]);
+    }
+    float sums[lanes];
+    reduce(products, sums);
+    for (std::int64_t n = row + first; n < end && n < row + first + lanes; n += 4)
+      put(call, m, n, int(end - n < 4 ? end - n : 4), sums + (n - row - first));
   }
-  for (std::int64_t c = 0; c < call.chunks; ++c) accumulate_int8<M>(rows, x, c, acc);
-  F total[lanes];
-  NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) total[i] = zero();
-  NIBBLE_UNROLL for (int m = 0; m < M; ++m) NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
-    F sum = mul(to_float(acc[m * 4 + n]), set1(call.x_scales[first_x + m] * rows.scale[n]));
-    const float* outliers = call.x_outliers + (first_x + m) * call.outliers_padded;
-    for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
-      sum = fma(load(outliers + i), load(rows.outliers[n] + i), sum);
-    total[m * 4 + n] = sum;
-  }
-  reduce(total, sums);
 }
 
 inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
+  using Op = MultiplyInt8;
   const Weight& w = *call.weight;
-  const std::int8_t* codes = (const std::int8_t*)w.codes;
-  float* outliers = (float*)scratch;
-  RowsInt8 rows[panel_tiles];
+  const std::int8_t *codes = (const std::int8_t*)w.codes, *codes_end = codes + w.rows * w.cols;
+  float* outliers = (float*)(scratch + packed_sums_bytes) + panel_rows * call.chunks * chunk;  // behind the packed
+  RowsInt8 rows;
+  for (int n = 0; n < int(panel_rows); ++n) {
+    const std::int64_t r = clamped(row + n, end);
+    rows.row[n] = codes + r * w.cols;
+    rows.scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
+    rows.outliers[n] = outliers;
+    for (std::int64_t i = 0; i < call.outliers_padded; i += lanes, outliers += lanes)
+      store(outliers, mul(gather_i8(rows.row[n], call.outlier_columns + i, codes_end), set1(w.scales[r] * Int8::step)));
+  }
+  if (call.m < packed_from) {
+    for (std::int64_t m = 0; m < call.m; ++m) row_int8(call, rows, m, row, end);
+    return;
+  }
+  const std::int64_t slots = call.chunks * chunk / Op::x_bytes;
+  std::byte *packed = scratch + packed_sums_bytes, *out = packed;
   for (int t = 0; t < tiles; ++t)
-    for (int n = 0; n < 4; ++n) {
-      const std::int64_t r = clamped(row + 4 * t + n, end);
-      rows[t].row[n] = codes + r * w.cols;
-      rows[t].scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
-      float* decoded = outliers + (4 * t + n) * call.outliers_padded;
-      for (std::int64_t i = 0; i < call.outliers; ++i)
-        decoded[i] = float(rows[t].row[n][call.outlier_columns[i]]) * (w.scales[r] * Int8::step);
-      for (std::int64_t i = call.outliers; i < call.outliers_padded; ++i) decoded[i] = 0;
-      rows[t].outliers[n] = decoded;
-    }
-  for (std::int64_t begin = 0; begin < call.m; begin += x_block)
-    for (int t = 0; t < tiles; ++t) {
-      const std::int64_t stop = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
-      const int valid = int(end - first < 4 ? end - first : 4);
-      over_x(
-          call, first, valid, [&](std::int64_t m, float* sums) { tile_int8<tile_rows>(rows[t], call, m, sums); },
-          [&](std::int64_t m, float* sums) { tile_int8<1>(rows[t], call, m, sums); }, begin, stop);
-    }
+    for (std::int64_t s = 0; s < slots; ++s)
+      for (int n = 0; n < 4; ++n, out += vector_bytes)
+        store_vector(out, Op::load_code((const std::byte*)rows.row[4 * t + n] + s * Op::x_bytes));
+  over_packed(
+      call, DensePanel<Op>{packed, slots}, tiles, scratch,
+      [&](std::int64_t m, I* acc) {
+        for (int n = 0; n < 4; ++n) acc[n] = load_start(call.x_start + m * 16);
+      },
+      [&](int t, std::int64_t m, int count, const I* acc) {
+        F products[4 * packed_rows];
+        for (int i = 0; i < count; ++i)
+          for (int n = 0; n < 4; ++n) products[4 * i + n] = product_int8(call, rows, m + i, 4 * t + n, acc[4 * i + n]);
+        finish_rows(call, row + 4 * t, end, m, count, products);
+      });
 }
 
 // Rows that are not whole chunks: rare shapes, no vectors.

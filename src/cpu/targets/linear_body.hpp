@@ -6,6 +6,7 @@
 
 // Sums stay in registers only if the loops over a tile disappear, which -O2 alone does not do.
 #define NIBBLE_UNROLL _Pragma("GCC unroll 16")
+#define NIBBLE_UNROLL_ALL _Pragma("GCC unroll 64")
 
 constexpr int vectors = int(chunk) / lanes;  // of fp32 per chunk
 
@@ -81,57 +82,20 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
 
 // ---- bf16 pairs, where the processor multiplies them ----
 #ifdef NIBBLE_TARGET_BF16
-inline __m512bh as_bf16(I x) { return (__m512bh)x; }
-struct TableBf16 {
-  I words;
-  TableBf16() = default;
-  explicit TableBf16(const float* table) {
-    // Index bits 0..3 choose; bit 4, which belongs to the other nibble, finds the same values in the upper half.
-    const __m256i half = _mm512_cvtepi32_epi16(bf16_bits(load(table)));
-    words = _mm512_broadcast_i64x4(half);
-  }
-};
 struct PairsBf16 {
-  static constexpr bool scaled = false;
   const std::uint16_t* row[4];
-  void get(int n, std::int64_t c, I& a, I& b) const {
-    a = _mm512_loadu_si512(row[n] + c * chunk), b = _mm512_loadu_si512(row[n] + c * chunk + 32);
-  }
 };
-struct CodesBf16 {
-  static constexpr bool scaled = true;
-  const std::byte* row[4];
-  TableBf16 table;
-  void get(int n, std::int64_t c, I& a, I& b) const {
-    const I codes = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i*)(row[n] + c * (chunk / 2))));
-    a = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table.words),
-    b = _mm512_permutexvar_epi16(codes, table.words);
-  }
-};
-template <int M, class Rows, bool Halves>
-inline void tile_bf16(const Rows& rows, const Scales& scales, const std::uint16_t* const* x, std::int64_t chunks,
-                      float* sums) {
+template <int M>
+inline void tile_bf16(const PairsBf16& rows, const std::uint16_t* const* x, std::int64_t chunks, float* sums) {
   F acc[lanes];
   NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
-  for (std::int64_t c = 0; c < chunks; ++c) {
-    I first[M], second[M];
-    NIBBLE_UNROLL for (int m = 0; m < M; ++m) first[m] = _mm512_loadu_si512(x[m] + c * chunk),
-                                              second[m] = _mm512_loadu_si512(x[m] + c * chunk + 32);
+  for (std::int64_t s = 0; s < 2 * chunks; ++s) {
+    I xs[M];
+    NIBBLE_UNROLL for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x[m] + 32 * s);
     NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
-      I a, b;
-      rows.get(n, c, a, b);
-      if constexpr (!Rows::scaled) {
-        NIBBLE_UNROLL for (int m = 0; m < M; ++m) acc[m * 4 + n] = _mm512_dpbf16_ps(
-            _mm512_dpbf16_ps(acc[m * 4 + n], as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
-      } else {
-        const F scale =
-            Halves ? halves(scales.row[n][2 * c], scales.row[n][2 * c + 1]) : set1(scales.row[n][c >> scales.shift]);
-        NIBBLE_UNROLL for (int m = 0; m < M; ++m) {
-          const F sum =
-              _mm512_dpbf16_ps(_mm512_dpbf16_ps(zero(), as_bf16(first[m]), as_bf16(a)), as_bf16(second[m]), as_bf16(b));
-          acc[m * 4 + n] = fma(sum, scale, acc[m * 4 + n]);
-        }
-      }
+      const I w = _mm512_loadu_si512(rows.row[n] + 32 * s);
+      NIBBLE_UNROLL for (int m = 0; m < M; ++m) acc[m * 4 + n] =
+          _mm512_dpbf16_ps(acc[m * 4 + n], (__m512bh)xs[m], (__m512bh)w);
     }
   }
   reduce(acc, sums);
@@ -141,6 +105,11 @@ inline void tile_bf16(const Rows& rows, const Scales& scales, const std::uint16_
 // ---- one panel of weight rows against all rows of x ----
 inline void put(const LinearCall& call, std::int64_t m, std::int64_t row, int valid, const float* sums) {
   float* y = call.y + m * call.y_stride + row;
+  if (valid == 4) {
+    __m128 value = _mm_loadu_ps(sums);
+    if (call.bias) value = _mm_add_ps(value, _mm_loadu_ps(call.bias + row));
+    return _mm_storeu_ps(y, call.add ? _mm_add_ps(_mm_loadu_ps(y), value) : value);
+  }
   for (int n = 0; n < valid; ++n) {
     float value = sums[n];
     if (call.bias) value += call.bias[row + n];
@@ -190,9 +159,8 @@ inline void panel_f32(const LinearCall& call, std::int64_t row, int tiles, std::
 }
 
 #ifdef NIBBLE_TARGET_BF16
-template <class Rows, bool Halves>
-inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row, const Rows* rows,
-                       const Scales* scales) {
+inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std::int64_t end_row,
+                       const PairsBf16* rows) {
   for (std::int64_t begin = 0; begin < call.m; begin += x_block)
     for (int t = 0; t < tiles; ++t) {
       const std::int64_t end = begin + x_block < call.m ? begin + x_block : call.m, first = row + 4 * t;
@@ -205,12 +173,12 @@ inline void panel_bf16(const LinearCall& call, std::int64_t row, int tiles, std:
           [&](std::int64_t m, float* sums) {
             const std::uint16_t* x[tile_rows];
             pointers(m, tile_rows, x);
-            tile_bf16<tile_rows, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+            tile_bf16<tile_rows>(rows[t], x, call.chunks, sums);
           },
           [&](std::int64_t m, float* sums) {
             const std::uint16_t* x[1];
             pointers(m, 1, x);
-            tile_bf16<1, Rows, Halves>(rows[t], scales[t], x, call.chunks, sums);
+            tile_bf16<1>(rows[t], x, call.chunks, sums);
           },
           begin, end);
     }
@@ -221,14 +189,6 @@ constexpr int panel_tiles = int(panel_rows) / 4;
 
 // The row that tile t reads as its n-th: the last tile repeats the last row.
 inline std::int64_t clamped(std::int64_t row, std::int64_t end) { return row < end ? row : end - 1; }
-
-template <class Rows, class Code>
-inline void dense_rows(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, Rows* rows,
-                       const Code* codes, std::int64_t stride) {
-  (void)call;
-  for (int t = 0; t < tiles; ++t)
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = codes + clamped(row + 4 * t + n, end) * stride;
-}
 
 // Scales of one row as floats: where they lie, or decoded into scratch if they are nested.
 inline const float* row_scales(const Weight& w, std::int64_t row, std::int64_t count, float* scratch) {
@@ -261,21 +221,6 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
     NIBBLE_UNROLL for (int n = 0; n < 4; ++n) scales[t].row[n] =
         row_scales(w, clamped(row + 4 * t + n, end), per_row, scale_scratch + (4 * t + n) * (k / 32));
   }
-#ifdef NIBBLE_TARGET_BF16
-  if (call.form == Activations::bf16_paired) {
-    CodesBf16 rows[panel_tiles] = {};
-    const TableBf16 table(call.table);
-    for (int t = 0; t < tiles; ++t) {
-      rows[t].table = table;
-      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = code_row(clamped(row + 4 * t + n, end));
-    }
-    if (halves_used)
-      panel_bf16<CodesBf16, true>(call, row, tiles, end, rows, scales);
-    else
-      panel_bf16<CodesBf16, false>(call, row, tiles, end, rows, scales);
-    return;
-  }
-#endif
   const Table table(call.table);
   if (call.m <= direct_rows) {
     CodesF32 rows[panel_tiles];
@@ -306,45 +251,74 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
     panel_f32<PanelF32, false>(call, row, tiles, end, rows, scales);
 }
 
+// clang-format off: each uses what stands above it
+#include "cpu/targets/packed_body.hpp"
 #include "cpu/targets/int8_body.hpp"
+#ifdef NIBBLE_TARGET_BF16
+#include "cpu/targets/table_bf16_body.hpp"
+#endif
+// clang-format on
+
+// Weights without scales, rounded to nothing: where they lie for a few rows of x, packed for many.
+template <class Rows, class Code>
+inline void linear_dense(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, const Code* codes,
+                         std::int64_t stride, std::byte* scratch) {
+  Rows rows[panel_tiles];
+  for (int t = 0; t < tiles; ++t)
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] = codes + (clamped(row + 4 * t + n, end) - row) * stride;
+  if (call.m >= packed_from) return packed_f32(call, row, end, tiles, rows, scratch);
+  const Scales none[panel_tiles] = {};
+  panel_f32<Rows, false>(call, row, tiles, end, rows, none);
+}
+
+#ifdef NIBBLE_TARGET_BF16
+struct MultiplyBf16 {
+  using Sum = F;
+  static constexpr std::int64_t x_bytes = 64;
+  static F load_w(const std::byte* p) { return load((const float*)p); }
+  static F load_x(const std::byte* p) { return load((const float*)p); }
+  static F step(F sum, F x, F w) {
+    return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(w));
+  }
+};
+inline void linear_bf16(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
+  PairsBf16 rows[panel_tiles];
+  for (int t = 0; t < tiles; ++t)
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) rows[t].row[n] =
+        (const std::uint16_t*)call.weight->codes + clamped(row + 4 * t + n, end) * call.weight->cols;
+  if (call.m < packed_from) return panel_bf16(call, row, tiles, end, rows);
+  const std::int64_t slots = 2 * call.chunks;
+  std::byte *packed = scratch + packed_sums_bytes, *out = packed;
+  for (int t = 0; t < tiles; ++t)
+    for (std::int64_t s = 0; s < slots; ++s)
+      for (int n = 0; n < 4; ++n, out += 64) _mm512_storeu_si512(out, _mm512_loadu_si512(rows[t].row[n] + 32 * s));
+  dense_packed<MultiplyBf16>(call, row, end, tiles, packed, slots, scratch);
+}
+#endif
 
 inline void linear_panel(const LinearCall& call, std::int64_t row, std::int64_t end, std::byte* scratch) {
   const Weight& w = *call.weight;
   const int tiles = int((end - row + 3) / 4);
-  const Scales none[panel_tiles] = {};
   const std::int64_t k = call.chunks * chunk;
   if (call.expand && call.kind == WeightKind::int8) {
     linear_int8_plain(call, row, end);
   } else if (call.expand) {
-    float* panel = (float*)scratch;
+    float* panel = (float*)(scratch + packed_sums_bytes) + panel_rows * k;  // behind the packed one
     for (std::int64_t r = row; r < end; ++r) {
       float* out = panel + (r - row) * k;
       decode_row(w, r, out, call.table);
       for (std::int64_t i = w.cols; i < k; ++i) out[i] = 0;
     }
-    DenseF32 rows[panel_tiles];
-    dense_rows(call, 0, end - row, tiles, rows, (const float*)panel, k);
-    panel_f32<DenseF32, false>(call, row, tiles, end, rows, none);
+    linear_dense<DenseF32>(call, row, end, tiles, (const float*)panel, k, scratch);
   } else if (call.kind == WeightKind::f32) {
-    DenseF32 rows[panel_tiles];
-    dense_rows(call, row, end, tiles, rows, (const float*)w.codes, w.cols);
-    panel_f32<DenseF32, false>(call, row, tiles, end, rows, none);
+    linear_dense<DenseF32>(call, row, end, tiles, (const float*)w.codes + row * w.cols, w.cols, scratch);
   } else if (call.kind == WeightKind::f16) {
-    DenseF16 rows[panel_tiles];
-    dense_rows(call, row, end, tiles, rows, (const std::uint16_t*)w.codes, w.cols);
-    panel_f32<DenseF16, false>(call, row, tiles, end, rows, none);
+    linear_dense<DenseF16>(call, row, end, tiles, (const std::uint16_t*)w.codes + row * w.cols, w.cols, scratch);
   } else if (call.kind == WeightKind::bf16) {
 #ifdef NIBBLE_TARGET_BF16
-    if (call.form == Activations::bf16) {
-      PairsBf16 rows[panel_tiles];
-      dense_rows(call, row, end, tiles, rows, (const std::uint16_t*)w.codes, w.cols);
-      panel_bf16<PairsBf16, false>(call, row, tiles, end, rows, none);
-      return;
-    }
+    if (call.form == Activations::bf16) return linear_bf16(call, row, end, tiles, scratch);
 #endif
-    DenseBf16 rows[panel_tiles];
-    dense_rows(call, row, end, tiles, rows, (const std::uint16_t*)w.codes, w.cols);
-    panel_f32<DenseBf16, false>(call, row, tiles, end, rows, none);
+    linear_dense<DenseBf16>(call, row, end, tiles, (const std::uint16_t*)w.codes + row * w.cols, w.cols, scratch);
   } else if (call.kind == WeightKind::int8) {
     linear_int8(call, row, end, tiles, scratch);
   } else {
@@ -353,8 +327,20 @@ inline void linear_panel(const LinearCall& call, std::int64_t row, std::int64_t 
 }
 
 void linear(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
-  for (std::int64_t row = first_row; row < first_row + rows; row += panel_rows) {
-    const std::int64_t end = row + panel_rows < first_row + rows ? row + panel_rows : first_row + rows;
-    linear_panel(call, row, end, scratch);
+  const std::int64_t stop = first_row + rows;
+#ifdef NIBBLE_TARGET_BF16
+  if (call.form == Activations::bf16_grouped) {
+    const MapPlanes planes(call.weight->nested.map);
+    for (std::int64_t row = first_row; row < stop; row += panel_rows) {
+      const std::int64_t end = row + panel_rows < stop ? row + panel_rows : stop;
+      if (call.weight->block_size == 32)
+        table_bf16_panel<true>(call, row, end, planes, scratch);
+      else
+        table_bf16_panel<false>(call, row, end, planes, scratch);
+    }
+    return;
   }
+#endif
+  for (std::int64_t row = first_row; row < stop; row += panel_rows)
+    linear_panel(call, row, row + panel_rows < stop ? row + panel_rows : stop, scratch);
 }

@@ -16,19 +16,30 @@ inline F rounded(F x, DType type) {
   return type == DType::bf16 ? round_bf16(x) : type == DType::f16 ? round_f16(x) : x;
 }
 
+// Element of the group that stands at `to`: see targets/table_bf16_body.hpp.
+constexpr int grouped_from(int to) {
+  return to % 32 / 8 * 64 + to / 128 * 32 + to % 8 * 4 + to / 32 % 4;
+}
+
 void arrange(const float* x, std::int64_t k, std::int64_t chunks, Activations form, DType rounding, std::byte* out) {
-  for (std::int64_t c = 0; c < chunks; ++c) {
-    float piece[chunk] = {}, values[chunk];
-    const std::int64_t count = k - c * chunk < chunk ? k - c * chunk : chunk;
-    for (std::int64_t i = 0; i < count; ++i) piece[i] = x[c * chunk + i];
-    for (int v = 0; v < int(chunk); v += lanes) store(piece + v, rounded(load(piece + v), rounding));
-    const bool paired = form == Activations::f32_paired || form == Activations::bf16_paired;
-    for (int i = 0; i < int(chunk) / 2; ++i)
-      values[i] = piece[paired ? 2 * i : i], values[32 + i] = piece[paired ? 2 * i + 1 : 32 + i];
-    if (form == Activations::bf16 || form == Activations::bf16_paired) {
-      for (int v = 0; v < int(chunk); v += lanes) store_bf16((std::uint16_t*)out + c * chunk + v, load(values + v));
+  const int span = int(chunk * chunks_together(form));
+  for (std::int64_t first = 0; first < chunks * chunk; first += span) {
+    float piece[4 * chunk] = {}, values[4 * chunk];
+    const std::int64_t count = k - first < span ? k - first : span;
+    for (std::int64_t i = 0; i < count; ++i) piece[i] = x[first + i];
+    for (int v = 0; v < span; v += lanes) store(piece + v, rounded(load(piece + v), rounding));
+    const float* from = piece;
+    if (form == Activations::f32_paired) {
+      for (int i = 0; i < int(chunk) / 2; ++i) values[i] = piece[2 * i], values[32 + i] = piece[2 * i + 1];
+      from = values;
+    } else if (form == Activations::bf16_grouped) {
+      for (int i = 0; i < span; ++i) values[i] = piece[grouped_from(i)];
+      from = values;
+    }
+    if (form == Activations::bf16 || form == Activations::bf16_grouped) {
+      for (int v = 0; v < span; v += lanes) store_bf16((std::uint16_t*)out + first + v, load(from + v));
     } else {
-      for (int v = 0; v < int(chunk); v += lanes) store((float*)out + c * chunk + v, load(values + v));
+      for (int v = 0; v < span; v += lanes) store((float*)out + first + v, load(from + v));
     }
   }
 }
@@ -39,16 +50,18 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
   F highest = zero();
   float tail = 0;
   std::int64_t i = 0;
-  for (; i + lanes <= k; i += lanes) {
-    F v = absolute(round_f16(load(x + i)));
-    if (threshold > 0 && lane_max(v) >= threshold) {
-      float values[lanes];
-      store(values, v);
-      for (int l = 0; l < lanes; ++l)
+  for (; i + chunk <= k; i += chunk) {
+    F parts[vectors], most = zero();
+    for (int v = 0; v < vectors; ++v) parts[v] = absolute(round_f16(load(x + i + v * lanes))), most = max(most, parts[v]);
+    if (threshold > 0 && lane_max(most) >= threshold) {
+      float values[chunk];
+      for (int v = 0; v < vectors; ++v) store(values + v * lanes, parts[v]);
+      for (int l = 0; l < int(chunk); ++l)
         if (values[l] >= threshold) flags[i + l] = 1, values[l] = 0;
-      v = load(values);
+      most = zero();
+      for (int v = 0; v < vectors; ++v) most = max(most, load(values + v * lanes));
     }
-    highest = max(highest, v);
+    highest = max(highest, most);
   }
   for (; i < k; ++i) {
     float value[lanes] = {x[i]};
@@ -64,7 +77,7 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
 
 void encode_int8(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags,
                  std::int8_t* codes, std::int32_t* start) {
-  const F scale = set1(absmax > 0 ? 127.0f / absmax : 0.0f);
+  const F scale = set1(absmax > 0 ? (1.0f / absmax) * 127.0f : 0.0f);  // two roundings, as in bitsandbytes
   for (std::int64_t c = 0; c < chunks; ++c) {
     float piece[chunk] = {};
     const std::int64_t count = k - c * chunk < chunk ? k - c * chunk : chunk;

@@ -81,3 +81,9 @@ inline float lane_max(F x) {
 }
 inline F to_float(I x) { return _mm256_cvtepi32_ps(x); }
 inline I load_start(const std::int32_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
+inline void store_vector(std::byte* p, I x) { _mm256_storeu_si256((__m256i*)p, x); }
+inline F gather_i8(const std::int8_t* row, const std::int32_t* columns, const std::int8_t*) {
+  float values[8];
+  for (int i = 0; i < 8; ++i) values[i] = row[columns[i]];
+  return load(values);
+}

@@ -82,3 +82,14 @@ inline float lane_sum(F x) {
 inline float lane_max(F x) { return _mm512_reduce_max_ps(x); }
 inline F to_float(I x) { return _mm512_cvtepi32_ps(x); }
 inline I load_start(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+inline void store_vector(std::byte* p, I x) { _mm512_storeu_si512(p, x); }
+// Signed bytes of a row at 16 columns. A gather reads four bytes each, which the end of all rows may not have.
+inline F gather_i8(const std::int8_t* row, const std::int32_t* columns, const std::int8_t* end) {
+  const I at = _mm512_loadu_si512(columns);
+  if (end - row < _mm512_reduce_max_epi32(at) + 4) {
+    float values[16];
+    for (int i = 0; i < 16; ++i) values[i] = row[columns[i]];
+    return load(values);
+  }
+  return to_float(_mm512_srai_epi32(_mm512_slli_epi32(_mm512_i32gather_epi32(at, row, 1), 24), 24));
+}

@@ -1,0 +1,29 @@
+// Group A. Before: params_billions * bits / 8, or the sum over parameters and buffers, which forgets 4-bit scales.
+// Here: the rule of thumb, the estimate from headers alone, and what a loaded model really holds, by category.
+#include <nibble/estimate.hpp>
+#include <nibble/model.hpp>
+
+#include "example.hpp"
+
+void show(const char* what, const nibble::MemoryReport& m) {
+  using example::mb;
+  std::printf("%-22s linear %7.3f  scales %6.3f  embeddings+head %6.3f  norms %6.3f  buffers %6.3f  = %7.3f MB\n", what,
+              mb(m.linear_weights), mb(m.quantization_state), mb(m.embeddings_and_head), mb(m.norms), mb(m.buffers),
+              mb(m.weights_total() + m.buffers));
+}
+
+int main(int argc, char** argv) {
+  const char* path = example::model_argument(argc, argv);
+  const auto estimated = example::value_or_exit(nibble::estimate(path, {.context = 512}));
+  for (const nibble::PrecisionEstimate& p : estimated.precisions) {
+    const std::uint64_t rule = nibble::estimate(estimated.parameters, p.precision.format);
+    std::printf("\n%s: parameters * bits / 8 says %.3f MB\n", p.precision.label().c_str(), example::mb(rule));
+    const auto model = example::value_or_exit(nibble::Model::load(path, {.precision = p.precision}));
+    show("  estimated", p.bytes);
+    show("  loaded", model.memory());
+    if (model.memory().weights_total() != p.bytes.weights_total()) {
+      std::fprintf(stderr, "the estimate of the weights was wrong\n");
+      return 1;
+    }
+  }
+}

@@ -1,0 +1,239 @@
+// Four-bit codes by bf16 dot products. Included by linear_body.hpp inside the namespace of a target that has them.
+//
+// Codes are read in groups of 256: two vectors of bytes, whose 16-byte pieces are sorted so that lanes 4b..4b+3 hold
+// bytes of the group's b-th block of 64. A word then holds four codes; a permutation looks at five bits of a word, so
+// shifts by 4, 0, 12 and 8 and one permutation each give elements 4j, 4j+1, 4j+2, 4j+3 of every quarter, as bf16. x is
+// arranged alike (Activations::bf16_grouped). Eight dot products run up a sum of 256 products, and one multiplication
+// by a vector of four scales adds it: two where blocks are of 32.
+constexpr std::int64_t group = 256, group_slots = 8;
+
+inline __m512bh as_bf16(I x) { return (__m512bh)x; }
+
+struct TableBf16 {
+  I words;
+  explicit TableBf16(const float* table)
+      // The fifth bit belongs to another code: both halves hold the same values.
+      : words(_mm512_broadcast_i64x4(_mm512_cvtepi32_epi16(bf16_bits(load(table))))) {}
+  void look_up(I codes, I* out) const {
+    out[0] = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), words);
+    out[1] = _mm512_permutexvar_epi16(codes, words);
+    out[2] = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 12), words);
+    out[3] = _mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 8), words);
+  }
+};
+
+// The 256 codes at p as eight vectors; of the last group of a row only `bytes` are read.
+inline void group_values(const TableBf16& table, const std::byte* p, std::int64_t bytes, I* out) {
+  I low, high;
+  if (bytes >= 128) {
+    low = _mm512_loadu_si512(p), high = _mm512_loadu_si512(p + 64);
+  } else {
+    const auto mask = [](std::int64_t count) {
+      return count >= 64 ? ~0ull : count <= 0 ? 0ull : (1ull << count) - 1;
+    };
+    low = _mm512_maskz_loadu_epi8(mask(bytes), p), high = _mm512_maskz_loadu_epi8(mask(bytes - 64), p + 64);
+  }
+  table.look_up(_mm512_shuffle_i32x4(low, high, 0x88), out);
+  table.look_up(_mm512_shuffle_i32x4(low, high, 0xdd), out + 4);
+}
+
+// acc += the products of one group: `w` and `x` give vectors, scales lie one per 64 elements or (Halves) per 32.
+template <bool Halves>
+inline F group_scales(const float* scales, int half) {
+  if constexpr (Halves) {
+    const I from = _mm512_set_epi32(6, 6, 6, 6, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0, 0, 0);
+    return _mm512_permutexvar_ps(_mm512_add_epi32(from, _mm512_set1_epi32(half)),
+                                 _mm512_castps256_ps512(_mm256_loadu_ps(scales)));
+  } else {
+    return _mm512_permutexvar_ps(_mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0),
+                                 _mm512_castps128_ps512(_mm_loadu_ps(scales)));
+  }
+}
+
+struct ScaleRows {  // of a panel: where row r's begin
+  const float* first;
+  std::int64_t stride;
+  const float* of(std::int64_t r) const { return first + r * stride; }
+};
+
+template <bool Halves>
+struct TablePanel {
+  using Sum = F;
+  static constexpr int rows = 3;
+  const std::byte* packed;
+  std::int64_t slots;
+  const float* scales[panel_rows];
+  template <int M>
+  void multiply(int tile, std::int64_t slot, std::int64_t count, const std::byte* x, std::int64_t stride,
+                F* acc) const {
+    constexpr int per_group = Halves ? 8 : 4, run = Halves ? 4 : 8;
+    const std::byte* w = packed + (tile * slots + slot) * 4 * vector_bytes;
+    const float* scale[4];
+    NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) scale[n] = scales[4 * tile + n] + slot / group_slots * per_group;
+    x += slot * vector_bytes;
+    F total[M * 4];
+    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) total[i] = acc[i];
+    for (std::int64_t s = 0; s < count; s += run) {
+      F sum[M * 4];
+      NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) sum[i] = zero();
+      NIBBLE_UNROLL_ALL for (int v = 0; v < run; ++v) {
+        I xs[M];
+        NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x + m * stride + v * vector_bytes);
+        NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
+          const I ws = _mm512_loadu_si512(w + (4 * v + n) * vector_bytes);
+          NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) sum[m * 4 + n] =
+              _mm512_dpbf16_ps(sum[m * 4 + n], as_bf16(xs[m]), as_bf16(ws));
+        }
+      }
+      NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
+        const F by = group_scales<Halves>(scale[n], Halves ? int(s / 4 % 2) : 0);
+        NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) total[m * 4 + n] = fma(sum[m * 4 + n], by, total[m * 4 + n]);
+        if (!Halves || s / 4 % 2) scale[n] += per_group;
+      }
+      w += 4 * run * vector_bytes, x += run * vector_bytes;
+    }
+    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = total[i];
+  }
+};
+
+// One row of x against eight rows of codes where they lie.
+template <bool Halves>
+inline void codes_by_row(const TableBf16& table, const std::byte* const* codes, std::int64_t row_bytes,
+                         const float* const* scales, const std::byte* x, F* acc) {
+  constexpr int rows = 8, per_group = Halves ? 8 : 4;
+  F total[rows];
+  NIBBLE_UNROLL_ALL for (int n = 0; n < rows; ++n) total[n] = zero();
+  // The rows that follow lie right behind: fetching them while these are multiplied keeps memory busy, which the
+  // processor's own prefetching does not do over rows as short as a kilobyte.
+  const std::int64_t ahead = rows * row_bytes;
+  const auto step = [&](std::int64_t g, std::int64_t bytes) __attribute__((always_inline)) {
+    I xs[group_slots];
+    NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v) xs[v] =
+        _mm512_loadu_si512(x + (g * group_slots + v) * vector_bytes);
+    NIBBLE_UNROLL_ALL for (int n = 0; n < rows; ++n) {
+      const std::byte* p = codes[n] + g * (group / 2);
+      _mm_prefetch((const char*)p + ahead, _MM_HINT_T0), _mm_prefetch((const char*)p + ahead + 64, _MM_HINT_T0);
+      I w[group_slots];
+      group_values(table, p, bytes, w);
+      const float* scale = scales[n] + g * per_group;
+      F sum = zero();
+      NIBBLE_UNROLL_ALL for (int v = 0; v < 4; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
+      if constexpr (Halves) total[n] = fma(sum, group_scales<Halves>(scale, 0), total[n]), sum = zero();
+      NIBBLE_UNROLL_ALL for (int v = 4; v < 8; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
+      total[n] = fma(sum, group_scales<Halves>(scale, 1), total[n]);
+    }
+  };
+  const std::int64_t whole = row_bytes / (group / 2);
+  for (std::int64_t g = 0; g < whole; ++g) step(g, group / 2);
+  if (row_bytes % (group / 2)) step(whole, row_bytes % (group / 2));
+  NIBBLE_UNROLL_ALL for (int n = 0; n < rows; ++n) acc[n] = total[n];
+}
+
+// ---- scales ----
+// The 256 values of a nested map as two planes of 16-bit halves, so that four permutations look 32 codes up in each.
+struct MapPlanes {
+  std::uint16_t low[256], high[256];
+  explicit MapPlanes(std::span<const float> map) {
+    if (map.empty()) return;
+    for (int i = 0; i < 256; i += lanes) {
+      const I bits = _mm512_loadu_si512(map.data() + i);
+      _mm256_storeu_si256((__m256i*)(low + i), _mm512_cvtepi32_epi16(bits));
+      _mm256_storeu_si256((__m256i*)(high + i), _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16)));
+    }
+  }
+  static I look_up(const std::uint16_t* plane, I index, __mmask32 bit6, __mmask32 bit7) {
+    I quarter[4];
+    NIBBLE_UNROLL for (int q = 0; q < 4; ++q) quarter[q] = _mm512_permutex2var_epi16(
+        _mm512_loadu_si512(plane + 64 * q), index, _mm512_loadu_si512(plane + 64 * q + 32));
+    return _mm512_mask_blend_epi16(bit7, _mm512_mask_blend_epi16(bit6, quarter[0], quarter[1]),
+                                   _mm512_mask_blend_epi16(bit6, quarter[2], quarter[3]));
+  }
+  static I join(__m256i low, __m256i high) {
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+  }
+  void values(const std::uint8_t* codes, int count, float* out) const {  // writes 32
+    const I index = _mm512_cvtepu8_epi16(_mm256_maskz_loadu_epi8(count >= 32 ? ~0u : (1u << count) - 1, codes));
+    const __mmask32 bit6 = _mm512_test_epi16_mask(index, _mm512_set1_epi16(64)),
+                    bit7 = _mm512_test_epi16_mask(index, _mm512_set1_epi16(128));
+    const I a = look_up(low, index, bit6, bit7), b = look_up(high, index, bit6, bit7);
+    _mm512_storeu_si512(out, join(_mm512_castsi512_si256(a), _mm512_castsi512_si256(b)));
+    _mm512_storeu_si512(out + 16, join(_mm512_extracti64x4_epi64(a, 1), _mm512_extracti64x4_epi64(b, 1)));
+  }
+};
+
+// Nested scales [first, first + count) as floats; writes up to 31 more.
+inline void nested_scales(const NestedScales& nested, const MapPlanes& planes, std::int64_t first, std::int64_t count,
+                          float* out) {
+  for (std::int64_t i = 0; i < count; i += 32)
+    planes.values((const std::uint8_t*)nested.codes.data() + first + i, int(count - i < 32 ? count - i : 32), out + i);
+  for (std::int64_t i = 0; i < count;) {
+    const std::int64_t block = (first + i) / nested.block, stop = (block + 1) * nested.block - first,
+                       end = stop < count ? stop : count;
+    const F absmax = set1(nested.absmax[std::size_t(block)]), offset = set1(nested.offset);
+    for (; i + lanes <= end; i += lanes) store(out + i, add(mul(load(out + i), absmax), offset));
+    for (; i < end; ++i) out[i] = out[i] * nested.absmax[std::size_t(block)] + nested.offset;
+  }
+}
+
+// The scales of a panel's rows, one per 64 elements (32 where blocks are of 32), zero beyond a row's end: where they
+// lie, if they lie so.
+inline ScaleRows panel_scales(const Weight& w, const MapPlanes& planes, std::int64_t row, std::int64_t end,
+                              float* scratch) {
+  const std::int64_t per_row = w.cols / w.block_size, count = end - row, span = w.block_size == 32 ? 32 : 64;
+  const float* from = nullptr;
+  if (w.nested.empty()) {
+    from = w.scales.data() + row * per_row;
+  } else {
+    nested_scales(w.nested, planes, row * per_row, count * per_row, scratch);
+    from = scratch, scratch += (count * per_row + 31) / 32 * 32;
+  }
+  if (span == w.block_size && w.cols % group == 0) return {from, per_row};
+  const std::int64_t stride = (w.cols + group - 1) / group * (group / span), each = w.block_size / span;
+  for (std::int64_t r = 0; r < count; ++r)
+    for (std::int64_t i = 0; i < stride; ++i)
+      scratch[r * stride + i] = i < per_row * each ? from[r * per_row + i / each] : 0;
+  return {scratch, stride};
+}
+
+// ---- one panel ----
+template <bool Halves>
+inline void table_bf16_panel(const LinearCall& call, std::int64_t row, std::int64_t end, const MapPlanes& planes,
+                             std::byte* scratch) {
+  const Weight& w = *call.weight;
+  const std::int64_t groups = (w.cols + group - 1) / group, row_bytes = w.cols / 2, last = end - row - 1;
+  const std::byte* codes = w.codes + row * row_bytes;
+  const TableBf16 table(call.table);
+  float* scale_scratch = (float*)(scratch + packed_sums_bytes);
+  std::byte* packed = scratch + packed_sums_bytes + table_scales_bytes(groups * group);
+  const ScaleRows scales = panel_scales(w, planes, row, end, scale_scratch);
+  const auto held = [&](std::int64_t r) { return r < last ? r : last; };  // the last tile repeats the last row
+  if (call.m < 3) {
+    for (std::int64_t m = 0; m < call.m; ++m) {
+      F acc[panel_rows];
+      for (int half = 0; half < 2; ++half) {
+        const std::byte* rows[8];
+        const float* by[8];
+        for (int n = 0; n < 8; ++n) rows[n] = codes + held(8 * half + n) * row_bytes, by[n] = scales.of(held(8 * half + n));
+        codes_by_row<Halves>(table, rows, row_bytes, by, call.x + m * call.x_stride, acc + 8 * half);
+      }
+      float sums[panel_rows];
+      reduce(acc, sums);
+      for (std::int64_t n = 0; n <= last; n += 4) put(call, m, row + n, int(last - n < 3 ? last - n + 1 : 4), sums + n);
+    }
+    return;
+  }
+  const int tiles = int(last / 4 + 1);
+  for (int r = 0; r < 4 * tiles; ++r) {
+    const std::byte* from = codes + held(r) * row_bytes;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      I values[group_slots];
+      group_values(table, from + g * (group / 2), row_bytes - g * (group / 2), values);
+      std::byte* out = packed + ((r / 4 * groups + g) * group_slots * 4 + r % 4) * vector_bytes;
+      NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v) _mm512_storeu_si512(out + 4 * v * vector_bytes, values[v]);
+    }
+  }
+  TablePanel<Halves> panel{packed, groups * group_slots, {}};
+  for (int r = 0; r < 4 * tiles; ++r) panel.scales[r] = scales.of(held(r));
+  over_packed(call, panel, tiles, scratch, start_zero,
+              [&](int t, std::int64_t m, int count, const F* acc) { finish_rows(call, row + 4 * t, end, m, count, acc); });
+}

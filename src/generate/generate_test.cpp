@@ -1,0 +1,128 @@
+// Generation with the shipped model in fp32: batches, seeds, stop strings, the caller's say.
+#include "nibble/generate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "engine/load.hpp"
+
+namespace nibble {
+namespace {
+
+const std::vector<std::string> prompts = {"It was a dark and stormy night", "The captain",
+                                          "She said that the old house", "In the beginning", "\"Good morning,\""};
+
+const Model& model() {
+  static const Model loaded = [] {
+    LoadOptions options;
+    options.precision = Precision::fp32, options.threads = 1;
+    return Model(load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options).value());
+  }();
+  return loaded;
+}
+
+GenerateOptions sampled(std::uint64_t seed, std::int64_t tokens = 12) {
+  GenerateOptions options;
+  options.max_new_tokens = tokens;
+  options.sampling = {.temperature = 0.9f, .top_k = 50, .top_p = 0.95f, .repetition_penalty = 1.1f, .seed = seed};
+  return options;
+}
+
+std::vector<Generation> texts(const std::vector<std::string>& of, const GenerateOptions& options) {
+  auto generated = generate(model(), of, options);
+  EXPECT_TRUE(generated) << generated.error().message;
+  return std::move(generated).value();
+}
+
+TEST(Generate, ASequenceHasTheSameTextAloneAndInABatch) {
+  GenerateOptions greedy;
+  greedy.max_new_tokens = 12;
+  for (const GenerateOptions& options : {greedy, sampled(1)}) {
+    const auto together = texts(prompts, options);
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      const Generation alone = texts({prompts[i]}, options)[0];
+      EXPECT_EQ(together[i].text, alone.text);
+      EXPECT_EQ(together[i].ids, alone.ids);
+      EXPECT_EQ(together[i].stopped, alone.stopped);
+      EXPECT_EQ(together[i].prompt_tokens, alone.prompt_tokens);
+    }
+  }
+}
+
+TEST(Generate, TheSeedDecidesASampleAndAPromptGivenAgainGetsAnother) {
+  const std::string& prompt = prompts[0];
+  const auto twice = texts({prompt, prompt}, sampled(1));
+  EXPECT_NE(twice[0].ids, twice[1].ids);
+  EXPECT_EQ(twice[0].ids, texts({prompt}, sampled(1))[0].ids);
+  EXPECT_NE(twice[0].ids, texts({prompt}, sampled(2))[0].ids);
+  GenerateOptions greedy;
+  greedy.max_new_tokens = 8;
+  const auto equal = texts({prompt, prompt}, greedy);
+  EXPECT_EQ(equal[0].ids, equal[1].ids);
+}
+
+TEST(Generate, StopStringsEndASequenceBeforeThemAndOnlyThatOne) {
+  const auto whole = texts(prompts, sampled(3, 20));
+  // A stop string that the first text has in its middle.
+  const std::string stop = whole[0].text.substr(whole[0].text.size() / 2, 3);
+  GenerateOptions options = sampled(3, 20);
+  options.stop_strings = {stop, "no text says this"};
+  std::vector<std::string> streamed(prompts.size());
+  options.on_text = [&](std::size_t prompt, std::string_view text) { return streamed[prompt] += text, true; };
+  const auto cut = texts(prompts, options);
+  std::size_t ended = 0;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const std::size_t at = whole[i].text.find(stop);
+    EXPECT_EQ(cut[i].text, whole[i].text.substr(0, at));
+    EXPECT_EQ(streamed[i], cut[i].text);
+    if (at == std::string::npos) continue;
+    EXPECT_EQ(cut[i].stopped, StopReason::stop_string);
+    EXPECT_LT(cut[i].ids.size(), whole[i].ids.size());
+    ++ended;
+  }
+  EXPECT_GE(ended, 1u);
+  EXPECT_LT(ended, prompts.size());
+}
+
+TEST(Generate, TheCallerStopsItAndKeepsWhatWasWritten) {
+  GenerateOptions options;
+  options.max_new_tokens = 20;
+  const std::string whole = texts({prompts[0]}, options)[0].text;
+  int calls = 0;
+  options.on_text = [&](std::size_t, std::string_view) { return ++calls < 3; };
+  const Generation cut = texts({prompts[0]}, options)[0];
+  EXPECT_EQ(cut.stopped, StopReason::cancelled);
+  EXPECT_EQ(calls, 3);
+  EXPECT_TRUE(whole.starts_with(cut.text));
+  EXPECT_LT(cut.text.size(), whole.size());
+
+  options.on_text = {};
+  int passes = 0;
+  options.stop = [&] { return ++passes > 4; };
+  const Generation stopped = texts({prompts[0]}, options)[0];
+  EXPECT_EQ(stopped.stopped, StopReason::cancelled);
+  EXPECT_TRUE(whole.starts_with(stopped.text));
+}
+
+TEST(Generate, NothingToContinueAndNoRoomAreRefused) {
+  const auto refused = [&](const std::vector<std::vector<std::int32_t>>& ids, const GenerateOptions& options) {
+    const auto result = generate_ids(model(), ids, options);
+    EXPECT_FALSE(result);
+    return result ? std::string() : result.error().message;
+  };
+  EXPECT_NE(refused({{1, 2}, {}}, {}).find("empty"), std::string::npos);
+  GenerateOptions options;
+  options.max_new_tokens = 0;
+  EXPECT_NE(refused({{1}}, options).find("at least 1"), std::string::npos);
+  options = {};
+  options.context = 4;
+  EXPECT_NE(refused({{1, 2, 3, 4}}, options).find("no room"), std::string::npos);
+  options = {};
+  options.sampling.top_p = 0;
+  EXPECT_NE(refused({{1}}, options).find("top-p"), std::string::npos);
+  EXPECT_NE(refused({{1, 1000000}}, {}).find("1000000"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace nibble

@@ -1,0 +1,216 @@
+#include "measure/compare_charts.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "measure/compare_columns.hpp"
+#include "measure/compare_verdict.hpp"
+
+namespace nibble {
+namespace {
+
+std::string line(double x1, double y1, double x2, double y2, std::string_view style) {
+  return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>", x1, y1, x2, y2,
+                     style);
+}
+std::string rect(double x, double y, double width, double height, std::string_view style) {
+  return fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" class=\"{}\"/>", x, y,
+                     std::max(width, 0.0), height, style);
+}
+std::string text(double x, double y, std::string_view anchor, std::string_view style, std::string_view words) {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>", x, y, anchor, style,
+                     escape_html(words));
+}
+std::string svg(double width, double height, std::string_view title, const std::string& body) {
+  return fmt::format("<svg viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"{2}\"><title>{2}</title>{3}</svg>",
+                     width, height, escape_html(title), body);
+}
+
+// A step of 1, 2 or 5 times a power of ten that divides [0, highest] into four to eight.
+double nice_step(double highest) {
+  const double power = std::pow(10, std::floor(std::log10(std::max(highest, 1e-9) / 4)));
+  for (const double step : {1.0, 2.0, 5.0})
+    if (highest / (step * power) <= 8) return step * power;
+  return 10 * power;
+}
+
+// 10 to an integer power, as one writes it: 0.01, but 10 with a raised -5.
+std::string power_of_ten(int power) {
+  if (power >= -3) return short_number(std::pow(10, power));
+  const char* digits[] = {"\u2070", "\u00b9", "\u00b2", "\u00b3", "\u2074",
+                          "\u2075", "\u2076", "\u2077", "\u2078", "\u2079"};
+  std::string raised;
+  for (const char c : std::to_string(-power)) raised += digits[c - '0'];
+  return "10\u207b" + raised;
+}
+
+// Vertical grid lines from zero with numbers below, and the axis's name.
+struct HorizontalAxis {
+  double left, right, step, end;
+  HorizontalAxis(double left, double right, double highest)
+      : left(left), right(right), step(nice_step(highest)), end(std::max(std::ceil(highest / step), 1.0) * step) {}
+  double at(double value) const { return left + (right - left) * value / end; }
+  std::string draw(double top, double bottom, std::string_view name) const {
+    std::string out;
+    for (double value = 0; value < end + step / 2; value += step)
+      out += line(at(value), top, at(value), bottom, value == 0 ? "axis" : "grid") +
+             text(at(value), bottom + 16, "middle", "tick", short_number(value));
+    return out + text((left + right) / 2, bottom + 36, "middle", "name", name);
+  }
+};
+
+// A shape per width of the format: circle 32 bits, square 16, triangle 8, diamond 4.
+std::string marker(Precision precision, double x, double y, std::string_view style) {
+  if (precision == Precision::fp32)
+    return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\" class=\"{}\"/>", x, y, style);
+  const char* path = precision == Precision::int8                                 ? "M0-7L7 6H-7Z"
+                     : precision == Precision::nf4 || precision == Precision::fp4 ? "M0-8L8 0L0 8L-8 0Z"
+                                                                                  : "M-6-6H6V6H-6Z";
+  return fmt::format("<path d=\"{}\" transform=\"translate({:.1f} {:.1f})\" class=\"{}\"/>", path, x, y, style);
+}
+
+constexpr double page = 720;
+
+}  // namespace
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : text)
+    out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
+  return out;
+}
+
+std::string size_and_quality_chart(const Comparison& c) {
+  constexpr double left = 76, right = page - 16, top = 16, bottom = 300, floor_height = 34;
+  double widest = 0, lowest = 1, highest = 1e-5;
+  for (const PrecisionResult& r : c.results) {
+    if (!r.error.empty()) continue;
+    widest = std::max(widest, double(r.resident.weights_total()) / 1e6);
+    if (r.divergence.mean_kl <= 0) continue;
+    lowest = std::min(lowest, std::max(r.divergence.mean_kl, 1e-8)), highest = std::max(highest, r.divergence.mean_kl);
+  }
+  const HorizontalAxis axis(left, right, widest);
+  const double from = std::floor(std::log10(lowest)), to = std::max(std::ceil(std::log10(highest)), from + 1);
+  const auto height = [&](double kl) {
+    return kl <= 0 ? bottom
+                   : bottom - floor_height -
+                         (bottom - floor_height - top) * (std::log10(std::max(kl, 1e-8)) - from) / (to - from);
+  };
+  std::string out = axis.draw(top, bottom, "weights in memory, MB");
+  for (double power = from; power <= to; ++power)
+    out += line(left, height(std::pow(10, power)), right, height(std::pow(10, power)), "grid") +
+           text(left - 8, height(std::pow(10, power)) + 4, "end", "tick", power_of_ten(int(power)));
+  out += line(left, bottom, right, bottom, "axis") + text(left - 8, bottom + 4, "end", "tick", "0");
+  out += fmt::format(
+      "<text transform=\"translate(16 {:.0f}) rotate(-90)\" text-anchor=\"middle\" class=\"name\">mean KL "
+      "from {}, nats (logarithmic)</text>",
+      (top + bottom) / 2, escape_html(c.reference));
+
+  struct Point {
+    const PrecisionResult* result;
+    double x, y, label;
+  };
+  std::vector<Point> points;
+  for (const PrecisionResult& r : c.results)
+    if (r.error.empty()) {
+      const double y = height(r.divergence.mean_kl);
+      points.push_back({&r, axis.at(double(r.resident.weights_total()) / 1e6), y, y});
+    }
+  // Labels stand beside their points, past neighbours, and move down until they cover no other.
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+  const PrecisionResult* chosen = choose(c);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (points[i].result->divergence.mean_kl <= 0) points[i].label -= 14;  // not on the axis
+    for (std::size_t j = 0; j < i; ++j)
+      if (std::abs(points[i].x - points[j].x) < 130 && points[i].label - points[j].label < 17)
+        points[i].label = points[j].label + 17;
+  }
+  for (const Point& p : points) {
+    const bool leftward = p.x > left + 0.7 * (right - left);
+    double beside = p.x;
+    for (const Point& other : points)
+      if (std::abs(other.x - p.x) < 20 && std::abs(other.y - p.label) < 14)
+        beside = leftward ? std::min(beside, other.x) : std::max(beside, other.x);
+    beside += leftward ? -14 : 14;
+    if (std::abs(p.label - p.y) > 3) out += line(p.x, p.y, beside, p.label, "grid");
+    out += text(beside, p.label + 4, leftward ? "end" : "start", "label",
+                p.result->precision.label() + (p.result->precision.label() == c.reference ? " (reference)" : "") +
+                    (p.result == chosen ? " \u25c0 choice" : ""));
+  }
+  for (const Point& p : points)
+    out += marker(p.result->precision.format, p.x, p.y, p.result == chosen ? "mark chosen" : "mark");
+  return svg(page, bottom + 44, "Size of the weights against divergence from the reference", out);
+}
+
+std::string rate_chart(const Comparison& c, std::string_view title, double (*value)(const PrecisionResult&)) {
+  constexpr double left = 132, right = page - 132, top = 8, row = 28;
+  double highest = 0, y = top + 6;
+  for (const PrecisionResult& r : c.results) highest = std::max(highest, r.error.empty() ? value(r) : 0);
+  const HorizontalAxis axis(left, right, highest);
+  const double bottom = top + 6 + row * double(c.results.size());
+  std::string out = axis.draw(top, bottom, fmt::format("{}, tokens/s (longer is faster)", title));
+  const PrecisionResult* chosen = choose(c);
+  for (const PrecisionResult& r : c.results) {
+    out += text(left - 10, y + 15, "end", "label", r.precision.label());
+    if (r.error.empty())
+      out += rect(left, y, axis.at(value(r)) - left, row - 8, &r == chosen ? "bar chosen" : "bar") +
+             text(axis.at(value(r)) + 6, y + 15, "start", "label",
+                  fmt::format("{:.0f}{}", value(r), &r == chosen ? " \u25c0 choice" : ""));
+    else
+      out += text(left + 6, y + 15, "start", "label", "failed");
+    y += row;
+  }
+  return svg(page, bottom + 44, title, out);
+}
+
+std::string memory_chart(const Comparison& c) {
+  constexpr double left = 132, right = page - 92, top = 46, row = 46;
+  double highest = 0;
+  for (const PrecisionResult& r : c.results)
+    highest = std::max({highest, double(r.resident.weights_total() + r.resident.buffers) / 1e6,
+                        double(r.peak_anonymous + r.peak_mapped) / 1e6});
+  const HorizontalAxis axis(left, right, highest);
+  const double bottom = top + 6 + row * double(c.results.size());
+  std::string out =
+      "<defs><pattern id=\"scales\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" "
+      "height=\"5\" class=\"under\"/><path d=\"M0 5L5 0\" class=\"hatch\"/></pattern><pattern id=\"files\" width=\"6\" "
+      "height=\"6\" patternUnits=\"userSpaceOnUse\"><circle cx=\"2\" cy=\"2\" r=\"1.1\" "
+      "class=\"dots\"/></pattern><pattern id=\"kept\" width=\"4\" "
+      "height=\"4\" patternUnits=\"userSpaceOnUse\"><rect width=\"4\" height=\"4\" class=\"ground\"/><path d=\"M0 "
+      "2H4\" "
+      "class=\"stripe\"/></pattern></defs>";
+  const auto legend = [&](double x, double y, const char* style, std::string_view name) {
+    out += rect(x, y, 14, 12, style) + text(x + 19, y + 10, "start", "tick", name);
+  };
+  legend(left, 2, "part linear", "model: linear weights"),
+      legend(left + 205, 2, "part kept", "embeddings, head, norms"), legend(left + 395, 2, "part scales", "scales");
+  legend(left, 20, "part own", "process: own memory, peak"), legend(left + 205, 20, "part files", "mapped files, peak");
+  out += axis.draw(top, bottom, "MB");
+  double y = top + 6;
+  for (const PrecisionResult& r : c.results) {
+    out += text(left - 10, y + 22, "end", "label", r.precision.label());
+    if (!r.error.empty()) {
+      out += text(left + 6, y + 22, "start", "label", "failed");
+    } else {
+      double at = 0;
+      const auto piece = [&](std::uint64_t bytes, double below, const char* style) {
+        const double size = double(bytes) / 1e6;
+        out += rect(axis.at(at), y + below, axis.at(at + size) - axis.at(at), 15, style);
+        at += size;
+      };
+      piece(r.resident.linear_weights, 0, "part linear");
+      piece(r.resident.embeddings_and_head + r.resident.norms + r.resident.buffers, 0, "part kept");
+      piece(r.resident.quantization_state, 0, "part scales");
+      out += text(axis.at(at) + 6, y + 12, "start", "tick", short_number(std::round(at * 10) / 10));
+      at = 0;
+      piece(r.peak_anonymous, 18, "part own"), piece(r.peak_mapped, 18, "part files");
+      out += text(axis.at(at) + 6, y + 30, "start", "tick",
+                  fmt::format("{} + {}", short_number(std::round(double(r.peak_anonymous) / 1e5) / 10),
+                              short_number(std::round(double(r.peak_mapped) / 1e5) / 10)));
+    }
+    y += row;
+  }
+  return svg(page, bottom + 44, "Memory", out);
+}
+
+}  // namespace nibble

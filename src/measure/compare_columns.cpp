@@ -1,0 +1,98 @@
+#include "measure/compare_columns.hpp"
+
+#include <algorithm>
+
+namespace nibble {
+namespace {
+
+std::string mb(std::uint64_t bytes) { return fmt::format("{:.2f}", double(bytes) / 1e6); }
+
+std::string divergence(double nats) { return nats > 0 && nats < 5e-6 ? "<0.00001" : fmt::format("{:.5f}", nats); }
+
+}  // namespace
+
+std::vector<CompareColumn> compare_columns(const Comparison& comparison) {
+  using R = const PrecisionResult&;
+  std::vector<CompareColumn> columns = {
+      {"size, MB", "disk", "the weight files of a checkpoint in this precision", [](R r) { return mb(r.disk_bytes); }},
+      {"size, MB", "weights", "all weights as they are held in memory, scales included",
+       [](R r) { return mb(r.resident.weights_total()); }},
+      {"size, MB", "scales", "the part of the weights that is quantization state: absmax values, nested codes, tables",
+       [](R r) { return mb(r.resident.quantization_state); }},
+      {"size, MB", "buffers", "tables that are computed at load, of the rotary embedding",
+       [](R r) { return mb(r.resident.buffers); }},
+      {"process, MB", "peak",
+       "the highest own memory (RssAnon + RssShmem) of a process that did nothing but measure this precision",
+       [](R r) { return mb(r.peak_anonymous); }},
+      {"process, MB", "mapped",
+       "its pages of mapped files at their highest (RssFile): shared between processes and reclaimable",
+       [](R r) { return mb(r.peak_mapped); }},
+      {"seconds to", "load",
+       "files opened until ready, with a warm page cache, quantizing included; weights that are used as stored are "
+       "mapped, and are read when the first token needs them",
+       [](R r) { return fmt::format("{:.3f}", r.load_seconds); }},
+      {"seconds to", "1st token", "files opened until the first token of the answer: loading, tokenizer, prompt",
+       [](R r) { return fmt::format("{:.3f}", r.first_token_seconds); }},
+      {"tokens/s", "prefill", "reading a prompt, all tokens together: limited by arithmetic",
+       [](R r) { return fmt::format("{:.0f}", r.prefill_tokens_per_s); }},
+      {"tokens/s", "decode",
+       "writing, one sequence, one token at a time: every weight is read once per token, so fewer bytes mean more "
+       "tokens",
+       [](R r) { return fmt::format("{:.0f}", r.decode_tokens_per_s); }},
+      {"quality", "perplexity", "exp of the mean negative log-likelihood of the text; lower is better",
+       [](R r) { return fmt::format("{:.3f}", r.perplexity); }},
+      {"KL, nats", "mean",
+       "Kullback-Leibler divergence of the next token's distribution from the reference's, averaged over the text; 0 "
+       "means the same predictions",
+       [](R r) { return divergence(r.divergence.mean_kl); }},
+      {"KL, nats", "p99", "one position in a hundred is further off than this",
+       [](R r) { return divergence(r.divergence.p99_kl); }},
+      {"KL, nats", "max", "the worst position", [](R r) { return divergence(r.divergence.max_kl); }},
+      {"same", "top-1 %", "positions at which this precision and the reference find the same token most likely",
+       [](R r) { return fmt::format("{:.1f}", 100 * r.divergence.top1_agreement); }}};
+  if (std::any_of(comparison.results.begin(), comparison.results.end(),
+                  [](R r) { return r.stored_load_seconds.has_value(); }))
+    columns.insert(
+        columns.begin() + 7,
+        {"seconds to", "load copy",
+         "the same from a folder that was quantized before, so nothing but mapping is "
+         "left to do",
+         [](R r) { return r.stored_load_seconds ? fmt::format("{:.3f}", *r.stored_load_seconds) : std::string("-"); }});
+  return columns;
+}
+
+std::string short_number(double value) {
+  if (value == 0) return "0";
+  std::string text = value >= 100 ? fmt::format("{:.0f}", value)
+                                  : fmt::format("{:.{}f}", value,
+                                                value >= 10     ? 1
+                                                : value >= 1    ? 2
+                                                : value >= 1e-3 ? 4
+                                                                : 6);
+  if (text.find('.') != std::string::npos) text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+std::string with_commas(std::uint64_t value) {
+  std::string text = std::to_string(value);
+  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  return text;
+}
+
+std::string first_words(const std::string& text, std::size_t characters) {
+  std::string out;
+  std::size_t count = 0;
+  for (const char c : text) {
+    if ((c & 0xc0) != 0x80 && ++count > characters) return out + "...";
+    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string describe_prompt(const Comparison& c) {
+  return fmt::format("\"{}\", {}, greedily", first_words(c.prompt, 200),
+                     c.chat ? "put into the model's chat template and answered" : "continued");
+}
+
+}  // namespace nibble

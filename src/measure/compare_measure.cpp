@@ -1,0 +1,156 @@
+#include "measure/compare_measure.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "generate/session.hpp"
+#include "measure/divergence.hpp"
+#include "measure/evaluate_logits.hpp"
+#include "measure/process_memory.hpp"
+#include "measure/speed.hpp"
+#include "nibble/quantize.hpp"
+
+namespace nibble {
+namespace {
+
+namespace fs = std::filesystem;
+
+const char* default_prompt_for_prose = "It was a dark and stormy night";
+const char* default_prompt_for_chat = "Explain in two sentences why the sky is blue.";
+
+// Whether a text of this model ends with its end-of-turn token rather than with the end of a document.
+bool ends_turns(const LoadedModel& model) {
+  const auto tokenizer = tokenizer_of(model);
+  if (!tokenizer || model.checkpoint->chat_template().empty()) return false;
+  const std::vector<std::int32_t> ends = end_tokens(model, tokenizer->get());
+  return std::any_of(ends.begin(), ends.end(), [&](std::int32_t id) {
+    const std::string token = (*tokenizer)->token(id);
+    return token == "<|im_end|>" || token == "<|eot_id|>" || token == "<|end|>" || token == "<end_of_turn>" ||
+           model.checkpoint->chat_template().find(token) != std::string::npos;
+  });
+}
+
+// The prompt's ids. Without messages a model is asked what its kind can do: one that ends turns with a token of their
+// own is spoken to, any other continues prose.
+Result<std::vector<std::int32_t>> prompt_ids(const Model& model, const TextTokenizer& tokenizer,
+                                             const CompareOptions& options, PrecisionReport& report) {
+  report.chat = model.has_chat_template() && (!options.messages.empty() || ends_turns(model.implementation()));
+  std::vector<Message> messages = options.messages;
+  if (messages.empty()) messages.push_back({"user", report.chat ? default_prompt_for_chat : default_prompt_for_prose});
+  report.prompt = messages.back().content;
+  if (!report.chat) return tokenizer.encode(report.prompt, true);
+  NIBBLE_TRY(const std::string rendered, render_chat(model, messages));
+  return tokenizer.encode(rendered, false);
+}
+
+// Writes this precision where it will not stay, and loads it from there.
+Result<void> measure_stored_copy(const fs::path& path, const CompareOptions& options, PrecisionResult& out) {
+  std::error_code ignored;
+  std::string folder = (fs::temp_directory_path(ignored) / "nibble-compare-XXXXXX").string();
+  if (!::mkdtemp(folder.data()))
+    return error(Errc::io_failure, "cannot create a folder for the stored copy; set TMPDIR to one with space");
+  const auto measured = [&]() -> Result<void> {
+    QuantizeCheckpointOptions writing;
+    writing.precision = out.precision, writing.threads = options.threads, writing.ignore_config = options.ignore_config;
+    NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, fs::path(folder) / "copy", writing));
+    LoadOptions load;
+    load.threads = options.threads, load.ignore_config = options.ignore_config;
+    NIBBLE_TRY(const Model model, Model::load(fs::path(folder) / "copy", load));
+    out.disk_bytes = written.bytes_written, out.stored_load_seconds = model.load_seconds();
+    return {};
+  }();
+  fs::remove_all(folder, ignored);
+  return measured;
+}
+
+}  // namespace
+
+Result<ReferenceLogits> ReferenceLogits::create() {
+  std::FILE* file = std::tmpfile();
+  if (!file)
+    return error(Errc::io_failure,
+                 "cannot create a temporary file for the reference's logits; is there space in the temporary folder?");
+  return ReferenceLogits(file);
+}
+
+void ReferenceLogits::write(std::span<const float> logits) {
+  failed_ = failed_ ||
+            ::pwrite(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+}
+
+void ReferenceLogits::read(std::span<float> logits) {
+  failed_ = failed_ ||
+            ::pread(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+}
+
+Result<PrecisionReport> measure_precision(const fs::path& path, const QuantizationConfig& precision,
+                                          const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
+                                          const Progress& progress) {
+  PrecisionReport report;
+  PeakMemory peak;
+  const auto start = std::chrono::steady_clock::now();
+  LoadOptions load;
+  load.precision = precision, load.threads = options.threads, load.ignore_config = options.ignore_config;
+  load.progress = [&](double done) { progress(0.1 * done); };
+  NIBBLE_TRY(const Model model, Model::load(path, load));
+  LoadedModel& loaded = model.implementation();
+  PrecisionResult& out = report.result;
+  out.precision = model.precision(), out.load_seconds = model.load_seconds();
+  report.machine = model.device();
+  for (const ModuleSpec& module : list_modules(loaded.transformer->config())) report.parameters += module.elements();
+
+  // The first answer is not warm: a mapped weight is read from its file when it is used first.
+  NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
+  NIBBLE_TRY(const std::vector<std::int32_t> prompt, prompt_ids(model, tokenizer, options, report));
+  GenerateOptions generation;
+  generation.max_new_tokens = options.new_tokens;
+  generation.on_text = [&, first = true](std::size_t, std::string_view) mutable {
+    if (std::exchange(first, false))
+      out.first_token_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return true;
+  };
+  NIBBLE_TRY(const auto answers, generate_ids(model, {prompt}, generation));
+  out.answer = answers.front().text;
+  out.answer_seconds = answers.front().prefill_seconds + answers.front().decode_seconds;
+  progress(0.2);
+
+  EvaluateOptions evaluation;
+  evaluation.max_tokens = std::min<std::int64_t>(
+      options.max_eval_tokens, std::int64_t(ReferenceLogits::budget / (std::uint64_t(model.vocabulary_size()) * 4)));
+  evaluation.progress = [&](double done) { progress(0.2 + 0.5 * done); };
+  DivergenceSum divergence;
+  std::vector<float> expected(static_cast<std::size_t>(model.vocabulary_size()));
+  NIBBLE_TRY(const Evaluation quality,
+             evaluate_logits(model, tokenizer.encode(options.text), evaluation, [&](std::span<const float> row) {
+               if (is_reference) return logits.write(row);
+               logits.read(expected);
+               divergence.add(expected, row);
+             }));
+  if (logits.failed())
+    return error(Errc::io_failure, "cannot {} the reference's logits in the temporary folder, which needs {} MB",
+                 is_reference ? "write" : "read", ReferenceLogits::budget >> 20);
+  out.perplexity = quality.perplexity, out.mean_nll = quality.mean_nll, report.recipe = quality.recipe;
+  out.divergence = is_reference ? Divergence{0, 0, 0, 1} : divergence.result();
+
+  const std::int64_t limit = model.max_positions(), prefill = std::min(options.prefill_tokens, limit / 2),
+                     decode = std::min(options.decode_tokens, limit - prefill);
+  NIBBLE_TRY(const Speed speed, measure_speed(loaded, prefill, decode, 1, options.repeats));
+  out.prefill_tokens_per_s = speed.prefill_tokens_per_s, out.decode_tokens_per_s = speed.decode_tokens_per_s;
+
+  out.resident = model.memory();
+  out.peak_anonymous = peak.peak().anonymous, out.peak_mapped = peak.peak().mapped;
+  NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *loaded.checkpoint));
+  const bool gguf = loaded.checkpoint->is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
+                                                              stored.double_quant == out.precision.double_quant;
+  // Norms are held in fp32 and stored in 16 bits.
+  out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident.norms / 2;
+  if (options.stored_copies && !as_stored && !gguf && out.precision.quantized())
+    NIBBLE_CHECK(measure_stored_copy(path, options, out));
+  progress(1);
+  return report;
+}
+
+}  // namespace nibble

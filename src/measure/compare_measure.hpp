@@ -1,0 +1,45 @@
+// What one process learns about one precision.
+#pragma once
+
+#include <cstdio>
+#include <span>
+#include <utility>
+
+#include "nibble/compare.hpp"
+
+namespace nibble {
+
+// What the reference predicted, in an unlinked file: written by the process that measures the reference, read by the
+// others. Each process has its own position.
+class ReferenceLogits {
+ public:
+  static constexpr std::uint64_t budget = std::uint64_t(256) << 20;  // bytes
+
+  static Result<ReferenceLogits> create();
+  void write(std::span<const float> logits);
+  void read(std::span<float> logits);
+  bool failed() const { return failed_; }
+
+ private:
+  explicit ReferenceLogits(std::FILE* file) : file_(file) {}
+  std::int64_t next(std::span<const float> logits) {
+    return std::exchange(offset_, offset_ + std::int64_t(logits.size_bytes()));
+  }
+  std::FILE* file_;  // lives as long as the process
+  std::int64_t offset_ = 0;
+  bool failed_ = false;
+};
+
+struct PrecisionReport {
+  PrecisionResult result;
+  std::string machine, recipe, prompt;
+  std::uint64_t parameters = 0;
+  bool chat = false;
+};
+
+// is_reference: its predictions are what later ones are measured against.
+Result<PrecisionReport> measure_precision(const std::filesystem::path& path, const QuantizationConfig& precision,
+                                          const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
+                                          const Progress& progress);
+
+}  // namespace nibble

@@ -1,0 +1,95 @@
+// Which precision to take: the fastest of those that cost no quality to speak of.
+#include "measure/compare_verdict.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+
+namespace nibble {
+namespace {
+
+// Rates this close are the same: repeats of one measurement differ as much.
+constexpr double same_speed = 0.95;
+
+const PrecisionResult* reference_of(const Comparison& comparison) {
+  for (const PrecisionResult& r : comparison.results)
+    if (r.error.empty() && r.precision.label() == comparison.reference) return &r;
+  return nullptr;
+}
+
+std::string mb(std::uint64_t bytes) { return fmt::format("{:.1f} MB", double(bytes) / 1e6); }
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    out += (i == 0 ? "" : i + 1 == names.size() ? " and " : ", ") + names[i];
+  return out;
+}
+
+}  // namespace
+
+const PrecisionResult* choose(const Comparison& comparison) {
+  const PrecisionResult* reference = reference_of(comparison);
+  if (!reference) return nullptr;
+  const auto allowed = [&](const PrecisionResult& r) {
+    return r.error.empty() && r.perplexity <= reference->perplexity * (1 + allowed_perplexity_rise);
+  };
+  double fastest = 0;
+  for (const PrecisionResult& r : comparison.results)
+    if (allowed(r)) fastest = std::max(fastest, r.decode_tokens_per_s);
+  const PrecisionResult* best = nullptr;
+  for (const PrecisionResult& r : comparison.results)
+    if (allowed(r) && r.decode_tokens_per_s >= same_speed * fastest &&
+        (!best || r.divergence.mean_kl < best->divergence.mean_kl))
+      best = &r;
+  return best;
+}
+
+std::string explain_choice(const Comparison& comparison) {
+  const PrecisionResult* best = choose(comparison);
+  if (!best) return "Nothing could be measured, so there is nothing to choose.";
+  const PrecisionResult& reference = *reference_of(comparison);
+  const auto rise = [&](const PrecisionResult& r) { return 100 * (r.perplexity / reference.perplexity - 1); };
+  std::vector<std::string> allowed, faster;
+  const PrecisionResult* smallest = best;
+  for (const PrecisionResult& r : comparison.results) {
+    if (!r.error.empty()) continue;
+    if (r.perplexity <= reference.perplexity * (1 + allowed_perplexity_rise))
+      allowed.push_back(r.precision.label());
+    else if (r.decode_tokens_per_s > best->decode_tokens_per_s)
+      faster.push_back(fmt::format("{} ({:.2f} times as fast, perplexity {:+.1f} %)", r.precision.label(),
+                                   r.decode_tokens_per_s / best->decode_tokens_per_s, rise(r)));
+    if (r.resident.weights_total() < smallest->resident.weights_total()) smallest = &r;
+  }
+
+  std::string text = fmt::format("On this machine take {}. ", best->precision.label());
+  if (allowed.size() == 1)
+    text += fmt::format("No other precision keeps the perplexity of {} ({:.3f}) within {:.0f} %.", comparison.reference,
+                        reference.perplexity, 100 * allowed_perplexity_rise);
+  else
+    text += fmt::format(
+        "{} keep the perplexity of {} ({:.3f}) within {:.0f} %, and of these {} generates fastest: ", joined(allowed),
+        comparison.reference, reference.perplexity, 100 * allowed_perplexity_rise, best->precision.label());
+  if (allowed.size() > 1) {
+    text += fmt::format("{:.0f} tokens/s", best->decode_tokens_per_s);
+    if (best != &reference)
+      text += fmt::format(
+          ", {:.1f} times {}. Its perplexity is {:+.2f} %, and at {:.1f} % of positions it finds the "
+          "same token most likely",
+          best->decode_tokens_per_s / reference.decode_tokens_per_s, comparison.reference, rise(*best),
+          100 * best->divergence.top1_agreement);
+    text += ".";
+  }
+  if (!faster.empty()) text += fmt::format(" Faster, but beyond that limit: {}.", joined(faster));
+  if (smallest != best)
+    text += fmt::format(" If memory is short take {}: its weights are {} instead of {}, its perplexity {:+.1f} %.",
+                        smallest->precision.label(), mb(smallest->resident.weights_total()),
+                        mb(best->resident.weights_total()), rise(*smallest));
+  const std::uint64_t needed = best->peak_anonymous + best->peak_mapped;
+  if (comparison.available_bytes > 0)
+    text += fmt::format(" {} took {} at its highest, file pages included; {:.1f} GB were free.",
+                        best->precision.label(), mb(needed), double(comparison.available_bytes) / 1e9);
+  return text;
+}
+
+}  // namespace nibble

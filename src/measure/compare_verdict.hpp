@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include "nibble/compare.hpp"
+
+namespace nibble {
+
+// A perplexity at most this much above the reference's counts as the same quality.
+inline constexpr double allowed_perplexity_rise = 0.01;
+
+// The precision to choose; null if nothing was measured.
+const PrecisionResult* choose(const Comparison& comparison);
+// The choice and its reasons, with figures.
+std::string explain_choice(const Comparison& comparison);
+
+}  // namespace nibble
