@@ -278,6 +278,21 @@ TEST(GgufRejected, EveryModelThatCannotBeRunIsNamedWithTheFile) {
   }
 }
 
+TEST(GgufRejected, AnArchitectureThatComesLaterIsStillInspected) {
+  const made::Folder folder("gguf-inspect");
+  const fs::path file = folder / "model.gguf";
+  made::Gguf gemma;
+  gemma.text("general.architecture", "gemma2").u32("gemma2.embedding_length", 32).u32("gemma2.block_count", 1);
+  gemma.tensors.push_back({"token_embd.weight", {32, 48}, 30, made::bf16_values(32 * 48, 1)});
+  made::write(file, gemma.bytes());
+  const auto described = Model::inspect(file);
+  ASSERT_TRUE(described) << described.error().message;
+  EXPECT_EQ(described->architecture, "Gemma2ForCausalLM");
+  EXPECT_FALSE(described->runs);
+  EXPECT_EQ(described->parameters, 32u * 48u);
+  EXPECT_EQ(described->bytes_by_dtype.at("BF16"), 2u * 32u * 48u);
+}
+
 TEST(GgufRejected, AFileWithoutTokenizerLoadsAndSaysSoWhenOneIsNeeded) {
   const made::Folder folder("gguf-tokenizer");
   const fs::path file = folder / "model.gguf";

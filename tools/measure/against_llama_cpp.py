@@ -1,7 +1,7 @@
 """Compares a GGUF model's predictions by Nibble with those by llama.cpp on the same token ids: perplexities, and the mean
 Kullback-Leibler divergence of llama.cpp's next-token distribution from Nibble's.
 
-Usage: python tools/measure/llama_cpp.py NIBBLE MODEL.gguf TEXT [TOKENS] [PRECISION]   (needs llama-cpp-python, safetensors)
+Usage: python tools/measure/against_llama_cpp.py NIBBLE MODEL.gguf TEXT [TOKENS] [PRECISION]   (needs llama-cpp-python, safetensors)
 
 TEXT is cut to TOKENS (default 4096) and read in windows of 512 without overlap, no BOS; every token but the first of a
 window is predicted.
