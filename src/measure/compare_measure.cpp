@@ -77,13 +77,13 @@ Result<ReferenceLogits> ReferenceLogits::create() {
 }
 
 void ReferenceLogits::write(std::span<const float> logits) {
-  failed_ = failed_ ||
-            ::pwrite(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+  failed_ = failed_ || ::pwrite(fileno(file_.get()), logits.data(), logits.size_bytes(), next(logits)) !=
+                           ssize_t(logits.size_bytes());
 }
 
 void ReferenceLogits::read(std::span<float> logits) {
-  failed_ = failed_ ||
-            ::pread(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+  failed_ = failed_ || ::pread(fileno(file_.get()), logits.data(), logits.size_bytes(), next(logits)) !=
+                           ssize_t(logits.size_bytes());
 }
 
 Result<PrecisionReport> measure_precision(const fs::path& path, const QuantizationConfig& precision,
