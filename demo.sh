@@ -11,7 +11,9 @@ case "${1:-}" in
   *) echo "demo.sh: unknown model '$1'; leave it out, or say: ./demo.sh smollm2" >&2; exit 2 ;;
 esac
 
+echo "demo.sh: 1 of 3: what building needs and this machine lacks"
 tools/setup.sh
+echo "demo.sh: 2 of 3: building (a first time takes minutes)"
 tools/build.sh release nibble_program
 
 fetch_smollm2() {  # sets `model`
@@ -32,15 +34,19 @@ fetch_smollm2() {  # sets `model`
   rm -r "$cache/download"
 }
 
-report=build/report.html
+report=build/report
 if [ "${1:-}" = smollm2 ]; then
   fetch_smollm2
-  report=build/report-smollm2.html
-  build/nibble compare "$model" --precisions "$precisions" --html "$report"
-  echo
-  build/nibble run "$model" "Explain in two sentences why the sky is blue." --chat
+  report=build/report-smollm2
 else
-  build/nibble compare models/gutenberg-16m --precisions "$precisions" --html "$report"
+  model=models/gutenberg-16m
+fi
+echo "demo.sh: 3 of 3: build/nibble compare $model --precisions $precisions --stored-copy --report $report"
+build/nibble compare "$model" --precisions "$precisions" --stored-copy --report "$report"
+if [ "${1:-}" = smollm2 ]; then
+  echo
+  echo "demo.sh: build/nibble run $model --chat \"Explain in two sentences why the sky is blue.\""
+  build/nibble run "$model" --chat "Explain in two sentences why the sky is blue."
 fi
 echo
-echo "The whole report, with charts: $PWD/$report"
+echo "The whole report, with charts: $PWD/$report.html"

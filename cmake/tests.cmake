@@ -31,6 +31,7 @@ add_library(nibble_headers_alone OBJECT ${header_sources})
 target_include_directories(nibble_headers_alone PRIVATE ${PROJECT_SOURCE_DIR}/include)
 
 add_test(NAME meta.lint COMMAND ${PROJECT_SOURCE_DIR}/tools/lint/lint.sh)
+add_test(NAME meta.pages COMMAND ${PROJECT_SOURCE_DIR}/tests/meta/pages.sh)
 if(NOT NIBBLE_SANITIZE)
   add_test(NAME meta.install COMMAND ${PROJECT_SOURCE_DIR}/tests/install/run.sh ${PROJECT_BINARY_DIR})
   if(TARGET nibble_program)

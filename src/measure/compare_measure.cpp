@@ -34,16 +34,21 @@ bool ends_turns(const LoadedModel& model) {
 }
 
 // The prompt's ids. Without messages a model is asked what its kind can do: one that ends turns with a token of their
-// own is spoken to, any other continues prose.
+// own is spoken to, any other, or one whose template cannot be rendered, continues prose.
 Result<std::vector<std::int32_t>> prompt_ids(const Model& model, const TextTokenizer& tokenizer,
                                              const CompareOptions& options, PrecisionReport& report) {
-  report.chat = model.has_chat_template() && (!options.messages.empty() || ends_turns(model.implementation()));
-  std::vector<Message> messages = options.messages;
-  if (messages.empty()) messages.push_back({"user", report.chat ? default_prompt_for_chat : default_prompt_for_prose});
-  report.prompt = messages.back().content;
-  if (!report.chat) return tokenizer.encode(report.prompt, true);
-  NIBBLE_TRY(const std::string rendered, render_chat(model, messages));
-  return tokenizer.encode(rendered, false);
+  if (model.has_chat_template() && (!options.messages.empty() || ends_turns(model.implementation()))) {
+    const std::vector<Message> messages =
+        options.messages.empty() ? std::vector<Message>{{"user", default_prompt_for_chat}} : options.messages;
+    const auto rendered = render_chat(model, messages);
+    if (!rendered && !options.messages.empty()) return rendered.error();
+    if (rendered) {
+      report.chat = true, report.prompt = messages.back().content;
+      return tokenizer.encode(*rendered, false);
+    }
+  }
+  report.prompt = options.messages.empty() ? default_prompt_for_prose : options.messages.back().content;
+  return tokenizer.encode(report.prompt, true);
 }
 
 // Writes this precision where it will not stay, and loads it from there.
@@ -77,13 +82,13 @@ Result<ReferenceLogits> ReferenceLogits::create() {
 }
 
 void ReferenceLogits::write(std::span<const float> logits) {
-  failed_ = failed_ ||
-            ::pwrite(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+  failed_ = failed_ || ::pwrite(fileno(file_.get()), logits.data(), logits.size_bytes(), next(logits)) !=
+                           ssize_t(logits.size_bytes());
 }
 
 void ReferenceLogits::read(std::span<float> logits) {
-  failed_ = failed_ ||
-            ::pread(fileno(file_), logits.data(), logits.size_bytes(), next(logits)) != ssize_t(logits.size_bytes());
+  failed_ = failed_ || ::pread(fileno(file_.get()), logits.data(), logits.size_bytes(), next(logits)) !=
+                           ssize_t(logits.size_bytes());
 }
 
 Result<PrecisionReport> measure_precision(const fs::path& path, const QuantizationConfig& precision,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -21,11 +22,11 @@ class ReferenceLogits {
   bool failed() const { return failed_; }
 
  private:
-  explicit ReferenceLogits(std::FILE* file) : file_(file) {}
+  explicit ReferenceLogits(std::FILE* file) : file_(file, std::fclose) {}
   std::int64_t next(std::span<const float> logits) {
     return std::exchange(offset_, offset_ + std::int64_t(logits.size_bytes()));
   }
-  std::FILE* file_;  // lives as long as the process
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_;
   std::int64_t offset_ = 0;
   bool failed_ = false;
 };

@@ -20,6 +20,22 @@ std::string left(const std::string& text, std::size_t to) {
   return text + std::string(to - std::min(to, width(text)), ' ');
 }
 
+// Lines of at most the terminal's width, broken at spaces.
+std::string wrapped(const std::string& text) {
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (column > 0 && column + 1 + width(word) > terminal_width)
+      out += "\n", column = 0;
+    else if (column > 0)
+      out += " ", ++column;
+    out += word, column += width(word), at = end + 1;
+  }
+  return out + "\n";
+}
+
 struct Group {
   std::string name;
   std::vector<CompareColumn> columns;
@@ -80,15 +96,17 @@ std::string to_table(const Comparison& c) {
     out += "\n" + part(c, groups, from, to, names);
     from = to;
   }
-  out += fmt::format(
-      "\nMB = 10^6 bytes. peak: the process's own memory; mapped: pages of files, reclaimable. Speeds: medians, warm.\n"
-      "Perplexity: {}.\nKL and top-1: against {}.\n\n{}\n",
-      c.recipe, c.reference, describe_prompt(c));
+  out += "\n" +
+         wrapped(
+             "MB = 10^6 bytes. peak: the process's own memory; mapped: pages of files, reclaimable. Speeds: "
+             "medians, warm.") +
+         wrapped(fmt::format("Perplexity: {}.", c.recipe)) +
+         wrapped(fmt::format("KL and top-1: against {}.", c.reference)) + "\n" + wrapped(describe_prompt(c) + ":");
   for (const PrecisionResult& r : c.results)
     if (r.error.empty())
       out += fmt::format("  {}  {:6.2f} s  {}\n", left(r.precision.label(), names), r.answer_seconds,
                          first_words(r.answer, 70));
-  return out + "\n" + c.verdict + "\n";
+  return out + "\n" + wrapped(c.verdict);
 }
 
 std::string to_markdown(const Comparison& c) {

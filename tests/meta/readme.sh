@@ -1,21 +1,45 @@
 #!/bin/sh
-# What README.md and the other pages tell a reader to run or open exists. Usage: readme.sh PROGRAM
+# Runs every command line of README.md: those in indented blocks as they stand, those of its tables (`nibble VERB ...`)
+# with the words in capitals filled in. Usage: readme.sh PROGRAM
 set -u
 program=$1
-cd "$(dirname "$0")/../.." || exit
-pages=$(find . -maxdepth 1 -name '*.md'; find docs -name '*.md')
+root=$(cd "$(dirname "$0")/../.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || exit
+mkdir build
+ln -s "$program" build/nibble
+ln -s "$root/models" models
+ln -s "$root/bench" bench
+ln -s "$root/data" data
+echo "It was a dark and stormy night; the rain fell in torrents." >text.txt
+echo '[{"role": "user", "content": "Hello"}]' >messages.json
 failed=0
-complain() { echo "$1"; failed=1; }
 
-for verb in $(grep -ohE '(build/)?nibble +[a-z]+ ' $pages | grep '^build/' | awk '{ print $2 }' | sort -u); do
-  "$program" "$verb" --help >/dev/null 2>&1 || complain "a page shows 'build/nibble $verb', which the program does not know"
-done
-for script in $(grep -ohE '(^|[ `])(\./)[a-z_/]+\.sh|tools/[a-z_/]+\.(sh|py)' $pages | tr -d '` ' | sort -u); do
-  [ -e "$script" ] || complain "a page mentions $script, which does not exist"
-done
-for page in $pages; do
-  for link in $(grep -oE '\]\([^)#: ]+' "$page" | cut -c 3-); do
-    [ -e "$(dirname "$page")/$link" ] || complain "$page links to $link, which does not exist"
-  done
-done
+# A measurement is shortened: its options are tried, not its figures.
+shorten() {
+  case $1 in
+    *"nibble compare "*) echo "$1 --max-eval-tokens 32 --prompt-tokens 8 --decode-tokens 2 --new-tokens 2 --repeats 1" ;;
+    *"nibble bench model "*) echo "$1 --prompt-tokens 8 --new-tokens 2 --repeats 1" ;;
+    *"nibble run "*) echo "$1 -n 4" ;;
+    *"nibble eval "*) echo "$1 --max-tokens 64" ;;
+    *) echo "$1" ;;
+  esac
+}
+try() {
+  echo "+ $1"
+  if ! sh -c "$1" >.out 2>.err </dev/null; then
+    echo "README.md shows a command that fails: $1"
+    cat .err
+    failed=1
+  fi
+}
+
+grep -E '^    build/nibble ' "$root/README.md" | sed 's/ *#.*//' | while read -r line; do shorten "$line"; done >shown
+grep -oE '`nibble [^`]*`' "$root/README.md" | tr -d '`' | grep -E '^nibble [a-z]+ .' |
+  sed -e 's/\[//g; s/\]//g; s/\\|/|/g' -e 's/^nibble/build\/nibble/' -e 's/MODEL2/models\/gutenberg-16m/; s/MODEL/models\/gutenberg-16m/' \
+    -e "s/PROMPT/'Once upon a time'/; s/FOLDER/out/; s/OUT/out-table/; s/REGEX/lm_head/; s/CONFIG/bench\/configs\/qwen3_4b.json/; s/TEXT/night/" \
+    -e 's/--messages FILE/--messages messages.json/; s/FILE/text.txt/' | while read -r line; do shorten "$line"; done >>shown
+[ "$(wc -l <shown)" -ge 10 ] || { echo "README.md shows too few commands; has its form changed?"; exit 1; }
+while read -r line; do try "$line"; done <shown
 exit $failed

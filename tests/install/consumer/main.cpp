@@ -1,8 +1,11 @@
 #include <cstdio>
-#include <nibble/result.hpp>
+#include <nibble/generate.hpp>
 
-int main() {
-  nibble::Result<int> answer = nibble::Error{nibble::Errc::not_found, "nothing here"};
-  std::printf("%s\n", answer.error().at("consumer").message.c_str());
-  return answer ? 1 : 0;
+int main(int argc, char** argv) {
+  auto model = nibble::Model::load(argc > 1 ? argv[1] : "models/gutenberg-16m",
+                                   {.precision = nibble::QuantizationConfig::nf4({.double_quant = true})});
+  if (!model) return std::puts(model.error().message.c_str()), model.error().exit_code();
+  auto texts = nibble::generate(*model, {"It was a dark and stormy night"}, {.max_new_tokens = 16});
+  if (!texts) return std::puts(texts.error().message.c_str()), texts.error().exit_code();
+  std::puts(texts->front().text.c_str());
 }
