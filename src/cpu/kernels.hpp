@@ -1,9 +1,9 @@
 // What an instruction set offers: the table of functions that every target fills and the backend calls.
 //
-// One order of sums for everything. The sum over k of x*w is cut into chunks of 64; each lane of a vector sums its own
-// elements over all chunks, and the lanes are added in one fixed tree at the end. A single row (generation) and a tile
-// of rows (prefill) do exactly that, so a row's result depends neither on how many rows are computed beside it nor on
-// threads.
+// One order of sums for everything. The sum over k is cut into chunks of 64 (groups of 256 for four-bit codes with bf16
+// products); each lane of a vector sums its own elements over all of them, and the lanes are added in one fixed tree at
+// the end. A single row (generation) and a tile of rows (prefill) do exactly that, so a row's result depends neither on
+// how many rows are computed beside it nor on threads.
 #pragma once
 
 #include <cstddef>
