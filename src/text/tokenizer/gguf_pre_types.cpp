@@ -71,7 +71,7 @@ constexpr std::array names = {
     Name{"hunyuan-dense", Recipe::deepseek_v3},
     Name{"gpt-4o", Recipe::gpt4o},
     Name{"llama4", Recipe::gpt4o},
-    Name{"tekken", Recipe::tekken, true},
+    Name{"tekken", Recipe::tekken, true, true},
 };
 
 // The scripts with upper and lower case that DeepSeek LLM's pattern lists.

@@ -224,10 +224,8 @@ void apply_config(const TokenizerConfig& config, PipelineParts& parts) {
   }
   if (config.bos) parts.bos = find(*config.bos);
   if (config.eos) parts.eos = find(*config.eos);
-  // Flags that are written down replace the template of tokenizer.json, as in transformers 5.
-  if (!config.add_bos && !config.add_eos) return;
-  parts.prefix.clear();
-  parts.suffix.clear();
+  // A template of tokenizer.json is the publisher's last word; without one the flags decide.
+  if (!parts.prefix.empty() || !parts.suffix.empty()) return;
   if (config.add_bos.value_or(false) && parts.bos) parts.prefix = {*parts.bos};
   if (config.add_eos.value_or(false) && parts.eos) parts.suffix = {*parts.eos};
 }
