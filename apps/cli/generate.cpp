@@ -22,15 +22,21 @@ struct Arguments {
   PrecisionArguments held;
 };
 
+std::string at_least_one(const std::string& text) {
+  return !text.empty() && text[0] != '-' && text.find_first_not_of('0') != std::string::npos
+             ? ""
+             : text + " was asked for, expected at least 1";
+}
+
 void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
   verb.footer("Sampling options that are not named follow the model's generation_config.json; without one, greedy.");
   verb.add_option("--max-new-tokens,-n", a.new_tokens,
                   fmt::format("tokens to generate at most (default: {})", a.new_tokens))
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one);
   verb.add_option(
           "--context", a.context,
           "tokens of KV cache per sequence (default: what is needed; chat: 4096 or what the model was made for)")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one);
   verb.add_option("--temperature", a.temperature, "0: greedy, always the most likely token");
   verb.add_option("--top-k", a.top_k, "draw from the k most likely tokens; 0: all");
   verb.add_option("--top-p", a.top_p, "draw from the most likely tokens that hold this share of probability; 1: all");

@@ -112,14 +112,14 @@ TEST_F(Habits, ProgressOnATerminalIsOneBar) {
 
 TEST_F(Habits, CtrlCKeepsWhatWasGeneratedAndEndsWithOne) {
   const Outcome r = run("run " + shipped + " 'Once upon a time' -n 2000 --cpu-target reference --quiet",
-                        "timeout --preserve-status -s INT 2");
+                        "timeout --foreground --preserve-status -s INT 2");
   EXPECT_EQ(r.status, 1) << r.err;
   EXPECT_GT(r.out.size(), 3u);
   EXPECT_EQ(r.out.back(), '\n');
 }
 
 TEST_F(Habits, CtrlCEndsEvalAndCompareInOrder) {
-  const std::string stop = "timeout --preserve-status -s INT 2";
+  const std::string stop = "timeout --foreground --preserve-status -s INT 2";
   const Outcome evaluated =
       run("eval " + shipped + " --text " + source + "/data/held_out.txt --precision fp32 --threads 1 --json", stop);
   EXPECT_EQ(evaluated.status, 1);

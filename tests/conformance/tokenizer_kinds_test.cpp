@@ -70,8 +70,12 @@ TEST(TokenizerKinds, CutEveryCharacterOfUnicodeWhereTheReferenceDoes) {
     const auto tokenizer = loaded(with_components(base, kind));
     ASSERT_EQ(kind["characters"].size(), blocks.size());
     for (std::size_t i = 0; i < blocks.size(); ++i, ++compared) {
-      EXPECT_EQ(crc32(tokenizer->encode(blocks[i], {false, true})), kind["characters"][i].get<std::uint32_t>())
-          << "characters from " << i * 4096;
+      // The one known difference: inside a class the reference's \w lacks six numerals of Latin-1 (U+B2, B3, B9, BC to
+      // BE).
+      const bool known = i == 0 && kind["name"] == "a class in a class";
+      const bool same =
+          crc32(tokenizer->encode(blocks[i], {false, true})) == kind["characters"][i].get<std::uint32_t>();
+      EXPECT_EQ(same, !known) << "characters from " << i * 4096;
     }
   }
   EXPECT_GT(compared, 1000);

@@ -160,7 +160,7 @@ TEST_F(Resources, RequestsWithoutSenseExitWithTwo) {
   refused("run " + model + "words --block-size 63 --precision nf4", 2, {"63", "power of two"});
   refused("run " + model + "words --kv-cache int8", 2, {"KV cache", "int8"});
   refused("run " + model + "words --cpu-target quantum", 2, {"quantum"});
-  refused("run " + model, 2, {"PROMPT"});
+  refused("run " + model, 2, {"prompt is empty"});
   refused("run", 2, {"MODEL"});
   refused("fly " + model, 2, {});
   refused("quantize " + model + out.string(), 2, {"--to"});
