@@ -81,8 +81,17 @@ def expect_checksums(path, oracle):
         "decoded": [crc(oracle.decode(ids, False).encode()) for ids in bare]})
 
 
+def numbered(added, vocabulary):
+    """Added tokens with the ids that the library gives them, whatever the file says: their own in the vocabulary, else the next."""
+    following = len(vocabulary)
+    for token in added:
+        token["id"] = vocabulary.get(token["content"], following)
+        following += token["content"] not in vocabulary
+    return added
+
+
 def trimmed(path):
-    """The first merges of a tokenizer.json and the tokens that they need; ids stay as they are."""
+    """The first merges of a tokenizer.json and the tokens that they need."""
     whole = json.loads(path.read_text())
     merges = [m.split(" ") if isinstance(m, str) else m for m in whole["model"]["merges"][:KEPT_MERGES]]
     added = {token["content"] for token in whole["added_tokens"]}
@@ -90,6 +99,7 @@ def trimmed(path):
     vocabulary = {t: i for t, i in whole["model"]["vocab"].items() if len(t) == 1 or t in kept or t.startswith("<0x")}
     as_text = isinstance(whole["model"]["merges"][0], str)
     whole["model"] |= {"vocab": vocabulary, "merges": [" ".join(m) if as_text else m for m in merges]}
+    numbered(whole["added_tokens"], vocabulary)
     return whole
 
 
@@ -223,6 +233,7 @@ def make_kinds(text):
         file = copy.deepcopy(base)
         file |= {key: kind[key] for key in ("normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens") if key in kind}
         file["model"] |= kind.get("model", {})
+        numbered(kind.get("added_tokens", []), base["model"]["vocab"])
         tokenizer = Tokenizer.from_str(json.dumps(file))
         encoded = [tokenizer.encode(text).ids for text in some]
         row = {"name": name, **kind, "checksums": [crc_of_ids(ids) & 0xFFFF for ids in encoded]}
