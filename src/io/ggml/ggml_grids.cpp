@@ -18,7 +18,7 @@ template <int Bits, class Levels>
 float* decode_entry(unsigned entry, const Levels& levels, float scale, unsigned signs, float* out) {
   for (int j = 0; j < 16 / Bits; ++j) {
     const float magnitude = scale * float(levels[entry >> Bits * j & ((1u << Bits) - 1)]);
-    *out++ = signs >> j & 1 ? -magnitude : magnitude;
+    *out++ = std::bit_cast<float>(std::bit_cast<std::uint32_t>(magnitude) ^ (signs >> j & 1) << 31);
   }
   return out;
 }

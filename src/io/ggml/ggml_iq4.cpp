@@ -48,6 +48,7 @@ std::size_t place(float x) {
   const int whole = int(twice);
   return std::size_t(whole - (float(whole) > twice) + 254);
 }
+// NaN becomes -127 here, so that no index leaves the table; fit_scale_4 leaves such blocks to fit_scale.
 F4 nearest_values(F4 x) {
   const F4 twice = 2.0f * smaller(larger(x, splat(-127)), splat(127));
   I4 whole = __builtin_convertvector(twice, I4);

@@ -74,12 +74,14 @@ void Q5_K::decode(const std::byte* from, std::int64_t count, float* out) {
 void Q6_K::decode(const std::byte* from, std::int64_t count, float* out) {
   decode_each<Q6_K>(from, count, out, [](const std::byte* block, float* values) {
     const float d = read_f16(block + 208);
-    for (int part = 0; part < 8; ++part) {
-      const int half = part / 4, k = part % 4;
-      const std::byte *low = block + 64 * half + 32 * (k % 2), *high = block + 128 + 32 * half;
-      for (int i = 0; i < 32; ++i) {
+    for (int part = 0; part < 16; ++part) {
+      const int half = part / 8, k = part / 2 % 4, from_element = 16 * (part % 2);
+      const float scale = d * float(std::int8_t(block[192 + part]));
+      const std::byte *low = block + 64 * half + 32 * (k % 2) + from_element,
+                      *high = block + 128 + 32 * half + from_element;
+      for (int i = 0; i < 16; ++i) {
         const int code = (at(low, i) >> 4 * (k / 2) & 15) | (at(high, i) >> 2 * k & 3) << 4;
-        *values++ = d * float(std::int8_t(block[192 + 2 * part + i / 16])) * float(code - 32);
+        *values++ = scale * float(code - 32);
       }
     }
   });
