@@ -110,6 +110,9 @@ def input_rows(rng):
     yield "some-zero-runs", n(256) * np.repeat(rng.integers(0, 2, 16), 16)
     yield "integers", rng.integers(-8, 9, 256)
     yield "ties-127", rng.integers(-254, 255, 256) / 2 + np.where(np.arange(256) % 32, 0, 127)
+    halves = rng.integers(-20, 20, 256) + 0.5
+    halves[1::8] = 0.5
+    yield "below-ties", np.where(np.arange(256) % 32, np.nextafter(halves.astype(f), f(0)), 127)
     yield "ties-8", np.where(np.arange(256) % 32, rng.integers(-15, 16, 256) / 2, -8)
     yield "ties-16", np.where(np.arange(256) % 32, rng.integers(-31, 32, 256) / 2, 16)
     yield "ties-15", np.where(np.arange(256) % 32 == 1, 15, np.where(np.arange(256) % 32, rng.integers(0, 31, 256) / 2, 0))
