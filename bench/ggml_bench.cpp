@@ -2,8 +2,6 @@
 // ggml's own code when its library is named.
 //
 // Usage: ggml_bench [libggml-base.so]
-#include "io/ggml/ggml_types.hpp"
-
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -15,6 +13,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "io/ggml/ggml_types.hpp"
 
 namespace {
 
