@@ -76,14 +76,8 @@ AffineFit fit_affine(const float* x, const AffineSearch& search) {
   return best;
 }
 
-namespace {
-
-// Two vectors, so that the chains of sums of one fill the waiting times of the other: 8 runs, run 4 g + lane.
-constexpr int groups = 2;
-
-}  // namespace
-
 void fit_affine_8(const float* x, const AffineSearch& search, AffineFit (&fits)[8]) {
+  constexpr int groups = 2;  // two vectors at a time: the sums of one fill the waiting times of the other
   F4 value[run][groups], weight[run][groups], codes[run][groups];
   for (int i = 0; i < run; ++i)
     for (int g = 0; g < groups; ++g) {

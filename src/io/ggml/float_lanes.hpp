@@ -19,7 +19,6 @@ inline F4 absolute(F4 x) { return F4(I4(x) & 0x7fffffff); }
 inline F4 pick(I4 where, F4 yes, F4 no) { return F4((I4(yes) & where) | (I4(no) & ~where)); }
 inline F4 smaller(F4 a, F4 b) { return a < b ? a : b; }
 inline F4 larger(F4 a, F4 b) { return a > b ? a : b; }
-inline bool any(I4 where) { return (where[0] | where[1] | where[2] | where[3]) != 0; }
 
 // In [-2^22, 2^22] the nearest integer, ties to even: adding 1.5 * 2^23 leaves no bits for a fraction.
 inline constexpr float round_magic = 0x1.8p23f;

@@ -1,4 +1,5 @@
-// The list of ggml's types. Numbers that are missing were types of files that nobody reads any more.
+// The list of ggml's types. ggml has withdrawn the numbers that are missing in between; newer types than MXFP4 are not
+// known here, and files that hold them are refused by number.
 #include "io/ggml/ggml_types.hpp"
 
 #include "io/ggml/ggml_blocks.hpp"
