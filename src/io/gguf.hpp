@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "io/ggml/ggml_types.hpp"
 #include "io/mapped_file.hpp"
 
 namespace nibble {
@@ -50,15 +51,5 @@ class Gguf {
   std::vector<GgufTensor> tensors_;
   std::uint64_t file_bytes_ = 0;
 };
-
-// What a ggml tensor type is: block geometry for every known type; decode is null where Nibble cannot read it yet.
-struct GgmlType {
-  std::uint32_t number;
-  std::string_view name;  // "Q4_1"
-  std::uint32_t block_elements, block_bytes;
-  void (*decode)(const std::byte* blocks, std::int64_t count,
-                 float* out);  // `count` elements, a multiple of block_elements
-};
-const GgmlType* ggml_type(std::uint32_t number);  // null: unknown
 
 }  // namespace nibble

@@ -233,10 +233,10 @@ const std::vector<Case> models = {
     {"a matrix in blocks that Nibble cannot read",
      changed(made::llama_gguf(),
              [](auto& f) {
-               f.tensors[7].type = 20, f.tensors[7].data.resize(64 * 18);  // IQ4_NL
+               f.tensors[7].type = 9, f.tensors[7].data.resize(64 * 36);  // Q8_1
              }),
      Errc::unsupported,
-     {"mlp.gate_proj.weight", "IQ4_NL", "cannot read"}},
+     {"mlp.gate_proj.weight", "Q8_1", "cannot read"}},
     {"a tensor that has no place",
      changed(made::llama_gguf(),
              [](auto& f) {
