@@ -96,7 +96,7 @@ Result<std::int64_t> JsonCursor::integer() {
   std::size_t end = at_ + negative;
   std::int64_t value = 0;
   for (; end < text_.size() && digit(text_[end]); ++end) {
-    if (end - at_ > 18) return problem("a number that is too large");
+    if (end - at_ - negative >= 18) return problem("a number that is too large");  // 18 digits cannot overflow
     value = value * 10 + (text_[end] - '0');
   }
   const char after = end < text_.size() ? text_[end] : '\0';
