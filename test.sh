@@ -10,5 +10,5 @@ ctest --test-dir build-dev --output-on-failure -j 2
 
 tools/build.sh sanitize
 for target in build-sanitize/fuzz/*_fuzz; do echo "$target"; done |
-  xargs -P 2 -I '{}' '{}' --seconds "${FUZZ_SECONDS:-20}"
+  xargs -P 2 -I '{}' env '{}' --seconds "${FUZZ_SECONDS:-20}"
 ctest --test-dir build-sanitize --output-on-failure -j 2 -L fast
