@@ -75,8 +75,8 @@ GenerateOptions generation(const Model& model, const Arguments& a, const Common&
   return options;
 }
 
-std::string without_thinking(const std::string& text) {
-  ThinkingFilter filter;
+std::string without_thinking(const std::string& text, bool begins_inside) {
+  ThinkingFilter filter(begins_inside);
   std::string shown = filter.push(text);
   return shown + filter.flush();
 }
@@ -111,6 +111,7 @@ int run_verb(Arguments& a, const Common& common) {
   if (!model) return fail(model.error());
   watch_interrupt();
   std::vector<std::vector<std::int32_t>> ids;
+  std::vector<bool> thinking;  // whether each prompt ends inside <think>
   auto tokenizer = model->tokenizer();
   if (!tokenizer) return fail(tokenizer.error());
   for (const std::string& prompt : a.prompts) {
@@ -124,10 +125,11 @@ int run_verb(Arguments& a, const Common& common) {
       text = *rendered;
     }
     ids.push_back(tokenizer->encode(text, !a.chat));
+    thinking.push_back(ends_in_thinking(text));
   }
   GenerateOptions options = generation(*model, a, common);
   const bool stream = a.prompts.size() == 1 && !common.json;
-  ThinkingFilter filter;
+  ThinkingFilter filter(thinking[0]);
   if (stream)
     options.on_text = [&](std::size_t, std::string_view text) {
       print(a.hide_thinking ? filter.push(text) : std::string(text));
@@ -142,7 +144,7 @@ int run_verb(Arguments& a, const Common& common) {
     for (std::size_t i = 0; i < results->size(); ++i) {
       const Generation& g = (*results)[i];
       json["results"].push_back({{"prompt", a.prompts[i]},
-                                 {"text", a.hide_thinking ? without_thinking(g.text) : g.text},
+                                 {"text", a.hide_thinking ? without_thinking(g.text, thinking[i]) : g.text},
                                  {"ids", g.ids},
                                  {"stopped", name_of(g.stopped)},
                                  {"prompt_tokens", g.prompt_tokens},
@@ -153,7 +155,7 @@ int run_verb(Arguments& a, const Common& common) {
   } else if (!stream) {
     for (std::size_t i = 0; i < results->size(); ++i)
       print(fmt::format("== {}\n{}\n", a.prompts[i],
-                        a.hide_thinking ? without_thinking((*results)[i].text) : (*results)[i].text));
+                        a.hide_thinking ? without_thinking((*results)[i].text, thinking[i]) : (*results)[i].text));
   }
   report_speed(*results, *model, common);
   return interrupted() ? 1 : 0;
@@ -179,15 +181,21 @@ int chat_verb(const Arguments& a, const Common& common) {
     if (line.empty()) continue;
     if (line == "/quit") return 0;
     GenerateOptions options = generation(*model, a, common);
-    ThinkingFilter filter;
+    std::optional<ThinkingFilter> filter;
     options.on_text = [&](std::size_t, std::string_view text) {
-      if (!common.json) print(a.hide_thinking ? filter.push(text) : std::string(text));
+      if (!filter) filter.emplace(chat->opened_thinking());
+      if (!common.json) print(a.hide_thinking ? filter->push(text) : std::string(text));
       return !interrupted();
     };
     auto answer = chat->say(line, options);
-    if (!answer) return fail(answer.error());
+    if (!answer) {
+      const int code = fail(answer.error());
+      if (!terminal) return code;
+      forget_interrupt();
+      continue;  // the conversation is as it was
+    }
     if (common.json)
-      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text) : answer->text},
+      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text, chat->opened_thinking()) : answer->text},
                  {"prompt_tokens", answer->prompt_tokens},
                  {"reused_tokens", chat->reused_tokens()},
                  {"new_tokens", answer->ids.size()},
@@ -195,7 +203,7 @@ int chat_verb(const Arguments& a, const Common& common) {
                 .dump(-1, ' ', false, Json::error_handler_t::replace) +
             "\n");
     else
-      print((a.hide_thinking ? filter.flush() : "") + "\n");
+      print((a.hide_thinking && filter ? filter->flush() : "") + "\n");
     if (interrupted() && !terminal) return 1;
     forget_interrupt();  // it was meant for the answer
   }

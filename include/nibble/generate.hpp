@@ -58,7 +58,8 @@ struct Message {
   std::string role, content;  // "system", "user", "assistant"
 };
 
-// The model's own chat template, rendered. bad_request if it has none or refuses the messages.
+// The model's own chat template, rendered as transformers renders it. bad_request if it has none or refuses the
+// messages (with the template's own words); unsupported if it says what Nibble's Jinja has not.
 // enable_thinking: passed to the template if set (Qwen3 and others understand it).
 Result<std::string> render_chat(const Model& model, const std::vector<Message>& messages,
                                 bool add_generation_prompt = true, std::optional<bool> enable_thinking = {});
@@ -69,10 +70,14 @@ class Chat {
   // context: tokens the conversation may reach; 0: min(model's maximum, 4096).
   static Result<Chat> start(const Model& model, std::string system = {}, std::int64_t context = 0,
                             std::optional<bool> enable_thinking = {});
+  // A turn that fails leaves the conversation as it was before it.
   Result<Generation> say(std::string user, const GenerateOptions& options = {});
   const std::vector<Message>& messages() const;
   std::int64_t cached_tokens() const;  // in the KV cache now
   std::int64_t reused_tokens() const;  // of the last turn's prompt, found in the cache
+  // The last turn's prompt ended inside <think>, which its answer then only closes. Known before the answer's first
+  // text.
+  bool opened_thinking() const;
   Chat(Chat&&) noexcept;
   Chat& operator=(Chat&&) noexcept;
   ~Chat();
@@ -83,15 +88,19 @@ class Chat {
   std::unique_ptr<State> state_;
 };
 
-// Removes <think>...</think> from streamed text, whole characters in, whole characters out.
+// Whether a prompt ends inside <think>: some templates open it, and the answer begins with the thoughts themselves.
+bool ends_in_thinking(std::string_view prompt);
+
+// Removes <think>...</think> from streamed text, whole characters in, whole characters out. `inside`: it begins there.
 class ThinkingFilter {
  public:
+  explicit ThinkingFilter(bool inside = false) : inside_(inside) {}
   std::string push(std::string_view text);
   std::string flush();
 
  private:
   std::string pending_;
-  bool inside_ = false;
+  bool inside_;
 };
 
 }  // namespace nibble

@@ -12,10 +12,13 @@
 
 namespace nibble {
 
+class Tokenizer;
+
 class LoadedModel {
  public:
-  std::shared_ptr<Checkpoint> checkpoint;  // null for random weights
-  QuantizationConfig precision;            // resolved: never `stored`
+  std::shared_ptr<Checkpoint> checkpoint;      // null for random weights
+  std::shared_ptr<const Tokenizer> tokenizer;  // null until somebody asks tokenizer_of
+  QuantizationConfig precision;                // resolved: never `stored`
   DType kv_dtype = DType::bf16;
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them

@@ -14,16 +14,22 @@ Result<std::string> render(const LoadedModel& model, const Tokenizer& tokenizer,
     return error(Errc::bad_request,
                  "the model has no chat template (no chat_template.jinja, none in tokenizer_config.json or GGUF "
                  "metadata); use `run` to continue a text");
-  NIBBLE_TRY(const ChatTemplate chat, ChatTemplate::parse(model.checkpoint->chat_template()));
+  const std::string place = model.checkpoint->path().string();
+  const auto chat = ChatTemplate::parse(model.checkpoint->chat_template());
+  if (!chat) return chat.error().at(place);
   OrderedJson variables = OrderedJson::object();
   variables["messages"] = OrderedJson::array();
   for (const Message& message : messages)
     variables["messages"].push_back({{"role", message.role}, {"content", message.content}});
   variables["add_generation_prompt"] = add_generation_prompt;
-  variables["bos_token"] = tokenizer.bos() ? tokenizer.token(*tokenizer.bos()) : "";
-  variables["eos_token"] = tokenizer.eos() ? tokenizer.token(*tokenizer.eos()) : "";
+  // transformers defines these two always, special tokens only where the tokenizer has them.
+  variables["tools"] = nullptr, variables["documents"] = nullptr;
+  if (tokenizer.bos()) variables["bos_token"] = tokenizer.token(*tokenizer.bos());
+  if (tokenizer.eos()) variables["eos_token"] = tokenizer.token(*tokenizer.eos());
   if (enable_thinking) variables["enable_thinking"] = *enable_thinking;
-  return chat.render(variables);
+  auto text = chat->render(variables);
+  if (!text) return text.error().at(place);
+  return text;
 }
 
 }  // namespace
@@ -42,6 +48,7 @@ struct Chat::State {
   KvCache cache;
   std::vector<std::int32_t> read;  // the ids whose keys and values the cache holds
   std::int64_t reused = 0;
+  bool opened_thinking = false;
 };
 
 Chat::Chat(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -60,7 +67,8 @@ Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t co
   NIBBLE_CHECK(check_cache_memory(loaded, capacity));
   NIBBLE_TRY(KvCache cache,
              KvCache::create(loaded.transformer->config(), loaded.backend->memory(), loaded.kv_dtype, capacity));
-  std::unique_ptr<State> state(new State{model, std::move(tokenizer), {}, enable_thinking, std::move(cache), {}, 0});
+  std::unique_ptr<State> state(
+      new State{model, std::move(tokenizer), {}, enable_thinking, std::move(cache), {}, 0, false});
   if (!system.empty()) state->messages.push_back({"system", std::move(system)});
   return Chat(std::move(state));
 }
@@ -69,33 +77,35 @@ Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
   State& s = *state_;
   LoadedModel& model = s.model.implementation();
   s.messages.push_back({"user", std::move(user)});
-  // A turn that fails leaves the conversation as it was before it.
   const auto fail = [&](Error problem) { return s.messages.pop_back(), problem; };
   auto text = render(model, *s.tokenizer, s.messages, true, s.enable_thinking);
   if (!text) return fail(text.error());
   // The template writes its own BOS.
   std::vector<std::int32_t> ids = s.tokenizer->encode(*text, {.add_special = false, .parse_special = true});
   if (ids.empty()) return fail(error(Errc::bad_request, "the chat template rendered nothing"));
-
-  const auto shared =
-      std::int64_t(std::mismatch(ids.begin(), ids.end(), s.read.begin(), s.read.end()).first - ids.begin());
-  s.reused =
-      std::min<std::int64_t>(shared, std::int64_t(ids.size()) - 1);  // at least one token must be read to have logits
   if (std::int64_t(ids.size()) >= s.cache.capacity())
     return fail(error(
         Errc::bad_request,
         "the conversation has grown to {} tokens and the context holds {}; start a new one or ask for a longer context",
         ids.size(), s.cache.capacity()));
-  s.cache.truncate(s.reused);
+
+  const auto shared =
+      std::int64_t(std::mismatch(ids.begin(), ids.end(), s.read.begin(), s.read.end()).first - ids.begin());
+  // At least one token must be read to have logits.
+  const std::int64_t reused = std::min<std::int64_t>(shared, std::int64_t(ids.size()) - 1);
+  s.cache.truncate(reused);
+  s.read.resize(std::size_t(reused));
+  s.opened_thinking = ends_in_thinking(*text);
 
   GenerateOptions bounded = options;
   bounded.max_new_tokens = std::min(options.max_new_tokens, s.cache.capacity() - std::int64_t(ids.size()));
   auto results =
-      generate_sequences(model, s.tokenizer.get(), {{&s.cache, {ids.begin() + s.reused, ids.end()}, ids}}, bounded);
+      generate_sequences(model, s.tokenizer.get(), {{&s.cache, {ids.begin() + reused, ids.end()}, ids}}, bounded);
   if (!results) {
-    s.cache.truncate(0), s.read.clear();
+    s.cache.truncate(reused);
     return fail(results.error());
   }
+  s.reused = reused;
   Generation answer = std::move(results->front());
   answer.prompt_tokens = std::int64_t(ids.size());
   s.read = std::move(ids);
@@ -109,5 +119,6 @@ Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
 const std::vector<Message>& Chat::messages() const { return state_->messages; }
 std::int64_t Chat::cached_tokens() const { return state_->cache.length(); }
 std::int64_t Chat::reused_tokens() const { return state_->reused; }
+bool Chat::opened_thinking() const { return state_->opened_thinking; }
 
 }  // namespace nibble

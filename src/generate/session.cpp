@@ -21,15 +21,17 @@ void add_ids(const Json& config, std::vector<std::int32_t>& out) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const LoadedModel& model) {
+Result<std::shared_ptr<const Tokenizer>> tokenizer_of(LoadedModel& model) {
+  if (model.tokenizer) return model.tokenizer;
   if (!model.checkpoint) return error(Errc::bad_request, "a model with random weights has no tokenizer");
   if (model.checkpoint->is_gguf()) {
     auto tokenizer = Tokenizer::from_gguf(*model.checkpoint->gguf());
     if (!tokenizer) return tokenizer.error().at(model.checkpoint->path().string());
-    return std::shared_ptr<const Tokenizer>(std::move(tokenizer).value());
+    model.tokenizer = std::move(tokenizer).value();
+  } else {
+    NIBBLE_TRY(model.tokenizer, Tokenizer::open(model.checkpoint->path()));
   }
-  NIBBLE_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::open(model.checkpoint->path()));
-  return std::shared_ptr<const Tokenizer>(std::move(tokenizer));
+  return model.tokenizer;
 }
 
 std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* tokenizer) {

@@ -11,7 +11,8 @@
 
 namespace nibble {
 
-Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const LoadedModel& model);
+// The model's tokenizer, read by the first who asks.
+Result<std::shared_ptr<const Tokenizer>> tokenizer_of(LoadedModel& model);
 
 // Ids that end a text: eos_token_id of generation_config.json and config.json (one or a list), else the tokenizer's.
 std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* tokenizer);

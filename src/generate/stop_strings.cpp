@@ -36,6 +36,11 @@ std::string StopStrings::push(std::string_view text) {
   return ready;
 }
 
+bool ends_in_thinking(std::string_view prompt) {
+  const std::size_t opened = prompt.rfind("<think>"), closed = prompt.rfind("</think>");
+  return opened != prompt.npos && (closed == prompt.npos || closed < opened);
+}
+
 std::string ThinkingFilter::push(std::string_view text) {
   pending_ += text;
   std::string shown;

@@ -22,7 +22,7 @@ const char* default_prompt_for_prose = "It was a dark and stormy night";
 const char* default_prompt_for_chat = "Explain in two sentences why the sky is blue.";
 
 // Whether a text of this model ends with its end-of-turn token rather than with the end of a document.
-bool ends_turns(const LoadedModel& model) {
+bool ends_turns(LoadedModel& model) {
   const auto tokenizer = tokenizer_of(model);
   if (!tokenizer || model.checkpoint->chat_template().empty()) return false;
   const std::vector<std::int32_t> ends = end_tokens(model, tokenizer->get());

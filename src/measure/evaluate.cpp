@@ -27,8 +27,7 @@ struct Plan {
   std::string recipe;
 };
 
-Result<Plan> plan_windows(const LoadedModel& model, const std::vector<std::int32_t>& ids,
-                          const EvaluateOptions& options) {
+Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
   Plan plan;
   const std::int64_t limit = model.transformer->config().max_positions;
   plan.context = options.context ? options.context : std::min<std::int64_t>(limit, 2048);

@@ -1,32 +1,46 @@
+// Chat templates: parsed, and rendered with conversations of several kinds.
+#include <nlohmann/json.hpp>
+
 #include "fuzz.hpp"
 #include "text/template/chat_template.hpp"
+
+namespace {
+
+const std::vector<nibble::OrderedJson>& conversations() {
+  static const std::vector<nibble::OrderedJson> all = [] {
+    std::vector<nibble::OrderedJson> kept;
+    const auto cases = nibble::OrderedJson::parse(repository_file("tests/golden/templates/conversations.json"));
+    for (const auto& one : cases) {
+      const std::string name = one["case"];
+      if (name == "several turns" || name == "two tools called" || name == "thinking kept in contents")
+        kept.push_back(one["variables"]);
+    }
+    return kept;
+  }();
+  return all;
+}
+
+}  // namespace
 
 void fuzz_one(std::string_view bytes) {
   const auto parsed = nibble::ChatTemplate::parse(bytes);
   if (!parsed) return;
-  static const nibble::OrderedJson variables = nibble::OrderedJson::parse(
-      R"({"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi <b>"},)"
-      R"({"role":"assistant","content":"<think>\nx\n</think>\nHello"},{"role":"user","content":"Bye"}],)"
-      R"("tools":null,"add_generation_prompt":true,"bos_token":"<s>","eos_token":"</s>"})");
-  (void)parsed->render(variables);
+  for (const nibble::OrderedJson& variables : conversations()) {
+    const auto text = parsed->render(variables, {.max_steps = 100'000, .max_bytes = 64 << 20});
+    if (!text && text.error().code == nibble::Errc::unsupported)
+      return;  // one that goes to a bound goes there each time
+  }
 }
 
 std::vector<std::string> fuzz_seeds() {
-  return {
-      "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message.content | trim + eos_token }}{% "
-      "endfor %}",
-      "{{- bos_token }}{%- if messages[0].role == 'system' %}{%- set rest = messages[1:] %}{%- else %}{% set rest = "
-      "messages %}{% endif %}"
-      "{%- for m in rest %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('order') }}{% "
-      "endif %}"
-      "{{ m.content.split('</think>')[-1].lstrip('\\n') if m.role == 'assistant' else m.content ~ loop.last }}{% "
-      "endfor %}",
-      "{% macro f(a, b=2) %}{{ a * b }}{% endmacro %}{% set ns = namespace(n=0) %}{% for k, v in messages[0].items() %}"
-      "{% set ns.n = ns.n + 1 %}{% if not v is string %}{% continue %}{% endif %}{{ k ~ v | tojson }}{% endfor %}{{ "
-      "ns.n }}{{ f(3) }}",
-      "{%- if tools is defined and tools is not none -%}{{ tools | tojson(indent=2) }}{%- endif -%}{# note #}{{ "
-      "messages[::-1] | length }}"
-      "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join(', ') }}"};
+  std::vector<std::string> seeds;
+  for (const char* name :
+       {"deepseek_r1_distill", "deepseek_v3_1", "gemma_like", "llama2_like", "llama3_like", "minimind", "mistral_nemo",
+        "mistral_small_3_2", "mistral_v1_like", "phi3_5_mini", "qwen2_5", "qwen3", "smollm2"})
+    seeds.push_back(repository_file("tests/golden/templates/" + std::string(name) + ".jinja"));
+  const auto snippets = nlohmann::json::parse(repository_file("tests/golden/templates/snippets.json"));
+  for (const auto& snippet : snippets["snippets"]) seeds.push_back(snippet["source"]);
+  return seeds;
 }
 
 std::vector<std::string> fuzz_words() {
@@ -38,33 +52,70 @@ std::vector<std::string> fuzz_words() {
           "-%}",
           "{#",
           "#}",
-          " for ",
+          "{%+ ",
+          " for x in ",
           " in ",
           " if ",
           " else ",
           "{% endfor %}",
           "{% endif %}",
-          " set ",
+          "{% set x = ",
+          "{% endset %}",
+          "{% macro m(a, b=1) %}",
+          "{% endmacro %}",
+          "{{ m(",
+          "{% call m() %}",
+          "{% endcall %}",
+          "{% filter trim %}",
+          "{% endfilter %}",
+          "{% raw %}",
+          "{% endraw %}",
+          "{% generation %}",
+          "{% endgeneration %}",
+          "{% break %}",
+          "{% continue %}",
           " is ",
           " not ",
           " and ",
+          " or ",
           "[::-1]",
           "|length",
-          "|tojson",
+          "|tojson(indent=2)",
           "|trim",
+          "|map('",
+          "|selectattr('role', ",
+          "|sort",
+          "|unique",
+          "|join",
+          "|safe",
+          "|list",
           "messages",
-          "loop.index",
-          "range(999999999)",
-          "namespace(",
+          "tools",
+          "loop.",
+          "range(99999)",
+          "namespace(x=",
+          "ns.x = ",
+          "caller()",
           "(((((((",
-          "[[[[[[",
+          "[[[[[[[",
           "~",
           "*",
           "9999999999",
           "'x' * 999999999",
-          ".split('')",
-          "{% break %}",
+          ".split('",
+          ".replace('",
+          ".format(",
+          ".strip(",
+          ".items()",
           "//0",
           "%0",
-          "**"};
+          "**",
+          "-9223372036854775808",
+          "1e308",
+          "\xe2\x82\xac",
+          "\xff",
+          "\\u12",
+          "true",
+          "none",
+          "raise_exception("};
 }

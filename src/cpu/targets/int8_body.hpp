@@ -3,13 +3,23 @@
 // Exact integer sums, outlier columns in floating point beside them.
 struct RowsInt8 {
   const std::int8_t* row[panel_rows];
-  const float* outliers;    // decoded weights of the outlier columns, packed
-  float scale[panel_rows];  // of the row, divided by 127 * 127
+  float* outliers;                              // decoded weights of the outlier columns, packed
+  float absmax[panel_rows], scale[panel_rows];  // of the row; divided by 127 * 127
 };
 
 // Integer sums of row m of x and weight row n, as lanes of the product.
 inline F scaled_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t m, int n, I sum) {
   return mul(to_float(sum), set1(call.x_scales[m] * rows.scale[n]));
+}
+
+// The outlier columns of row n, decoded to their place among the packed ones.
+inline void decode_outliers(const LinearCall& call, const RowsInt8& rows, int n) {
+  const Weight& w = *call.weight;
+  const std::int8_t* codes_end = (const std::int8_t*)w.codes + w.rows * w.cols;
+  const F scale = set1(rows.absmax[n] * Int8::step);
+  for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
+    store(rows.outliers + n / 4 * 4 * call.outliers_padded + i * 4 + n % 4 * lanes,
+          mul(gather_i8(rows.row[n], call.outlier_columns + i, codes_end), scale));
 }
 
 // One row of x against a panel of codes where they lie, `lanes` rows at a time.
@@ -35,6 +45,8 @@ inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t 
       }
       NIBBLE_UNROLL for (int n = 0; n < together; ++n) products[part + n] =
           scaled_int8(call, rows, m, first + part + n, acc[n]);
+      // Gathered only now that the rows are in the cache: before, every column would be a wait for memory.
+      if (m == 0) NIBBLE_UNROLL for (int n = 0; n < together; ++n) decode_outliers(call, rows, first + part + n);
       multiply_tile<MultiplyF32, 1>((const std::byte*)(rows.outliers + (first + part) * call.outliers_padded),
                                     (const std::byte*)(call.x_outliers + m * call.outliers_padded), 0,
                                     call.outliers_padded / lanes, products + part);
@@ -49,18 +61,13 @@ inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t 
 inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
   using Op = MultiplyInt8;
   const Weight& w = *call.weight;
-  const std::int8_t *codes = (const std::int8_t*)w.codes, *codes_end = codes + w.rows * w.cols;
-  float* outliers = (float*)(scratch + packed_sums_bytes) + panel_rows * call.chunks * chunk;  // behind the packed
   RowsInt8 rows;
-  rows.outliers = outliers;
+  rows.outliers = (float*)(scratch + packed_sums_bytes) + panel_rows * call.chunks * chunk;  // behind the packed
   for (int n = 0; n < int(panel_rows); ++n) {
     const std::int64_t r = clamped(row + n, end);
-    rows.row[n] = codes + r * w.cols;
+    rows.row[n] = (const std::int8_t*)w.codes + r * w.cols;
+    rows.absmax[n] = w.scales[r];
     rows.scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
-    const F scale = set1(w.scales[r] * Int8::step);
-    for (std::int64_t i = 0; i < call.outliers_padded; i += lanes)
-      store(outliers + n / 4 * 4 * call.outliers_padded + i * 4 + n % 4 * lanes,
-            mul(gather_i8(rows.row[n], call.outlier_columns + i, codes_end), scale));
   }
   if (call.m < packed_from) {
     for (std::int64_t m = 0; m < call.m; ++m) row_int8(call, rows, m, row, end);
@@ -72,6 +79,7 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
     for (std::int64_t s = 0; s < slots; ++s)
       for (int n = 0; n < 4; ++n, out += vector_bytes)
         store_vector(out, Op::load_code((const std::byte*)rows.row[4 * t + n] + s * Op::x_bytes));
+  for (int n = 0; n < int(panel_rows); ++n) decode_outliers(call, rows, n);
   over_packed(
       call, DensePanel<Op>{packed, slots}, tiles, scratch,
       [&](std::int64_t m, I* acc) {
@@ -81,7 +89,7 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
         F products[4 * packed_rows];
         for (int i = 0; i < count; ++i)
           for (int n = 0; n < 4; ++n) products[4 * i + n] = scaled_int8(call, rows, m + i, 4 * t + n, acc[4 * i + n]);
-        const DensePanel<MultiplyF32> floats{(const std::byte*)outliers, call.outliers_padded / lanes};
+        const DensePanel<MultiplyF32> floats{(const std::byte*)rows.outliers, call.outliers_padded / lanes};
         multiply_rows(floats, count, t, 0, floats.slots, (const std::byte*)(call.x_outliers + m * call.outliers_padded),
                       call.outliers_padded * std::int64_t(sizeof(float)), products);
         finish_rows(call, row + 4 * t, end, m, count, products);

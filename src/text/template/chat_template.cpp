@@ -24,8 +24,8 @@ Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   return ChatTemplate(std::make_unique<Program>(Program{std::move(*body)}));
 }
 
-Result<std::string> ChatTemplate::render(const OrderedJson& variables, std::time_t now) const {
-  jinja::Rendering rendering(now);
+Result<std::string> ChatTemplate::render(const OrderedJson& variables, const RenderOptions& options) const {
+  jinja::Rendering rendering(options.now, options.max_steps, options.max_bytes);
   jinja::Interpreter interpreter(rendering);
   for (const auto& [name, value] : variables.items()) {
     if (auto defined = interpreter.define(name, value); !defined) return defined.error().at("chat template");

@@ -29,7 +29,7 @@ std::time_t golden_now() {
 
 void expect_outcome(const std::string& source, const OrderedJson& variables, const OrderedJson& expected) {
   const auto parsed = ChatTemplate::parse(source);
-  const auto text = parsed ? parsed->render(variables, golden_now()) : Result<std::string>(parsed.error());
+  const auto text = parsed ? parsed->render(variables, {.now = golden_now()}) : Result<std::string>(parsed.error());
   if (expected.contains("text")) {
     ASSERT_TRUE(text) << text.error().message;
     EXPECT_EQ(*text, expected["text"].get<std::string>());

@@ -108,15 +108,16 @@ Result<void> check_text_size(std::size_t bytes, std::size_t times) {
 }
 
 Result<void> Rendering::work(std::size_t steps) {
-  work_ -= std::int64_t(std::min<std::size_t>(steps, 1u << 30));
-  if (work_ >= 0) return {};
+  steps_ -= std::int64_t(std::min<std::size_t>(steps, 1u << 30));
+  if (steps_ >= 0) return {};
   return error(Errc::unsupported, "the template did more work than any chat needs; does a loop multiply?");
 }
 
 Result<void> Rendering::made(std::size_t bytes) {
   bytes_ -= std::int64_t(std::min<std::size_t>(bytes, 1u << 30));
   if (bytes_ >= 0) return {};
-  return error(Errc::unsupported, "the template made more than 256 MiB of values; shorten the messages");
+  return error(Errc::unsupported, "the template made more than {} MiB of values; shorten the messages",
+               max_bytes_ >> 20);
 }
 
 Result<Value> Rendering::text(std::string text, bool safe) {

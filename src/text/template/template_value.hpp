@@ -162,7 +162,8 @@ class Rendering {
   static constexpr std::size_t max_text = 16 << 20, max_items = 1 << 20;
   static constexpr int max_nesting = 200;
 
-  explicit Rendering(std::time_t now) : now_(now) {}
+  Rendering(std::time_t now, std::int64_t max_steps, std::int64_t max_bytes)
+      : now_(now), steps_(max_steps), bytes_(max_bytes), max_bytes_(max_bytes) {}
   Result<Value> text(std::string text, bool safe = false);
   Result<Value> list(Values items, Sequence sequence = Sequence::list);
   Result<Value> dict(Dict::Items items);
@@ -174,7 +175,8 @@ class Rendering {
 
  private:
   std::time_t now_;
-  std::int64_t work_ = 10'000'000, bytes_ = 256 << 20;
+  std::int64_t steps_, bytes_;  // what is left
+  std::int64_t max_bytes_;
   std::deque<Namespace> spaces_;
 };
 // Asked before a text of that size is made.
