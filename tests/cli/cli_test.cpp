@@ -142,4 +142,34 @@ TEST_F(Program, CompareMeasuresEachPrecisionInItsOwnProcess) {
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
 }
 
+TEST_F(Program, ChatAnswersOneLinePerTurnAndKeepsWhatItRead) {
+  const fs::path model = copied_model();
+  const std::string jinja =
+      "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if 'x' in messages[-1].content %}"
+      "{{ raise_exception('no x, please') }}{% endif %}assistant:";
+  std::ofstream(model / "chat_template.jinja") << jinja;
+  const Outcome r = run("chat " + model.string() + " -n 6 --json --quiet", "printf 'Hello\\n\\nAgain\\n/quit\\n' |");
+  ASSERT_EQ(r.status, 0) << r.err;
+  std::istringstream lines(r.out);
+  std::string first, second, none;
+  ASSERT_TRUE(std::getline(lines, first) && std::getline(lines, second)) << r.out;
+  EXPECT_FALSE(std::getline(lines, none)) << none;
+  EXPECT_EQ(Json::parse(first)["reused_tokens"], 0);
+  EXPECT_GE(Json::parse(second)["reused_tokens"], Json::parse(first)["prompt_tokens"].get<int>() - 1);
+  EXPECT_EQ(Json::parse(second)["new_tokens"], 6);
+
+  const Outcome refused = run("chat " + model.string() + " -n 6 --quiet", "printf 'x\\nHello\\n' |");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("no x, please"), std::string::npos) << refused.err;
+
+  const std::string messages = write("messages.json", R"([{"role": "user", "content": "Hello"}])");
+  const std::string compare = "compare " + model.string() +
+                              " --precisions bf16,nf4 --max-eval-tokens 60 "
+                              "--prompt-tokens 8 --decode-tokens 2 --new-tokens 6 --repeats 1 --json --quiet";
+  const Outcome asked = run(compare + " --messages " + messages), prose = run(compare);
+  ASSERT_EQ(asked.status, 0) << asked.err;
+  ASSERT_EQ(prose.status, 0) << prose.err;
+  EXPECT_NE(asked.json()["results"][0]["answer"], prose.json()["results"][0]["answer"]);
+}
+
 }  // namespace
