@@ -7,6 +7,7 @@
 namespace nibble {
 namespace {
 
+namespace fs = std::filesystem;
 using made::Json;
 
 // A byte-level BPE of five tokens, as `tokenizers` writes one.
@@ -98,7 +99,7 @@ TEST_F(TokenizersRejected, StepsThatNibbleDoesNotKnow) {
   json("/pre_tokenizer/pretokenizers/0", {{"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "often"}},
        Errc::corrupt_file, {"often"});
   json("/post_processor/single/0/SpecialToken/id", "<x>", Errc::corrupt_file, {"<x>"});
-  json("/post_processor/special_tokens/<s>/ids", Json::array(), Errc::corrupt_file, {"<s>", "id"});
+  json("/post_processor/special_tokens/<s>/ids", Json::array(), Errc::corrupt_file, {"<s>", "no ids"});
   Json nested = {{"type", "NFC"}};
   for (int i = 0; i < 40; ++i) nested = {{"type", "Sequence"}, {"normalizers", {nested}}};
   json("/normalizer", nested, Errc::corrupt_file, {"nested"});
@@ -122,7 +123,7 @@ TEST_F(TokenizersRejected, ConfigsAndWordListsBesideIt) {
   expect_refused(with("vocab.json", "[]"), Errc::corrupt_file, {"vocab.json"});
   expect_refused(with("vocab.json", R"({"a": 0, "b": 1})"), Errc::corrupt_file, {"vocab.json", "\"ab\""});
   made::write(folder / "vocab.json", R"({"a": 0, "b": 1, "ab": 2})");
-  expect_refused(with("merges.txt", "a b c\n"), Errc::corrupt_file, {"merges.txt", "line 1"});
+  expect_refused(with("merges.txt", "a b c\n"), Errc::corrupt_file, {"vocab.json", "merge 0", "\"b c\""});
   expect_refused(with("merges.txt", "a \xff\n"), Errc::corrupt_file, {"merges.txt", "UTF-8"});
   made::write(folder / "merges.txt", "a b\n");
   expect_refused(with("tokenizer_config.json", R"({"tokenizer_class": "RobertaTokenizer"})"), Errc::unsupported,

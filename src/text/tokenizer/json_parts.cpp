@@ -186,6 +186,7 @@ Result<void> add_entry(const Json& entry, const char* what, const char* list, Ou
   if (entry.is_null()) return {};
   const auto type = json_text(entry, "type");
   if (!type) return type.error().at(what);
+  if (type->empty()) return error(Errc::corrupt_file, "{}: an entry has no \"type\"", what);
   if (*type == "Sequence") {
     return sequence(entry, list, depth, [&](const Json& part) { return add_entry(part, what, list, out, depth + 1); });
   }

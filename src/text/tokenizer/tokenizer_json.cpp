@@ -36,6 +36,8 @@ Result<void> add_post_processor(const Json& entry, PipelineParts& parts, int dep
       return error(Errc::corrupt_file, "the post-processor's template names \"{}\", which it does not define", name);
     const Json& ids =
         (*specials)[name].is_object() && (*specials)[name].contains("ids") ? (*specials)[name]["ids"] : Json::array();
+    if (!ids.is_array() || ids.empty())
+      return error(Errc::corrupt_file, "the post-processor's \"{}\" has no ids", name);
     for (const Json& id : ids) {
       if (!id.is_number_integer() || id < 0 || id >= Vocabulary::limit)
         return error(Errc::corrupt_file, "the post-processor's \"{}\" has no usable id", name);
