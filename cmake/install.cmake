@@ -14,7 +14,8 @@ foreach(library nibble nibble_shared)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(${library} PRIVATE fmt::fmt Threads::Threads
     $<BUILD_INTERFACE:PkgConfig::PCRE2> $<BUILD_INTERFACE:PkgConfig::UTF8PROC>
-    $<INSTALL_INTERFACE:pcre2-8> $<INSTALL_INTERFACE:utf8proc>)
+    $<BUILD_INTERFACE:PkgConfig::CURL> $<BUILD_INTERFACE:PkgConfig::CRYPTO>
+    $<INSTALL_INTERFACE:pcre2-8> $<INSTALL_INTERFACE:utf8proc> $<INSTALL_INTERFACE:curl> $<INSTALL_INTERFACE:crypto>)
   target_link_options(${library} PUBLIC $<BUILD_INTERFACE:$<TARGET_PROPERTY:nibble_flags,INTERFACE_LINK_OPTIONS>>)
 endforeach()
 add_library(nibble::nibble ALIAS nibble)

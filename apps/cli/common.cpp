@@ -140,6 +140,20 @@ Progress progress_bar(const Common& common, const std::string& what, double pati
   };
 }
 
+int with_model(std::string& model, const Common& common, const std::function<int()>& verb, HubFiles files) {
+  if (model.empty()) return verb();
+  HubOptions options;
+  options.files = files;
+  options.on_progress = [bar = progress_bar(common, "fetch " + model, 0.5)](std::uint64_t done, std::uint64_t total) {
+    if (bar && total) bar(double(done) / double(total));
+    return true;
+  };
+  auto located = locate_model(model, options);
+  if (!located) return fail(located.error());
+  model = located->string();
+  return verb();
+}
+
 Json to_json(const MemoryReport& m) {
   return {{"linear_weights", m.linear_weights},
           {"quantization_state", m.quantization_state},

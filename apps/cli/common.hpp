@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "nibble/hub.hpp"
 #include "nibble/model.hpp"
 
 namespace nibble::cli {
@@ -33,6 +34,10 @@ struct PrecisionArguments {
   std::vector<std::string> skip;
 };
 
+// What MODEL may be.
+inline constexpr const char* model_help =
+    "a folder in Hugging Face layout, a .gguf file, or a name on the hub: org/name[@revision], org/name/FILE.gguf";
+
 enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8 };
 void add_common(CLI::App& verb, Common& common, int uses);
 // `name` is the option that names the precision: --precision, or --to where one is written.
@@ -53,6 +58,11 @@ void print_json(const Json& json);
 // A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. Nothing either of what takes less than
 // `patience` seconds.
 Progress progress_bar(const Common& common, const std::string& what, double patience = 0);
+
+// Runs the verb on `model`, which may be a name on the hub: it is fetched first, and replaced by where it lies. An
+// empty name is left alone.
+int with_model(std::string& model, const Common& common, const std::function<int()>& verb,
+               HubFiles files = HubFiles::all);
 
 Json to_json(const MemoryReport& memory);
 Result<std::string> read_file(const std::string& path);  // "-" is standard input

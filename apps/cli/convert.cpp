@@ -114,13 +114,14 @@ void add_quantize(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<QuantizeArguments>();
   CLI::App* verb = app.add_subcommand("quantize", "write a copy that transformers and bitsandbytes read");
-  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout")->required();
+  verb->add_option("MODEL", a->model, model_help)->required();
   verb->add_option("OUT", a->out, "the new folder; appears when it is complete")->required();
   add_precision(*verb, a->held, "--to");
   verb->get_option("--to")->required();
   verb->add_option("--shard-size", a->shard_gb, "GB (10^9 bytes) per file at most (default: 5)");
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);
-  verb->callback([=, &run] { run = [=] { return quantize_verb(*a, *common); }; });
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return quantize_verb(*a, *common); }); }; });
 }
 
 void add_tokenize(CLI::App& app, Verb& run) {
@@ -128,7 +129,8 @@ void add_tokenize(CLI::App& app, Verb& run) {
   auto a = std::make_shared<TokenizeArguments>();
   CLI::App* verb =
       app.add_subcommand("tokenize", "ids of a text as the model's tokenizer gives them, or the text of ids");
-  verb->add_option("MODEL", a->model, "a model, or a folder that holds only a tokenizer")->required();
+  verb->add_option("MODEL", a->model, "a model, a name on the hub, or a folder that holds only a tokenizer")
+      ->required();
   CLI::Option* text = verb->add_option("TEXT", a->text, "the text");
   verb->add_option("--file", a->file, "read it from a file; - is standard input");
   verb->add_option("--separator", a->separator, "it holds several texts with this between them");
@@ -137,7 +139,12 @@ void add_tokenize(CLI::App& app, Verb& run) {
   verb->add_flag("--plain-special", a->plain_special, "special tokens written in the text are plain text");
   verb->add_flag("--skip-special", a->skip_special, "with --decode: leave special tokens out");
   add_common(*verb, *common, 0);
-  verb->callback([=, &run] { run = [=] { return tokenize_verb(*a, text->count() > 0, *common); }; });
+  verb->callback([=, &run] {
+    run = [=] {
+      return with_model(
+          a->model, *common, [&] { return tokenize_verb(*a, text->count() > 0, *common); }, HubFiles::tokenizer);
+    };
+  });
 }
 
 }  // namespace nibble::cli

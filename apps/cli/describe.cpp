@@ -183,16 +183,19 @@ void add_inspect(CLI::App& app, Verb& run) {
   auto model = std::make_shared<std::string>();
   CLI::App* verb = app.add_subcommand(
       "inspect", "architecture, parameters, bytes by type and class, tokenizer, what is not understood");
-  verb->add_option("MODEL", *model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("MODEL", *model, model_help)->required();
   add_common(*verb, *common, 0);
-  verb->callback([=, &run] { run = [=] { return inspect(*model, *common); }; });
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(*model, *common, [&] { return inspect(*model, *common); }); }; });
 }
 
 void add_estimate(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<EstimateArguments>();
   CLI::App* verb = app.add_subcommand("estimate", "bytes per category for every precision, before a weight is read");
-  verb->add_option("MODEL", a->model, "a folder, a config.json, a .gguf file, or a bare size such as 7b")->required();
+  verb->add_option("MODEL", a->model,
+                   "a folder, a config.json, a .gguf file, a name on the hub, or a bare size such as 7b")
+      ->required();
   verb->add_option(
       "--precision", a->precision,
       "only these, separated by commas; nf4-dq, fp4-dq: with double quantization; int4: nf4 (default: all)");
@@ -204,7 +207,12 @@ void add_estimate(CLI::App& app, Verb& run) {
                    "regular expression; modules whose name contains a match are not quantized; may be repeated")
       ->allow_extra_args(false);
   add_common(*verb, *common, uses_config);
-  verb->callback([=, &run] { run = [=] { return estimate_verb(*a, *common); }; });
+  verb->callback([=, &run] {
+    run = [=] {
+      return with_model(
+          a->model, *common, [&] { return estimate_verb(*a, *common); }, HubFiles::config);
+    };
+  });
 }
 
 }  // namespace nibble::cli

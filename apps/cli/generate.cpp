@@ -215,13 +215,14 @@ void add_run(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<Arguments>();
   CLI::App* verb = app.add_subcommand("run", "continue one or several prompts, streamed");
-  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("MODEL", a->model, model_help)->required();
   verb->add_option("PROMPT", a->prompts,
                    "text to continue; several are generated in one batch; - or none: standard input");
   verb->add_flag("--chat", a->chat, "put each prompt into the model's chat template");
   verb->add_option("--system", a->system, "with --chat: the system message");
   add_arguments(*verb, *a, *common);
-  verb->callback([=, &run] { run = [=] { return run_verb(*a, *common); }; });
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return run_verb(*a, *common); }); }; });
 }
 
 void add_chat(CLI::App& app, Verb& run) {
@@ -230,10 +231,11 @@ void add_chat(CLI::App& app, Verb& run) {
   a->new_tokens = 1024;
   CLI::App* verb =
       app.add_subcommand("chat", "a conversation with the model's own template, one line per turn; /quit ends it");
-  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("MODEL", a->model, model_help)->required();
   verb->add_option("--system", a->system, "the system message");
   add_arguments(*verb, *a, *common);
-  verb->callback([=, &run] { run = [=] { return chat_verb(*a, *common); }; });
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return chat_verb(*a, *common); }); }; });
 }
 
 }  // namespace nibble::cli

@@ -226,7 +226,7 @@ void add_eval(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<EvalArguments>();
   CLI::App* verb = app.add_subcommand("eval", "perplexity of a text, and the distance from a reference model");
-  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("MODEL", a->model, model_help)->required();
   verb->add_option("--text", a->text, "a text file; - is standard input");
   verb->add_option("--ids", a->ids, "a file of token ids instead, separated by spaces or commas");
   verb->add_option("--reference", a->reference,
@@ -241,7 +241,12 @@ void add_eval(CLI::App& app, Verb& run) {
   verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
   add_precision(*verb, a->held, "--precision");
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);
-  verb->callback([=, &run] { run = [=] { return eval_verb(*a, *common); }; });
+  verb->callback([=, &run] {
+    run = [=] {
+      return with_model(a->model, *common,
+                        [&] { return with_model(a->reference, *common, [&] { return eval_verb(*a, *common); }); });
+    };
+  });
 }
 
 void add_compare(CLI::App& app, Verb& run) {
@@ -249,7 +254,7 @@ void add_compare(CLI::App& app, Verb& run) {
   auto a = std::make_shared<CompareArguments>();
   CLI::App* verb =
       app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
-  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file")->required();
+  verb->add_option("MODEL", a->model, model_help)->required();
   verb->add_option(
       "--precisions", a->precisions,
       "separated by commas; nf4-dq, fp4-dq: with double quantization (default: fp32,bf16,fp16,int8,nf4,fp4)");
@@ -269,7 +274,8 @@ void add_compare(CLI::App& app, Verb& run) {
                    "repeats of each speed measurement, the median counts (default: 3)");
   add_quantization(*verb, a->held);
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);
-  verb->callback([=, &run] { run = [=] { return compare_verb(*a, *common); }; });
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return compare_verb(*a, *common); }); }; });
 }
 
 void add_bench(CLI::App& app, Verb& run) {
@@ -278,7 +284,7 @@ void add_bench(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<BenchArguments>();
   CLI::App* verb = bench->add_subcommand("model", "prefill and decode of a whole model");
-  verb->add_option("MODEL", a->model, "a folder in Hugging Face layout or a .gguf file");
+  verb->add_option("MODEL", a->model, model_help);
   verb->add_option("--random-weights", a->random_weights, "a config.json: seeded random weights of that shape");
   verb->add_option("--precision,--precisions", a->precisions,
                    "separated by commas; nf4-dq, fp4-dq: with double quantization (default: as stored)");
@@ -290,7 +296,9 @@ void add_bench(CLI::App& app, Verb& run) {
                    "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   add_quantization(*verb, a->held);
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);
-  verb->callback([=, &run] { run = [=] { return bench_model_verb(*a, *common); }; });
+  verb->callback([=, &run] {
+    run = [=] { return with_model(a->model, *common, [&] { return bench_model_verb(*a, *common); }); };
+  });
 
   auto kernel_common = std::make_shared<Common>();
   auto target = std::make_shared<std::string>();

@@ -1,0 +1,333 @@
+// Downloads from a server on this machine that cuts, lies, refuses and redirects.
+#include "nibble/hub.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "../../tests/made/hub_server.hpp"
+#include "../../tests/made/made_files.hpp"
+#include "base/digest.hpp"
+#include "hub/hub_cache.hpp"
+
+namespace nibble {
+namespace {
+
+namespace fs = std::filesystem;
+using made::HubAnswer;
+using made::HubRequest;
+
+const std::string commit(40, 'a'), base = "/acme/tiny/resolve/" + commit + "/";
+
+// A repository of two shards, and what a test does to the answers.
+class Hub : public testing::Test {
+ protected:
+  Hub() : folder("hub-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name())) {
+    files = {{"config.json", R"({"model_type": "llama"})"},
+             {"tokenizer.json", "{}"},
+             {"README.md", "not fetched"},
+             {"model.safetensors.index.json", R"({"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}})"},
+             {"m-1.safetensors", pattern(100'000, 3)},
+             {"m-2.safetensors", pattern(1000, 5)}};
+    options.endpoint = server.address(), options.cache = folder / "cache", options.part_bytes = 16'384;
+    options.first_wait_seconds = 0.001, options.attempts = 3;
+    for (const char* name : {"HF_TOKEN", "HF_HUB_OFFLINE", "HF_TOKEN_PATH", "HF_ENDPOINT", "http_proxy", "HTTP_PROXY"})
+      ::unsetenv(name);
+    ::setenv("HF_HOME", (folder / "home").c_str(), 1);
+  }
+  static std::string pattern(std::size_t size, unsigned salt) {
+    std::string out(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) out[i] = char(i * salt + i / 251);
+    return out;
+  }
+  std::string hash(const std::string& content, Digest kind) {
+    made::write(folder / "hashed", content);
+    return digest_of_file(folder / "hashed", kind, kind == Digest::sha1 ? "blob " + std::to_string(content.size()) : "")
+        .value();
+  }
+  HubAnswer honest(const HubRequest& request) {
+    if (request.path.starts_with("/api/models/acme/tiny/revision/")) {
+      made::Json listing = {{"sha", commit}, {"siblings", made::Json::array()}};
+      for (const auto& [name, content] : files) listing["siblings"].push_back({{"rfilename", name}});
+      return {200, {}, listing.dump()};
+    }
+    const bool stored = request.path.starts_with("/stored/");  // where large files lie
+    if (!stored && !request.path.starts_with(base)) return {404};
+    const std::string name = request.path.substr(stored ? 8 : base.size());
+    if (!files.contains(name)) return {404};
+    const std::string& content = files[name];
+    const bool large = name.ends_with(".safetensors");
+    if (large && !stored)
+      return {
+          302,
+          {"X-Linked-Etag: \"" + hash(content, Digest::sha256) + "\"",
+           "X-Linked-Size: " + std::to_string(content.size()), "Location: " + server.address() + "/stored/" + name}};
+    HubAnswer out{200, {"ETag: \"" + hash(content, Digest::sha1) + "\""}, content};
+    if (request.has_range) {
+      out.status = 206;
+      out.headers.push_back("Content-Range: bytes " + std::to_string(request.first) + "-" +
+                            std::to_string(request.last) + "/" + std::to_string(content.size()));
+      out.body = content.substr(request.first, request.last - request.first + 1);
+    }
+    return out;
+  }
+  void expect_whole(const Result<fs::path>& located) {
+    ASSERT_TRUE(located) << located.error().message;
+    for (const char* name : {"config.json", "tokenizer.json", "m-1.safetensors", "m-2.safetensors"})
+      EXPECT_EQ(made::read(*located / name), files[name]) << name;
+    EXPECT_FALSE(fs::exists(*located / "README.md"));
+    for (const auto& entry : fs::directory_iterator(options.cache / "models--acme--tiny/blobs"))
+      EXPECT_EQ(entry.path().string().find("nibble-part"), std::string::npos) << entry.path() << " was left behind";
+  }
+  void expect_error(const Result<fs::path>& located, Errc code, const std::vector<std::string>& words) {
+    ASSERT_FALSE(located) << located->string();
+    EXPECT_EQ(int(located.error().code), int(code)) << located.error().message;
+    for (const std::string& word : words)
+      EXPECT_NE(located.error().message.find(word), std::string::npos) << word << ": " << located.error().message;
+  }
+  bool is_first_shard(const HubRequest& r) { return r.path == "/stored/m-1.safetensors"; }
+
+  made::Folder folder;
+  std::map<std::string, std::string> files;
+  std::function<HubAnswer(const HubRequest&)> answer = [this](const HubRequest& r) { return honest(r); };
+  made::HubServer server{[this](const HubRequest& r) { return answer(r); }};
+  HubOptions options;
+};
+
+TEST_F(Hub, FetchesAModelInPartsIntoTheCacheOfHuggingFace) {
+  std::uint64_t done = 0, total = 0;
+  options.on_progress = [&](std::uint64_t d, std::uint64_t t) { return done = d, total = t, true; };
+  const auto located = locate_model("acme/tiny", options);
+  expect_whole(located);
+  EXPECT_EQ(done, total);
+  EXPECT_EQ(*located, options.cache / "models--acme--tiny/snapshots" / commit);
+  EXPECT_EQ(made::read(options.cache / "models--acme--tiny/refs/main"), commit);
+  EXPECT_EQ(fs::read_symlink(*located / "m-2.safetensors"),
+            fs::path("../../blobs") / hash(files["m-2.safetensors"], Digest::sha256));
+  // Once more: only the branch is asked for, and with a commit nothing is.
+  const int before = server.requests();
+  expect_whole(locate_model("acme/tiny", options));
+  EXPECT_EQ(server.requests(), before + 1);
+  expect_whole(locate_model("acme/tiny@" + commit, options));
+  EXPECT_EQ(server.requests(), before + 1);
+  options.offline = true;
+  expect_whole(locate_model("acme/tiny", options));
+  EXPECT_EQ(server.requests(), before + 1);
+}
+
+TEST_F(Hub, EstimatingNeedsTheConfigurationAlone) {
+  options.files = HubFiles::config;
+  const auto located = locate_model("acme/tiny", options);
+  ASSERT_TRUE(located) << located.error().message;
+  EXPECT_TRUE(fs::exists(*located / "config.json"));
+  EXPECT_FALSE(fs::exists(*located / "m-1.safetensors"));
+  options.files = HubFiles::all;
+  expect_whole(locate_model("acme/tiny", options));
+}
+
+TEST_F(Hub, CutConnectionsAreContinuedWhereTheyBroke) {
+  int cuts = 0;
+  std::size_t sent = 0;
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    if (is_first_shard(r) && r.method == "GET" && cuts < 12) ++cuts, out.cut_after = out.body.size() / 2;
+    if (is_first_shard(r) && r.method == "GET") sent += std::min(out.cut_after, out.body.size());
+    return out;
+  };
+  expect_whole(locate_model("acme/tiny", options));
+  EXPECT_EQ(cuts, 12);
+  EXPECT_EQ(sent, files["m-1.safetensors"].size()) << "nothing was sent twice";
+}
+
+TEST_F(Hub, AnInterruptedDownloadContinuesWithItsWholeParts) {
+  options.connections = 1;
+  options.on_progress = [&](std::uint64_t done, std::uint64_t) { return done < 60'000; };
+  expect_error(locate_model("acme/tiny", options), Errc::cancelled, {"continued"});
+  EXPECT_FALSE(fs::exists(options.cache / "models--acme--tiny/snapshots" / commit / "m-1.safetensors"));
+  std::size_t sent = 0;
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    if (is_first_shard(r) && r.method == "GET") sent += out.body.size();
+    return out;
+  };
+  options.on_progress = {};
+  expect_whole(locate_model("acme/tiny", options));
+  EXPECT_GT(sent, 0u);
+  EXPECT_LT(sent, 60'000u);
+}
+
+TEST_F(Hub, WaitsWhenItIsToldTo) {
+  int refusals = 0;
+  answer = [&](const HubRequest& r) {
+    if (refusals < 4) return ++refusals, HubAnswer{refusals % 2 ? 429 : 503, {"Retry-After: 0"}};
+    return honest(r);
+  };
+  options.attempts = 5;
+  expect_whole(locate_model("acme/tiny", options));
+  answer = [&](const HubRequest&) { return HubAnswer{429}; };
+  fs::remove_all(options.cache);
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure, {"429", "HF_TOKEN"});
+}
+
+TEST_F(Hub, AServerWithoutRangesSendsTheFileAsOne) {
+  answer = [&](const HubRequest& r) {
+    HubRequest plain = r;
+    plain.has_range = false;
+    return honest(plain);
+  };
+  options.part_bytes = 1 << 20;
+  expect_whole(locate_model("acme/tiny", options));
+  fs::remove_all(options.cache);
+  options.part_bytes = 16'384;
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure, {"m-1.safetensors", "parts"});
+}
+
+TEST_F(Hub, AnswersThatLieAboutBytesAreNotTaken) {
+  const auto lie = [&](auto change) {
+    fs::remove_all(options.cache);
+    answer = [this, change](const HubRequest& r) {
+      HubAnswer out = honest(r);
+      if (is_first_shard(r) && r.method == "GET") change(out, r);
+      return out;
+    };
+    const auto located = locate_model("acme/tiny", options);
+    EXPECT_FALSE(fs::exists(options.cache / "models--acme--tiny/snapshots" / commit / "m-1.safetensors"));
+    return located;
+  };
+  expect_error(lie([](HubAnswer& out, const HubRequest&) { out.body += "more"; }), Errc::io_failure,
+               {"m-1.safetensors"});
+  expect_error(lie([](HubAnswer& out, const HubRequest&) { out.body.clear(); }), Errc::io_failure, {"m-1.safetensors"});
+  expect_error(lie([](HubAnswer& out, const HubRequest&) { out.headers[1] = "Content-Range: bytes 0-9/10"; }),
+               Errc::io_failure, {"bytes 0-9/10", "asked"});
+  expect_error(lie([](HubAnswer& out, const HubRequest&) { out = {416}; }), Errc::io_failure, {"416"});
+  expect_error(lie([](HubAnswer& out, const HubRequest&) { out = {500}; }), Errc::io_failure, {"500"});
+  expect_error(lie([](HubAnswer& out, const HubRequest&) { out.body[7] ^= 1; }), Errc::corrupt_file,
+               {"m-1.safetensors", "damaged", "sha256"});
+}
+
+TEST_F(Hub, AConnectionThatClosesBehindTheLastByteIsNoFault) {
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    if (is_first_shard(r)) out.claimed = out.body.size() + 9;
+    return out;
+  };
+  expect_whole(locate_model("acme/tiny", options));
+}
+
+TEST_F(Hub, DamagedBytesAreFetchedOnceMore) {
+  int damaged = 0;
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    if (is_first_shard(r) && r.method == "GET" && damaged < 1) ++damaged, out.body[7] ^= 1;
+    return out;
+  };
+  expect_whole(locate_model("acme/tiny", options));
+}
+
+TEST_F(Hub, WhoMayNotReadIsToldHowToAsk) {
+  answer = [&](const HubRequest& r) {
+    const auto token = r.headers.find("authorization");
+    if (r.path.starts_with("/stored/")) return honest(r);
+    return token != r.headers.end() && token->second == "Bearer secret" ? honest(r) : HubAnswer{401};
+  };
+  expect_error(locate_model("acme/tiny", options), Errc::bad_request,
+               {"gated", "HF_TOKEN", server.address() + "/acme/tiny"});
+  options.token = "wrong";
+  expect_error(locate_model("acme/tiny", options), Errc::bad_request, {"was sent"});
+  fs::create_directories(folder / "home");
+  made::write(folder / "home/token", "secret\n");
+  options.token.clear();
+  expect_whole(locate_model("acme/tiny", options));
+}
+
+TEST_F(Hub, TheTokenIsNotSentOnToAnotherHost) {
+  std::string seen;
+  made::HubServer elsewhere([&](const HubRequest& r) {
+    if (r.headers.contains("authorization")) seen = r.headers.at("authorization");
+    return honest(r);
+  });
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    for (std::string& header : out.headers)
+      if (header.starts_with("Location: "))
+        header = "Location: " + elsewhere.address() + "/stored" + r.path.substr(base.size() - 1);
+    return out;
+  };
+  options.token = "secret";
+  expect_whole(locate_model("acme/tiny", options));
+  EXPECT_GT(elsewhere.requests(), 0);
+  EXPECT_EQ(seen, "");
+}
+
+TEST_F(Hub, NamesThatAreNotThere) {
+  expect_error(locate_model("acme/none", options), Errc::not_found, {"acme/none", "404", "no file or folder here"});
+  answer = [&](const HubRequest&) { return HubAnswer{404}; };
+  expect_error(locate_model("acme/tiny@v9", options), Errc::not_found, {"revision v9"});
+  options.offline = true;
+  expect_error(locate_model("acme/tiny", options), Errc::not_found, {"HF_HUB_OFFLINE", "cache"});
+  options.offline = false, options.endpoint = "http://127.0.0.1:1", options.attempts = 1;
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure,
+               {"127.0.0.1:1", "network", "no file or folder here"});
+}
+
+TEST_F(Hub, WithoutANetworkWhatIsCachedStillRuns) {
+  expect_whole(locate_model("acme/tiny", options));
+  options.endpoint = "http://127.0.0.1:1", options.attempts = 1;
+  expect_whole(locate_model("acme/tiny", options));
+}
+
+TEST_F(Hub, RepositoriesWithoutSafetensors) {
+  for (const char* shard : {"m-1.safetensors", "m-2.safetensors", "model.safetensors.index.json"}) files.erase(shard);
+  expect_error(locate_model("acme/tiny", options), Errc::not_found, {"no weights"});
+  files["pytorch_model.bin"] = "x";
+  expect_error(locate_model("acme/tiny", options), Errc::unsupported, {"pickled", "safetensors"});
+  files["tiny-Q4_0.gguf"] = "GGUF";
+  const auto one = locate_model("acme/tiny", options);
+  ASSERT_TRUE(one) << one.error().message;
+  EXPECT_EQ(one->filename(), "tiny-Q4_0.gguf");
+  files["tiny-Q8_0.gguf"] = "GGUF8";
+  fs::remove_all(options.cache);
+  expect_error(locate_model("acme/tiny", options), Errc::not_found,
+               {"acme/tiny/FILE", "tiny-Q4_0.gguf, tiny-Q8_0.gguf"});
+  const auto named = locate_model("acme/tiny/tiny-Q8_0.gguf", options);
+  ASSERT_TRUE(named) << named.error().message;
+  EXPECT_EQ(made::read(*named), "GGUF8");
+  expect_error(locate_model("acme/tiny/tiny-Q2_K.gguf", options), Errc::not_found, {"tiny-Q2_K.gguf", "it has"});
+}
+
+TEST_F(Hub, ListsAndNamesThatWouldLeaveTheFolder) {
+  files["model.safetensors.index.json"] = R"({"weight_map": {"a": "../../../evil.safetensors"}})";
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"evil", "beside the index"});
+  fs::remove_all(options.cache);
+  answer = [&](const HubRequest& r) { return r.path.starts_with("/api") ? HubAnswer{200, {}, "{"} : honest(r); };
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"list of files"});
+  answer = [&](const HubRequest& r) {
+    return r.path.starts_with("/api") ? HubAnswer{200, {}, R"({"sha": "../../x", "siblings": [7]})"} : honest(r);
+  };
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"commit"});
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    if (r.path.ends_with("config.json")) out.headers = {"ETag: \"../../x\""};
+    return out;
+  };
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"etag", "config.json"});
+}
+
+TEST_F(Hub, ALinkThatLeadsOutOfTheCacheIsRefused) {
+  const fs::path located = locate_model("acme/tiny", options).value();
+  made::write(folder / "outside", "secret");
+  fs::remove(located / "tokenizer.json");
+  fs::create_symlink(folder / "outside", located / "tokenizer.json");
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"tokenizer.json", "leads out"});
+}
+
+TEST(HubName, IsOrgAndNameWithARevisionOrAFile) {
+  for (const char* good : {"acme/tiny", "Qwen/Qwen3-4B", "a/b@main", "a/b@refs/pr/1", "a/b/c-Q4_K_M.gguf", "a_1/b.2"})
+    EXPECT_TRUE(is_hub_name(good)) << good;
+  for (const char* bad : {"", "a", "a/", "/a", "./a", "../a", "a/../b", "a//b", "a/b/c", "a/b/c/d.gguf", "~/a", "a/b@",
+                          "a/b@..", "a/b@x/", "a b/c", "a/b?c", "a/-b", "a/.b", "a/b/.x.gguf"})
+    EXPECT_FALSE(is_hub_name(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace nibble
