@@ -17,11 +17,12 @@ namespace nibble {
 namespace {
 
 WeightKind kind_of(std::string_view format) {
-  return format == Fp32::name   ? WeightKind::f32
-         : format == Fp16::name ? WeightKind::f16
-         : format == Bf16::name ? WeightKind::bf16
-         : format == Int8::name ? WeightKind::int8
-                                : WeightKind::table;
+  return format == Fp32::name              ? WeightKind::f32
+         : format == Fp16::name            ? WeightKind::f16
+         : format == Bf16::name            ? WeightKind::bf16
+         : format == Int8::name            ? WeightKind::int8
+         : format_facts(format).is_block() ? WeightKind::blocks
+                                           : WeightKind::table;
 }
 
 // Computes on the canonical bytes where they lie.

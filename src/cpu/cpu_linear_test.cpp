@@ -7,6 +7,7 @@
 
 #include "base/numeric.hpp"
 #include "cpu/cpu_backend.hpp"
+#include "formats/all.hpp"
 #include "ops/quantize.hpp"
 #include "ops/reference.hpp"
 
@@ -35,9 +36,39 @@ std::vector<float> random_values(std::size_t count, unsigned seed, float scale =
   return values;
 }
 
+// Blocks of any bytes, but with scales (where each type has its fp16 numbers) that keep values small.
+std::vector<std::byte> random_blocks(const FormatFacts& facts, std::int64_t elements) {
+  std::mt19937 random(29);
+  std::vector<std::byte> bytes(facts.code_bytes(std::uint64_t(elements)));
+  for (std::byte& byte : bytes) byte = std::byte(random());
+  for (std::size_t block = 0; block < bytes.size(); block += std::size_t(facts.block_bytes)) {
+    const auto scale = [&](int at) {
+      const std::uint16_t bits = float_to_f16(float(random() % 1000) * 1e-5f - 0.005f);
+      std::memcpy(bytes.data() + block + at, &bits, sizeof bits);
+    };
+    scale(facts.name == "Q6_K" ? 208 : 0);
+    if (facts.name == "Q4_1" || facts.name == "Q4_K") scale(2);
+  }
+  return bytes;
+}
+
 struct Problem {
+  // Columns are rounded up to whole blocks.
   Problem(const Case& c, std::int64_t rows, std::int64_t cols, std::int64_t m)
       : m(m), options{.compute = c.compute}, pool(1) {
+    const FormatFacts facts = format_facts(c.format);
+    cols = (cols + facts.block_elements - 1) / facts.block_elements * facts.block_elements;
+    x = random_values(std::size_t(m * cols), 11);
+    for (std::size_t i = 5; i < x.size(); i += 97) x[i] *= 8;  // some reach the outlier threshold
+    bias = random_values(std::size_t(rows), 13);
+    before = random_values(std::size_t(m * rows), 17);
+    if (facts.is_block()) {
+      blocks = random_blocks(facts, rows * cols);
+      Weight& weight = quantized.weight;
+      weight.format = facts.name, weight.rows = rows, weight.cols = cols;
+      weight.codes = blocks.data(), weight.code_bytes = blocks.size();
+      return;
+    }
     const auto values = random_values(std::size_t(rows * cols), 7, 0.05f);
     auto made = allocate_quantized(memory, {.format = c.format, .block_size = c.block, .double_quant = c.nested}, rows,
                                    cols, Purpose::linear_weights, Purpose::scales);
@@ -46,10 +77,6 @@ struct Problem {
     EXPECT_TRUE(quantize([&](std::int64_t first, std::int64_t count,
                              float* out) { std::memcpy(out, values.data() + first, std::size_t(count) * 4); },
                          quantized, pool));
-    x = random_values(std::size_t(m * cols), 11);
-    for (std::size_t i = 5; i < x.size(); i += 97) x[i] *= 8;  // some reach the outlier threshold
-    bias = random_values(std::size_t(rows), 13);
-    before = random_values(std::size_t(m * rows), 17);
   }
   const Weight& weight() const { return quantized.weight; }
 
@@ -68,6 +95,7 @@ struct Problem {
   ComputeOptions options;
   ThreadPool pool;
   QuantizedWeight quantized;
+  std::vector<std::byte> blocks;
   std::vector<float> x, bias, before;
 };
 
@@ -78,6 +106,8 @@ std::vector<Case> cases() {
     for (const char* table : {"nf4", "fp4"})
       for (const int block : {32, 64, 128, 256, 4096})
         for (const bool nested : {false, true}) all.push_back({table, block, nested, compute});
+    if (compute != DType::f16)
+      for_each_format([&]<class B>() { all.push_back({std::string(B::name), 64, false, compute}); }, BlockFormats{});
   }
   return all;
 }
@@ -110,7 +140,7 @@ void expect_close(const Problem& p, const std::vector<float>& got, const std::ve
 
 TEST(CpuLinear, EveryTargetAndFormatIsWithinTheBoundOfTheReference) {
   const auto reference = make_reference_backend();
-  constexpr struct { std::int64_t rows, cols; } shapes[] = {{64, 128}, {172, 64}, {7, 172}, {33, 320}};
+  constexpr struct { std::int64_t rows, cols; } shapes[] = {{64, 128}, {172, 64}, {7, 172}, {9, 96}, {33, 320}};
   for (const auto& target : targets_here()) {
     auto backend = make_cpu_backend({.threads = 2, .target = target});
     for (const Case& c : cases())

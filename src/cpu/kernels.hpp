@@ -22,7 +22,7 @@ inline constexpr std::int64_t panel_rows = 16;  // weight rows that are expanded
 enum class Activations : std::uint8_t { f32, f32_paired, bf16, bf16_grouped, int8 };
 constexpr std::int64_t chunks_together(Activations form) { return form == Activations::bf16_grouped ? 4 : 1; }
 
-enum class WeightKind : std::uint8_t { f32, f16, bf16, int8, table };
+enum class WeightKind : std::uint8_t { f32, f16, bf16, int8, table, blocks };
 
 struct LinearCall {
   const Weight* weight = nullptr;

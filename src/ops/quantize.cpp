@@ -63,7 +63,7 @@ std::int64_t scratch_elements(const Weight& weight) {
 Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeOptions& options, std::int64_t rows,
                                            std::int64_t cols, Purpose codes_purpose, Purpose scales_purpose) {
   const FormatFacts facts = format_facts(options.format);
-  if (facts.name.empty())
+  if (facts.name.empty() || facts.is_block())
     return error(Errc::bad_request, "there is no format \"{}\"; known are {}", options.format, format_names());
   NIBBLE_CHECK(check_options(options, facts.scales, rows, cols));
 

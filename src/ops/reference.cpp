@@ -182,6 +182,10 @@ std::vector<float> rounded_table(const Weight& weight, DType compute) {
 
 float decode_element(const Weight& weight, std::int64_t i) {
   float value = 0;
+  const auto block = [&]<class F>() {
+    value = F::value(weight.codes + i / F::elements * F::bytes, int(i % F::elements));
+  };
+  if (visit_format(weight.format, block, BlockFormats{})) return value;
   visit_format(weight.format, [&]<class F>() {
     if constexpr (DenseFormat<F>) {
       typename F::Code code;

@@ -2,7 +2,7 @@
 #include <immintrin.h>
 
 #include "cpu/kernels.hpp"
-#include "formats/int8.hpp"
+#include "formats/all.hpp"
 #include "ops/reference.hpp"
 
 #pragma GCC push_options

@@ -3,7 +3,7 @@
 #include <immintrin.h>
 
 #include "cpu/kernels.hpp"
-#include "formats/int8.hpp"
+#include "formats/all.hpp"
 #include "ops/reference.hpp"
 
 // GCC 12 warns about the undefined registers that its own intrinsics are written with (GCC bug 105593).

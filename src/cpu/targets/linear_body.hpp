@@ -254,6 +254,7 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
 // Each uses what stands above it.
 // clang-format off
 #include "cpu/targets/packed_body.hpp"
+#include "cpu/targets/blocks_body.hpp"
 #include "cpu/targets/int8_body.hpp"
 #ifdef NIBBLE_TARGET_BF16
 #include "cpu/targets/table_bf16_body.hpp"
@@ -270,6 +271,17 @@ inline void linear_dense(const LinearCall& call, std::int64_t row, std::int64_t 
   if (call.m >= packed_from) return packed_f32(call, row, end, tiles, rows, scratch);
   const Scales none[panel_tiles] = {};
   panel_f32<Rows, false>(call, row, tiles, end, rows, none);
+}
+
+inline void linear_blocks(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
+  const Weight& w = *call.weight;
+  visit_format(
+      w.format,
+      [&]<class B>() {
+        const std::int64_t stride = w.cols / B::elements * B::bytes;
+        linear_dense<BlockRows<B>>(call, row, end, tiles, w.codes + row * stride, stride, scratch);
+      },
+      BlockFormats{});
 }
 
 #ifdef NIBBLE_TARGET_BF16
@@ -320,6 +332,8 @@ inline void linear_panel(const LinearCall& call, std::int64_t row, std::int64_t 
     if (call.form == Activations::bf16) return linear_bf16(call, row, end, tiles, scratch);
 #endif
     linear_dense<DenseBf16>(call, row, end, tiles, (const std::uint16_t*)w.codes + row * w.cols, w.cols, scratch);
+  } else if (call.kind == WeightKind::blocks) {
+    linear_blocks(call, row, end, tiles, scratch);
   } else if (call.kind == WeightKind::int8) {
     linear_int8(call, row, end, tiles, scratch);
   } else {

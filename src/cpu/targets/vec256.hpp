@@ -30,6 +30,12 @@ inline F round_f16(F x) { return _mm256_cvtph_ps(_mm256_cvtps_ph(x, 0)); }
 inline F load_i8(const std::int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
 }
+// Unsigned bytes, one per lane, and their bits.
+inline I load_u8(const std::byte* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
+inline I bits_of(I x, int first, int mask) {
+  return _mm256_and_si256(_mm256_srli_epi32(x, unsigned(first)), _mm256_set1_epi32(mask));
+}
+inline I joined(I low, I high, int by) { return _mm256_or_si256(low, _mm256_slli_epi32(high, unsigned(by))); }
 inline I bf16_bits(F x) {
   const I bits = _mm256_castps_si256(x);
   const I odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));

@@ -31,6 +31,12 @@ inline F round_f16(F x) { return _mm512_cvtph_ps(_mm512_cvtps_ph(x, 0)); }
 inline F load_i8(const std::int8_t* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
 }
+// Unsigned bytes, one per lane, and their bits.
+inline I load_u8(const std::byte* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p)); }
+inline I bits_of(I x, int first, int mask) {
+  return _mm512_and_si512(_mm512_srli_epi32(x, unsigned(first)), _mm512_set1_epi32(mask));
+}
+inline I joined(I low, I high, int by) { return _mm512_or_si512(low, _mm512_slli_epi32(high, unsigned(by))); }
 // Nearest, ties to even; NaN is not met here.
 inline I bf16_bits(F x) {
   const I bits = _mm512_castps_si512(x);

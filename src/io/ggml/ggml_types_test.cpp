@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "formats/all.hpp"
+
 namespace nibble {
 namespace {
 
@@ -147,6 +149,32 @@ TEST(GgmlTypes, SixteenBitFloatsComeBackAsTheyWere) {
       ASSERT_EQ(std::memcmp(from, back, 2), 0) << name << " " << bits;
     }
   }
+}
+
+// Kernels read six of the types through formats/blocks.hpp, which shares no code with the codecs.
+TEST(GgmlTypes, BlockFormatsHaveTheValuesOfTheCodecs) {
+  for_each_format(
+      []<class B>() {
+        const GgmlType* type = ggml_type(B::name);
+        ASSERT_NE(type, nullptr) << B::name;
+        EXPECT_EQ(int(type->block_elements), B::elements);
+        EXPECT_EQ(int(type->block_bytes), B::bytes);
+        std::uint64_t state = 7;
+        std::vector<std::byte> block(B::bytes);
+        std::vector<float> values(B::elements);
+        for (int round = 0; round < 2000; ++round) {
+          for (std::byte& byte : block)
+            byte = std::byte((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
+          type->decode(block.data(), B::elements, values.data());
+          for (int i = 0; i < B::elements; ++i) {
+            const float value = B::value(block.data(), i);
+            if (std::isnan(value) && std::isnan(values[std::size_t(i)])) continue;
+            ASSERT_EQ(std::bit_cast<std::uint32_t>(value), std::bit_cast<std::uint32_t>(values[std::size_t(i)]))
+                << B::name << " element " << i;
+          }
+        }
+      },
+      BlockFormats{});
 }
 
 }  // namespace
