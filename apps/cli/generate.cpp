@@ -88,7 +88,7 @@ void report_speed(const std::vector<Generation>& all, const Model& model, const 
   for (const Generation& g : all) prompt += g.prompt_tokens, decoded += std::int64_t(g.ids.size());
   const Generation& g = all.front();
   const std::string from = model.converted_from();
-  fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.precision().label(),
+  fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.held_as(),
              from.empty() ? "" : " decoded from " + from, prompt, g.prefill_seconds, decoded,
              g.decode_seconds > 0 ? double(decoded - std::int64_t(all.size())) / g.decode_seconds : 0.0,
              all.size() > 1 ? fmt::format("{} prompts", all.size()) : std::string(name_of(g.stopped)));
@@ -139,7 +139,7 @@ int run_verb(Arguments& a, const Common& common) {
   if (!results) return fail(results.error());
   if (stream) print((a.hide_thinking ? filter.flush() : "") + "\n");
   if (common.json) {
-    Json json = {{"precision", model->precision().label()}, {"results", Json::array()}};
+    Json json = {{"precision", model->held_as()}, {"results", Json::array()}};
     if (!model->converted_from().empty()) json["decoded_from"] = model->converted_from();
     for (std::size_t i = 0; i < results->size(); ++i) {
       const Generation& g = (*results)[i];

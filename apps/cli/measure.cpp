@@ -191,7 +191,7 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
                  {"batch", a.options.batch},
                  {"results", Json::array()}};
     for (const BenchResult& r : report->results)
-      json["results"].push_back({{"precision", r.precision.label()},
+      json["results"].push_back({{"precision", r.held_as},
                                  {"prefill_tokens_per_s", r.prefill_tokens_per_s},
                                  {"decode_tokens_per_s", r.decode_tokens_per_s},
                                  {"bytes_per_token", r.bytes_per_token},
@@ -213,10 +213,9 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
                   m.int8_gops, a.options.prompt_tokens, a.options.new_tokens, a.options.batch, "precision",
                   "prefill t/s", "GFLOP/s", "% peak", "decode t/s", "GB/s", "% of read", "load s", "outliers"));
   for (const BenchResult& r : report->results)
-    print(fmt::format("{:<18}{:>12.1f}{:>10.0f}{:>8.1f}{:>12.1f}{:>8.1f}{:>10.1f}{:>8.2f}{:>9.2f}%\n",
-                      r.precision.label(), r.prefill_tokens_per_s, r.prefill_gflops, r.percent_of_peak,
-                      r.decode_tokens_per_s, r.read_gb_per_s, r.percent_of_bandwidth, r.load_seconds,
-                      100 * r.outlier_share));
+    print(fmt::format("{:<18}{:>12.1f}{:>10.0f}{:>8.1f}{:>12.1f}{:>8.1f}{:>10.1f}{:>8.2f}{:>9.2f}%\n", r.held_as,
+                      r.prefill_tokens_per_s, r.prefill_gflops, r.percent_of_peak, r.decode_tokens_per_s,
+                      r.read_gb_per_s, r.percent_of_bandwidth, r.load_seconds, 100 * r.outlier_share));
   return 0;
 }
 

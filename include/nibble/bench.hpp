@@ -26,6 +26,7 @@ struct BenchOptions {
 
 struct BenchResult {
   QuantizationConfig precision;
+  std::string held_as;                                       // its label, or the block type of a GGUF file
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median; decode over the whole batch
   std::uint64_t bytes_per_token = 0;                         // weights read for one decode step
   double read_gb_per_s = 0, percent_of_bandwidth = 0;

@@ -26,8 +26,9 @@ inline constexpr DeviceMap automatic = DeviceMap::automatic;
 using Progress = std::function<void(double done)>;
 
 struct LoadOptions {
-  // {.precision = nf4} or QuantizationConfig::nf4({...}). stored (the default): as the file has it; block types of GGUF
-  // (Q4_1 and the like) are decoded to bf16, which takes more memory than the file and rounds once; fp32 is exact.
+  // {.precision = nf4} or QuantizationConfig::nf4({...}). stored (the default): as the file has it. Blocks of GGUF
+  // files of type Q8_0, Q4_0, Q4_1, Q4_K, Q6_K and IQ4_NL are computed with where they are mapped; other block types
+  // are decoded to bf16, which takes more memory than the file and rounds once.
   QuantizationConfig precision = {};
   DeviceMap device_map = automatic;
   int threads = 0;                 // 0: every core this process may use
@@ -67,7 +68,10 @@ class Model {
 
   MemoryReport memory() const;  // now
   const QuantizationConfig& precision() const;
-  // "Q4_1": linear layers were stored as blocks of this type and decoded into precision() when loading. Else empty.
+  // What linear layers are held as: the label of precision(), or "Q4_1", blocks of a GGUF file that are computed with
+  // where they lie (precision() is then that of everything else).
+  std::string held_as() const;
+  // "Q5_1": linear layers were stored as blocks of this type and decoded into precision() when loading. Else empty.
   std::string converted_from() const;
   std::string device() const;  // "cpu avx512_vnni_bf16, 2 threads"
   double load_seconds() const;

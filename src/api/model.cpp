@@ -12,6 +12,7 @@ Result<Model> Model::load(const std::filesystem::path& path, LoadOptions options
 
 MemoryReport Model::memory() const { return implementation_->memory(); }
 const QuantizationConfig& Model::precision() const { return implementation_->precision; }
+std::string Model::held_as() const { return implementation_->held_as(); }
 std::string Model::converted_from() const { return implementation_->converted_from(); }
 std::string Model::device() const {
   return fmt::format("{}, {} threads", implementation_->backend->name(), implementation_->threads);

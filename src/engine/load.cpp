@@ -89,10 +89,14 @@ class Loader {
         QuantizedWeight held,
         allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
                            module.rows, module.cols, purpose, Purpose::scales));
-    NIBBLE_TRY(const ElementReader read, source_.reader(module));
-    if (!source_.counts_only())
-      if (auto done = quantize(read, held, *pool_); !done)
-        return done.error().at(fmt::format("tensor \"{}\"", module.name));
+    if (format_facts(format).is_block()) {
+      NIBBLE_CHECK(source_.copy_blocks(module, held.codes.as<std::byte>()));
+    } else {
+      NIBBLE_TRY(const ElementReader read, source_.reader(module));
+      if (!source_.counts_only())
+        if (auto done = quantize(read, held, *pool_); !done)
+          return done.error().at(fmt::format("tensor \"{}\"", module.name));
+    }
     NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, backend_.prepare(held.weight, compute, purpose));
     if (shared)
       for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
@@ -252,9 +256,14 @@ Result<void> check_threads(int threads) {
   return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024, or 0 for every core", threads);
 }
 
+std::string LoadedModel::held_as() const {
+  const std::string_view format = transformer->weights().layers[0].q.weight->canonical().format;
+  return format_facts(format).is_block() ? std::string(format) : precision.label();
+}
+
 std::string LoadedModel::converted_from() const {
   const CheckpointTensor* linear = checkpoint ? checkpoint->find("model.layers.0.self_attn.q_proj.weight") : nullptr;
-  return linear && !linear->dtype ? linear->type : std::string();
+  return linear && !linear->dtype && linear->type != held_as() ? linear->type : std::string();
 }
 
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options) {

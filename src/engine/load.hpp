@@ -28,6 +28,7 @@ class LoadedModel {
   int threads = 1;
 
   MemoryReport memory() const;
+  std::string held_as() const;         // what linear layers are: "nf4 double-quant", or blocks of a GGUF file ("Q4_1")
   std::string converted_from() const;  // the block type that linear layers had in a GGUF file ("Q4_1"), else empty
 };
 

@@ -1,6 +1,7 @@
 #include "engine/weights.hpp"
 
 #include <cmath>
+#include <cstring>
 
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
@@ -14,6 +15,20 @@ std::string_view dense_format(DType type) {
          : type == DType::f16  ? Fp16::name
          : type == DType::bf16 ? Bf16::name
                                : std::string_view();
+}
+
+// The block format of a tensor, if kernels compute with it.
+std::string_view block_format(const CheckpointTensor& tensor) {
+  if (tensor.dtype || !tensor.block_type) return {};
+  const FormatFacts facts = format_facts(tensor.block_type->name);
+  return facts.is_block() ? facts.name : std::string_view();
+}
+
+Weight blocks_of(const ModuleSpec& module, std::string_view format, std::span<const std::byte> bytes) {
+  Weight weight;
+  weight.format = format, weight.rows = module.rows, weight.cols = module.cols;
+  weight.codes = bytes.data(), weight.code_bytes = bytes.size();
+  return weight;
 }
 
 class CheckpointSource final : public WeightSource {
@@ -31,6 +46,9 @@ class CheckpointSource final : public WeightSource {
       return as_stored_ || same ? std::optional<Weight>(weight) : std::nullopt;
     }
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
+    if (tensor->interleaved_heads > 0) return std::optional<Weight>();
+    if (const std::string_view blocks = block_format(*tensor); !blocks.empty() && blocks == format)
+      return std::optional(blocks_of(module, blocks, tensor->bytes));
     if (!tensor->in_place()) return std::optional<Weight>();
     const std::string_view stored = dense_format(*tensor->dtype);
     if (stored.empty() || (stored != format && !as_stored_)) return std::optional<Weight>();
@@ -47,7 +65,17 @@ class CheckpointSource final : public WeightSource {
     if (!as_stored_ || is_quantized(module)) return out;
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
     if (tensor->dtype && !dense_format(*tensor->dtype).empty()) out = dense_format(*tensor->dtype);
+    if (const std::string_view blocks = block_format(*tensor); !blocks.empty() && module.cols > 0) out = blocks;
     return out;
+  }
+
+  Result<void> copy_blocks(const ModuleSpec& module, std::byte* out) override {
+    NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
+    const std::size_t row_bytes = tensor->bytes.size() / std::size_t(module.rows);
+    for (std::int64_t row = 0; row < module.rows; ++row)
+      std::memcpy(out + std::size_t(row) * row_bytes,
+                  tensor->bytes.data() + std::size_t(tensor->file_row(row)) * row_bytes, row_bytes);
+    return {};
   }
 
   Result<ElementReader> reader(const ModuleSpec& module) override {

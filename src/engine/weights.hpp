@@ -16,10 +16,13 @@ class WeightSource {
   // The weight where it lies, if it lies in `format` already (with the same scales); nullopt: it must be converted.
   virtual Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format,
                                                  const QuantizationConfig& config) = 0;
-  // Where a module is to be used as it is stored: its plain type, also if it cannot be used in place. Else nullopt.
+  // Where a module is to be used as it is stored: its plain type, or a block format that kernels compute with, also if
+  // it cannot be used in place. Else nullopt.
   virtual Result<std::optional<std::string_view>> plain_format(const ModuleSpec&) {
     return std::optional<std::string_view>();
   }
+  // Of a block format that is not in place: its blocks, rows in order, into code_bytes of memory.
+  virtual Result<void> copy_blocks(const ModuleSpec&, std::byte*) { return {}; }
   // For converting: elements as fp32.
   virtual Result<ElementReader> reader(const ModuleSpec& module) = 0;
   virtual bool counts_only() const { return false; }

@@ -135,15 +135,20 @@ bool CheckpointTensor::readable() const {
   return *dtype == DType::f64 || *dtype == DType::f32 || *dtype == DType::f16 || *dtype == DType::bf16;
 }
 
+std::int64_t CheckpointTensor::file_row(std::int64_t row) const {
+  if (interleaved_heads == 0) return row;
+  // Row (head, half, i) of the Hugging Face order is row (head, i, half) of the file.
+  const std::int64_t head_rows = rows() / interleaved_heads, half_rows = head_rows / 2;
+  const std::int64_t head = row / head_rows, half = row % head_rows / half_rows, i = row % half_rows;
+  return head * head_rows + i * 2 + half;
+}
+
 void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) const {
   if (interleaved_heads == 0) return read_in_file_order(*this, first, count, out);
-  // Row (head, half, i) of the Hugging Face order is row (head, i, half) of the file.
-  const std::int64_t width = shape.size() > 1 ? cols() : 1, head_rows = rows() / interleaved_heads,
-                     half_rows = head_rows / 2;
+  const std::int64_t width = shape.size() > 1 ? cols() : 1;
   while (count > 0) {
     const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
-    const std::int64_t head = row / head_rows, half = row % head_rows / half_rows, i = row % half_rows;
-    read_in_file_order(*this, (head * head_rows + i * 2 + half) * width + inside, run, out);
+    read_in_file_order(*this, file_row(row) * width + inside, run, out);
     first += run, out += run, count -= run;
   }
 }

@@ -32,6 +32,8 @@ struct CheckpointTensor {
   std::int64_t cols() const { return rows() == 0 ? 0 : std::int64_t(elements()) / rows(); }
   // Elements [first, first + count) of the flattened tensor as fp32. Thread-safe.
   void read(std::int64_t first, std::int64_t count, float* out) const;
+  // The row of the file that holds row `row` (they differ where heads are interleaved).
+  std::int64_t file_row(std::int64_t row) const;
   // Bytes can be used where they lie: a plain type, rows in order.
   bool in_place() const { return dtype.has_value() && interleaved_heads == 0; }
   // It has elements that read() gives: floating point, or blocks that Nibble decodes.

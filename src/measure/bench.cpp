@@ -37,7 +37,7 @@ Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_wei
   NIBBLE_TRY(const Speed speed,
              measure_speed(*model, options.prompt_tokens, options.new_tokens, options.batch, options.repeats));
   BenchResult result;
-  result.precision = model->precision;
+  result.precision = model->precision, result.held_as = model->held_as();
   result.prefill_tokens_per_s = speed.prefill_tokens_per_s, result.decode_tokens_per_s = speed.decode_tokens_per_s;
   result.bytes_per_token = bytes_per_step(*model);
   result.read_gb_per_s = double(result.bytes_per_token) * speed.decode_tokens_per_s / double(options.batch) / 1e9;
@@ -48,9 +48,11 @@ Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_wei
 }
 
 // The rate of the instruction that a precision's products use.
-double& arithmetic_rate(MachineReport& machine, const QuantizationConfig& precision) {
-  if (precision.format == Precision::int8 && machine.int8_gops > 0) return machine.int8_gops;
-  const bool bf16 = compute_dtype_of(precision) == DType::bf16 && machine.bf16_gflops > 0;
+double& arithmetic_rate(MachineReport& machine, const BenchResult& r) {
+  if (r.precision.format == Precision::int8 && machine.int8_gops > 0) return machine.int8_gops;
+  // Blocks of a GGUF file meet fp32 multiplications.
+  const bool bf16 =
+      compute_dtype_of(r.precision) == DType::bf16 && machine.bf16_gflops > 0 && r.held_as == r.precision.label();
   return bf16 ? machine.bf16_gflops : machine.fp32_gflops;
 }
 
@@ -60,12 +62,12 @@ void raise_denominators(BenchReport& report) {
   MachineReport& machine = report.machine;
   for (const BenchResult& r : report.results) {
     machine.read_gb_per_s = std::max(machine.read_gb_per_s, r.read_gb_per_s);
-    double& rate = arithmetic_rate(machine, r.precision);
+    double& rate = arithmetic_rate(machine, r);
     rate = std::max(rate, r.prefill_gflops);
   }
   for (BenchResult& r : report.results) {
     r.percent_of_bandwidth = 100 * r.read_gb_per_s / machine.read_gb_per_s;
-    r.percent_of_peak = 100 * r.prefill_gflops / arithmetic_rate(machine, r.precision);
+    r.percent_of_peak = 100 * r.prefill_gflops / arithmetic_rate(machine, r);
   }
 }
 

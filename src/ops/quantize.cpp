@@ -63,7 +63,7 @@ std::int64_t scratch_elements(const Weight& weight) {
 Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeOptions& options, std::int64_t rows,
                                            std::int64_t cols, Purpose codes_purpose, Purpose scales_purpose) {
   const FormatFacts facts = format_facts(options.format);
-  if (facts.name.empty() || facts.is_block())
+  if (facts.name.empty())
     return error(Errc::bad_request, "there is no format \"{}\"; known are {}", options.format, format_names());
   NIBBLE_CHECK(check_options(options, facts.scales, rows, cols));
 
@@ -99,6 +99,7 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
 }
 
 Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool) {
+  NIBBLE_ASSERT(!format_facts(out.weight.format).is_block(), "blocks are read from files, never made here");
   if (out.weight.elements() == 0) return {};
   NIBBLE_ASSERT(out.codes, "quantize() needs memory: allocate through an allocator that hands it out");
   NIBBLE_TRY(const Buffer scratch,
