@@ -111,7 +111,11 @@ TEST_F(Doctor, QuotesAPathThatAShellWouldCut) {
   fs::copy(shipped, odd);
   std::string quoted = odd;
   quoted.replace(quoted.find('\''), 1, "'\\''");
-  try_commands(checked("'" + quoted + "' --tokens 32")["range"]["findings"]);
+  Json runs = Json::array();  // the others name the model in the same way
+  for (const Json& finding : checked("'" + quoted + "' --tokens 32")["range"]["findings"])
+    if (finding["command"].get<std::string>().rfind("nibble run ", 0) == 0) runs.push_back(finding);
+  EXPECT_FALSE(runs.empty());
+  try_commands(runs);
 }
 
 TEST_F(Doctor, RefusesWhatItCannotDo) {

@@ -41,8 +41,12 @@ TEST(DoctorQuality, OfALayerIsWhatLoadingItAloneInThatPrecisionGives) {
   for (std::size_t i = 0; i < report.layers.size(); i += 5) {
     QuantizationConfig alone = nf4;
     alone.skip = {"^(?!" + report.layers[i].module + "$)"};
-    EXPECT_EQ(report.layers[i].mean_kl, beside_the_reference(alone, 48).mean_kl) << report.layers[i].module;
-    if (i > 0) EXPECT_GE(report.layers[i - 5].mean_kl, report.layers[i].mean_kl);
+    // The same logits; probabilities that are kept in fp32 move KL by at most 2^-24 of the mean |log p - log q|, which
+    // is below 2 here.
+    EXPECT_NEAR(report.layers[i].mean_kl, beside_the_reference(alone, 48).mean_kl, 0x1p-23) << report.layers[i].module;
+    if (i > 0) {
+      EXPECT_GE(report.layers[i - 5].mean_kl, report.layers[i].mean_kl) << "worst first";
+    }
   }
 }
 
@@ -70,21 +74,23 @@ TEST(DoctorQuality, KeepingTheThreeWorstCostsTheirBytesAndGains) {
 
 // A few huge weights make their blocks of 64 lose everything else: nf4 decodes the others as zero.
 TEST(DoctorQuality, PutsALayerFirstWhoseBlocksWereSpoiled) {
+  const QualityReport whole = examined(shipped, QuantizationConfig::nf4(), 32);
   for (const char* module : {"model.layers.2.self_attn.v_proj", "model.layers.6.mlp.down_proj"}) {
     const made::Folder folder("doctor-spoiled");
     made::fs::copy(shipped, folder / "model");
     made::change_tensor(folder / "model", std::string(module) + ".weight", [](made::Bf16Matrix& m) {
       for (std::int64_t r = 0; r < m.rows(); r += 8) m.set(r, (r * 64) % m.cols(), 8);
     });
-    const QualityReport report = examined(folder / "model", QuantizationConfig::nf4(), 64);
+    const QualityReport report = examined(folder / "model", QuantizationConfig::nf4(), 32);
     EXPECT_EQ(report.layers.front().module, module);
     EXPECT_NE(report.findings[1].what.find(std::string("lose most: ") + module), std::string::npos)
         << report.findings[1].what;
-    EXPECT_NE(report.layers.front().module, examined(shipped, QuantizationConfig::nf4(), 64).layers.front().module);
+    EXPECT_NE(module, whole.layers.front().module) << "it was not the worst before";
+    EXPECT_GT(report.layers.front().mean_kl, 2 * report.layers[1].mean_kl);
   }
 }
 
-TEST(DoctorQuality, RefusesPlainPrecisionsAndQuantizedModels) {
+TEST(DoctorQuality, RefusesPlainPrecisions) {
   auto report = examine_quality(shipped, Precision::bf16, sample(64));
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, Errc::bad_request);
