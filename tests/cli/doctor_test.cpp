@@ -71,10 +71,8 @@ TEST_F(Doctor, TellsTheQualityOfTheShippedModel) {
 
 TEST_F(Doctor, NamesTheLayerThatWasSpoiled) {
   const fs::path model = copied_model();
-  made::change_tensor(model, "model.layers.4.mlp.up_proj.weight", [](made::Bf16Matrix& m) {
-    for (std::int64_t r = 0; r < m.rows(); r += 8) m.set(r, (r * 64) % m.cols(), 8);
-  });
-  const Outcome r = run("doctor " + model.string() + " --quality --tokens 64 --quiet");
+  made::spoil_blocks(model, "model.layers.4.mlp.up_proj", "model.layers.4.post_attention_layernorm", 3);
+  const Outcome r = run("doctor " + model.string() + " --quality --tokens 32 --quiet");
   ASSERT_EQ(r.status, 0) << r.err;
   EXPECT_NE(r.out.find("In nf4 these layers lose most: model.layers.4.mlp.up_proj (KL "), std::string::npos) << r.out;
 }

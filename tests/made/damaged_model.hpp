@@ -55,4 +55,22 @@ inline void change_tensor(const fs::path& folder, const std::string& tensor,
   throw std::runtime_error("no tensor " + tensor);
 }
 
+// Spoils a linear layer for block formats and for nothing else: `columns` of it become huge, one in a block of 64, so
+// that its other weights are rounded away; and what feeds those columns becomes zero, so that the model itself computes
+// as if they were not there. `feeder`: the norm whose output the layer reads, or the matrix whose rows do.
+inline void spoil_blocks(const fs::path& folder, const std::string& layer, const std::string& feeder,
+                         std::int64_t columns) {
+  change_tensor(folder, layer + ".weight", [&](Bf16Matrix& m) {
+    for (std::int64_t r = 0; r < m.rows(); ++r)
+      for (std::int64_t c = 0; c < columns; ++c) m.set(r, c * 64, 64);
+  });
+  change_tensor(folder, feeder + ".weight", [&](Bf16Matrix& m) {
+    for (std::int64_t c = 0; c < columns; ++c)
+      if (m.rows() == 1)
+        m.set(0, c * 64, 0);
+      else
+        for (std::int64_t i = 0; i < m.cols(); ++i) m.set(c * 64, i, 0);
+  });
+}
+
 }  // namespace made
