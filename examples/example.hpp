@@ -3,7 +3,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <nibble/result.hpp>
+#include <string>
 
 namespace example {
 
@@ -20,6 +22,20 @@ inline const char* model_argument(int argc, char** argv) {
   std::fprintf(stderr, "usage: %s MODEL   (a folder in Hugging Face layout or a .gguf file)\n", argv[0]);
   std::exit(2);
 }
+
+// Goes with all that is in it, also when the example ends with an error.
+struct TemporaryFolder {
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "nibble-example-XXXXXX").string();
+    if (!mkdtemp(name.data())) std::perror("cannot create a temporary folder"), std::exit(1);
+    path = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  std::filesystem::path path;
+};
 
 inline double mb(std::uint64_t bytes) { return double(bytes) / 1e6; }
 

@@ -5,26 +5,12 @@
 
 #include "example.hpp"
 
-// Goes with all that is in it, also when the example ends with an error.
-struct TemporaryFolder {
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "nibble-example-XXXXXX").string();
-    if (!mkdtemp(name.data())) std::perror("cannot create a temporary folder"), std::exit(1);
-    path = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  std::filesystem::path path;
-};
-
 int main(int argc, char** argv) {
   using namespace nibble;
   const char* path = example::model_argument(argc, argv);
   const QuantizationConfig nf4 = QuantizationConfig::nf4({.double_quant = true});
 
-  static const TemporaryFolder temporary;  // static: its destructor runs at exit(), too
+  static const example::TemporaryFolder temporary;  // static: its destructor runs at exit(), too
   const QuantizeReport report =
       example::value_or_exit(quantize_checkpoint(path, temporary.path / "model", {.precision = nf4}));
   const Model fresh = example::value_or_exit(Model::load(path, {.precision = nf4}));

@@ -1,43 +1,13 @@
-// doctor, inspect, estimate: what the machine has, what a model is, what it will cost.
+// inspect, estimate: what a model is, what it will cost.
 #include <sstream>
 
 #include "common.hpp"
-#include "nibble/bench.hpp"
 #include "nibble/estimate.hpp"
 
 namespace nibble::cli {
 namespace {
 
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
-int doctor(const Common& common) {
-  const MachineReport m = measure_machine(common.threads);
-  if (common.json) {
-    print_json({{"cpu", m.cpu},
-                {"instruction_sets", m.instruction_sets},
-                {"kernels", m.kernel_target},
-                {"cores", m.cores},
-                {"memory_bytes", m.memory_bytes},
-                {"available_bytes", m.available_bytes},
-                {"read_gb_per_s", m.read_gb_per_s},
-                {"fp32_gflops", m.fp32_gflops},
-                {"bf16_gflops", m.bf16_gflops},
-                {"int8_gops", m.int8_gops},
-                {"gpus", Json::array()}});
-    return 0;
-  }
-  print(
-      fmt::format("processor       {}, {} cores usable\ninstructions    {}\nNibble uses     {}\nmemory          {} GB, "
-                  "{} GB free\nread bandwidth  {:.1f} GB/s\nfp32            {:.0f} GFLOP/s\n",
-                  m.cpu, m.cores, m.instruction_sets, m.kernel_target, gb(m.memory_bytes), gb(m.available_bytes),
-                  m.read_gb_per_s, m.fp32_gflops));
-  print(m.bf16_gflops > 0 ? fmt::format("bf16            {:.0f} GFLOP/s\n", m.bf16_gflops)
-                          : "bf16            no instruction, computed in fp32\n");
-  print(m.int8_gops > 0 ? fmt::format("int8            {:.0f} GOP/s\n", m.int8_gops)
-                        : "int8            no dot product, computed in 16 bits\n");
-  print("GPUs            not used by this build\n");
-  return 0;
-}
 
 int inspect(const std::string& path, const Common& common) {
   auto described = Model::inspect(path);
@@ -170,13 +140,6 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
 }
 
 }  // namespace
-
-void add_doctor(CLI::App& app, Verb& run) {
-  auto common = std::make_shared<Common>();
-  CLI::App* verb = app.add_subcommand("doctor", "what this machine offers and what Nibble will use");
-  add_common(*verb, *common, uses_threads);
-  verb->callback([common, &run] { run = [common] { return doctor(*common); }; });
-}
 
 void add_inspect(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();

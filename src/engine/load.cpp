@@ -12,6 +12,10 @@
 namespace nibble {
 namespace {
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 // Walks the modules once, in the order of the forward pass.
 class Loader {
  public:
@@ -35,13 +39,14 @@ class Loader {
 
   std::vector<Buffer> buffers;
   std::array<std::uint64_t, purpose_count> mapped{};
+  LoadTimes times;
 
  private:
   Result<void> place(const ModuleSpec& module, TransformerWeights& weights) {
     if (module.cols == 0) {
       NIBBLE_TRY(const std::span<const float> values, load_vector(module));
       if (module.role == Role::bias)
-        linear_slot(module, weights)->bias = values.data();
+        linear_of(weights, module.name).bias = values.data();
       else
         *norm_slot(module, weights) = values;
       return {};
@@ -52,7 +57,7 @@ class Loader {
     else if (module.role == Role::head)
       weights.head = std::move(prepared);
     else
-      linear_slot(module, weights)->weight = std::move(prepared);
+      linear_of(weights, module.name).weight = std::move(prepared);
     return {};
   }
 
@@ -81,7 +86,7 @@ class Loader {
         mapped[int(purpose)] += ready->code_bytes;
         mapped[int(Purpose::scales)] += state_bytes(*ready);
       }
-      return backend_.prepare(*ready, compute, purpose);
+      return prepare(*ready, compute, purpose);
     }
     // A device with memory of its own gets a copy in prepare(); what was made for it on the host then goes.
     Allocator& memory = shared ? backend_.memory() : staging_;
@@ -89,6 +94,7 @@ class Loader {
         QuantizedWeight held,
         allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
                            module.rows, module.cols, purpose, Purpose::scales));
+    const auto start = std::chrono::steady_clock::now();
     if (format_facts(format).is_block()) {
       NIBBLE_CHECK(source_.copy_blocks(module, held.codes.as<std::byte>()));
     } else {
@@ -97,10 +103,19 @@ class Loader {
         if (auto done = quantize(read, held, *pool_); !done)
           return done.error().at(fmt::format("tensor \"{}\"", module.name));
     }
-    NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, backend_.prepare(held.weight, compute, purpose));
+    times.converting += seconds_since(start);
+    NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, prepare(held.weight, compute, purpose));
     if (shared)
       for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
         buffers.push_back(std::move(*buffer));
+    return prepared;
+  }
+
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& compute,
+                                                  Purpose purpose) {
+    const auto start = std::chrono::steady_clock::now();
+    auto prepared = backend_.prepare(weight, compute, purpose);
+    times.packing += seconds_since(start);
     return prepared;
   }
 
@@ -113,19 +128,6 @@ class Loader {
   }
   static bool has(const ModuleSpec& module, std::string_view part) {
     return module.name.find(part) != std::string::npos;
-  }
-
-  Linear* linear_slot(const ModuleSpec& module, TransformerWeights& weights) {
-    LayerWeights& layer = weights.layers[layer_of(module)];
-    for (const auto& [name, slot] : {std::pair{"q_proj", &layer.q},
-                                     {"k_proj", &layer.k},
-                                     {"v_proj", &layer.v},
-                                     {"o_proj", &layer.o},
-                                     {"gate_proj", &layer.gate},
-                                     {"up_proj", &layer.up},
-                                     {"down_proj", &layer.down}})
-      if (has(module, name)) return slot;
-    NIBBLE_ASSERT(false, "every linear module of modules.cpp has a slot");
   }
 
   std::span<const float>* norm_slot(const ModuleSpec& module, TransformerWeights& weights) {
@@ -225,6 +227,7 @@ Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig co
   TransformerWeights weights = std::move(loaded).value();
   for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
   model.mapped = loader.mapped;
+  model.times.converting = loader.times.converting, model.times.packing = loader.times.packing;
   NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend,
                                                     std::move(weights), options.pass_tokens));
   return {};
@@ -241,10 +244,6 @@ Result<void> check_all_claimed(const Checkpoint& checkpoint, const ModelConfig& 
       return error(Errc::unsupported, "{}: tensor \"{}\" has no place in {}; the file is of another kind of model",
                    checkpoint.path().string(), tensor.name, config.architecture);
   return {};
-}
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
@@ -271,6 +270,7 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   NIBBLE_TRY(auto checkpoint, Checkpoint::open(path));
   NIBBLE_TRY(ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
   NIBBLE_CHECK(check_all_claimed(*checkpoint, config));
+  const double opening = seconds_since(start);
   NIBBLE_TRY(const QuantizationConfig precision, resolve_precision(options.precision, *checkpoint));
   const DType kept = kept_dtype(*checkpoint);
   NIBBLE_CHECK(check_memory(config, options, precision, kept, *checkpoint));
@@ -279,7 +279,7 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers,
                                         options.precision.format == Precision::stored);
   NIBBLE_CHECK(fill_model(*model, *source, std::move(config), options, kept));
-  model->load_seconds = seconds_since(start);
+  model->load_seconds = seconds_since(start), model->times.opening = opening;
   return model;
 }
 

@@ -14,6 +14,13 @@ namespace nibble {
 
 class Tokenizer;
 
+// Where the seconds of a load went; what is in none of these is reading headers and small vectors, and taking memory.
+struct LoadTimes {
+  double opening = 0;     // files found, mapped, headers checked
+  double converting = 0;  // weights that were not stored in the precision they are held in
+  double packing = 0;     // arranging weights for the kernels
+};
+
 class LoadedModel {
  public:
   std::shared_ptr<Checkpoint> checkpoint;      // null for random weights
@@ -25,6 +32,7 @@ class LoadedModel {
   std::unique_ptr<Transformer> transformer;
   std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
   double load_seconds = 0;
+  LoadTimes times;
   int threads = 1;
 
   MemoryReport memory() const;

@@ -272,6 +272,13 @@ const CheckpointTensor* Checkpoint::find(std::string_view name) const {
   return found == index_.end() ? nullptr : &tensors_[found->second];
 }
 
+std::vector<std::shared_ptr<MappedFile>> Checkpoint::files() const {
+  std::vector<std::shared_ptr<MappedFile>> out;
+  for (const Safetensors& shard : shards_) out.push_back(shard.file());
+  if (gguf_) out.push_back(gguf_->file());
+  return out;
+}
+
 const StoredTensor* Checkpoint::find_stored(std::string_view name) const {
   const auto found = stored_.find(std::string(name));
   return found == stored_.end() ? nullptr : found->second;

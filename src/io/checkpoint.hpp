@@ -60,6 +60,7 @@ class Checkpoint {
   const CheckpointTensor* find(std::string_view name) const;
   const StoredTensor* find_stored(std::string_view name) const;  // safetensors only
   std::uint64_t file_bytes() const { return file_bytes_; }       // of all weight files
+  std::vector<std::shared_ptr<MappedFile>> files() const;        // that hold weights
 
  private:
   Result<void> open_folder();

@@ -33,6 +33,7 @@ class Safetensors {
   const std::vector<StoredTensor>& tensors() const { return tensors_; }  // in file order
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   std::uint64_t file_bytes() const { return file_bytes_; }
+  std::shared_ptr<MappedFile> file() const { return file_; }
 
  private:
   std::shared_ptr<MappedFile> file_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace nibble {
 namespace {
@@ -19,6 +20,46 @@ struct Transformer::Piece {
   std::int64_t past = 0;
   LogitsOf logits = LogitsOf::none;
 };
+
+Linear& linear_of(TransformerWeights& weights, std::string_view module) {
+  const std::size_t number = std::string_view("model.layers.").size();
+  LayerWeights& layer = weights.layers[std::size_t(std::stoll(std::string(module.substr(number))))];
+  for (const auto& [name, slot] : {std::pair{"q_proj", &layer.q},
+                                   {"k_proj", &layer.k},
+                                   {"v_proj", &layer.v},
+                                   {"o_proj", &layer.o},
+                                   {"gate_proj", &layer.gate},
+                                   {"up_proj", &layer.up},
+                                   {"down_proj", &layer.down}})
+    if (module.find(name) != std::string_view::npos) return *slot;
+  NIBBLE_ASSERT(false, "every linear module of modules.cpp has a slot");
+}
+
+std::string name_of(Site site, std::int64_t layer) {
+  constexpr std::string_view inside[] = {"input_layernorm output",
+                                         "self_attn.q_proj output",
+                                         "self_attn.k_proj output",
+                                         "self_attn.v_proj output",
+                                         "self_attn.o_proj input",
+                                         "residual after attention",
+                                         "post_attention_layernorm output",
+                                         "mlp.gate_proj output",
+                                         "mlp.up_proj output",
+                                         "mlp.down_proj input",
+                                         "output"};
+  switch (site) {
+    case Site::embedded:
+      return "model.embed_tokens output";
+    case Site::head_input:
+      return "model.norm output";
+    case Site::logits:
+      return "lm_head output";
+    default:
+      return fmt::format("model.layers.{}{}{}", layer,
+                         site == Site::after_mlp || site == Site::after_attention ? " " : ".",
+                         inside[int(site) - int(Site::attention_input)]);
+  }
+}
 
 std::uint64_t KvCache::bytes(const ModelConfig& config, DType dtype, std::int64_t capacity) {
   return std::uint64_t(2 * config.layers * config.kv_heads * config.head_dim) * std::uint64_t(capacity) *
@@ -153,9 +194,10 @@ void Transformer::run_pass(std::span<const Piece> pieces, std::int64_t tokens) {
   backend_.upload(host_ids_.data(), ids_.data(), bytes);
   backend_.upload(host_positions_.data(), positions_.data(), bytes);
   backend_.embed(*weights_.embedding, {ids_.as<std::int32_t>(), std::size_t(tokens)}, residual);
+  show(Site::embedded, 0, residual);
   for (std::int64_t layer = 0; layer < config_.layers; ++layer) {
     attend(weights_.layers[std::size_t(layer)], layer, pieces, tokens);
-    feed_forward(weights_.layers[std::size_t(layer)], tokens);
+    feed_forward(weights_.layers[std::size_t(layer)], layer, tokens);
   }
 }
 
@@ -171,9 +213,11 @@ void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::spa
   const TensorView attended(attended_.data(), type, tokens, all);
 
   backend_.rms_norm(residual, layer.input_norm, eps, normed);
+  show(Site::attention_input, index, normed);
   backend_.linear(*layer.q.weight, normed, q, layer.q.bias, false);
   backend_.linear(*layer.k.weight, normed, k, layer.k.bias, false);
   backend_.linear(*layer.v.weight, normed, v, layer.v.bias, false);
+  show(Site::query, index, q), show(Site::key, index, k), show(Site::value, index, v);
   if (config_.qk_norm) {
     backend_.rms_norm(q, layer.q_norm, eps, q);
     backend_.rms_norm(k, layer.k_norm, eps, k);
@@ -193,20 +237,26 @@ void Transformer::attend(const LayerWeights& layer, std::int64_t index, std::spa
     problems.push_back(problem);
   }
   backend_.attention(problems);
+  show(Site::attended, index, attended);
   backend_.linear(*layer.o.weight, attended, residual, layer.o.bias, true);
+  show(Site::after_attention, index, residual);
 }
 
-void Transformer::feed_forward(const LayerWeights& layer, std::int64_t tokens) {
+void Transformer::feed_forward(const LayerWeights& layer, std::int64_t index, std::int64_t tokens) {
   const DType type = backend_.activation_dtype();
   const TensorView residual(residual_.data(), type, tokens, config_.hidden_size),
       normed(normed_.data(), type, tokens, config_.hidden_size);
   const TensorView gate(gate_.data(), type, tokens, config_.intermediate_size),
       up(up_.data(), type, tokens, config_.intermediate_size);
   backend_.rms_norm(residual, layer.post_attention_norm, float(config_.rms_norm_eps), normed);
+  show(Site::mlp_input, index, normed);
   backend_.linear(*layer.gate.weight, normed, gate, layer.gate.bias, false);
   backend_.linear(*layer.up.weight, normed, up, layer.up.bias, false);
+  show(Site::gate, index, gate), show(Site::up, index, up);
   backend_.silu_mul(gate, up, gate);
+  show(Site::mlp_product, index, gate);
   backend_.linear(*layer.down.weight, gate, residual, layer.down.bias, true);
+  show(Site::after_mlp, index, residual);
 }
 
 void Transformer::emit_logits(std::span<const Piece> pieces, const LogitsSink& sink) {
@@ -232,6 +282,7 @@ void Transformer::emit_logits(std::span<const Piece> pieces, const LogitsSink& s
                             .rows_from(wanted[first + std::size_t(i)].row, 1),
                         weights_.norm, float(config_.rms_norm_eps), normed.rows_from(i, 1));
     backend_.linear(head, normed, logits, nullptr, false);
+    show(Site::head_input, 0, normed), show(Site::logits, 0, logits);
     host_logits_.resize(std::size_t(count * config_.vocab_size));
     backend_.download(logits, host_logits_.data());
     for (std::int64_t i = 0; i < count; ++i) {

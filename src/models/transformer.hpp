@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "models/config.hpp"
@@ -30,6 +31,9 @@ struct TransformerWeights {
   std::span<const float> norm;
   std::vector<LayerWeights> layers;
 };
+
+// The slot of a linear layer; `module` is one of those that modules.cpp lists for this model.
+Linear& linear_of(TransformerWeights& weights, std::string_view module);
 
 // Keys and values that one sequence has left behind.
 class KvCache {
@@ -63,6 +67,31 @@ struct Slice {
 // Receives the logits (vocab_size floats, valid during the call) after token `position` of slice `slice`, in order.
 using LogitsSink = std::function<void(std::size_t slice, std::int64_t position, std::span<const float> logits)>;
 
+// What a forward pass computes, in its order. Outputs of o_proj and down_proj are added to the residual as they are
+// made, so they are seen there.
+enum class Site {
+  embedded,         // the residual before the first layer
+  attention_input,  // what q, k and v read: normed
+  query,            // as projected, before norm and rope
+  key,
+  value,
+  attended,         // what o_proj reads
+  after_attention,  // the residual
+  mlp_input,        // what gate and up read: normed
+  gate,
+  up,
+  mlp_product,  // what down_proj reads
+  after_mlp,    // the residual
+  head_input,   // normed; the last two only where logits are asked for
+  logits,
+};
+// By module: "model.layers.0.mlp.down_proj input".
+std::string name_of(Site site, std::int64_t layer);
+
+// Sees activations as they are made; layer is 0 outside the layers. The view lies in the backend's memory and is good
+// during the call: download() reads it.
+using Observer = std::function<void(Site site, std::int64_t layer, TensorView values)>;
+
 class Transformer {
  public:
   // `max_tokens` bounds the tokens of one pass, and so the memory of activations; longer input is cut into passes.
@@ -73,6 +102,9 @@ class Transformer {
   // Appends every slice to its cache and hands out logits. Checks capacity and token range before anything changes.
   // `stop` is asked between passes; true ends with Errc::cancelled (caches then hold whole passes).
   Result<void> forward(std::span<const Slice> slices, const LogitsSink& sink, const std::function<bool()>& stop = {});
+
+  // From now on `observer` sees every pass; an empty one ends it. Without one nothing is spent.
+  void observe(Observer observer) { observer_ = std::move(observer); }
 
   const ModelConfig& config() const { return config_; }
   Backend& backend() { return backend_; }
@@ -89,12 +121,16 @@ class Transformer {
   std::span<const std::int32_t> positions(std::int64_t tokens) const {
     return {positions_.as<std::int32_t>(), std::size_t(tokens)};
   }
-  void feed_forward(const LayerWeights& layer, std::int64_t tokens);
+  void feed_forward(const LayerWeights& layer, std::int64_t index, std::int64_t tokens);
   void emit_logits(std::span<const Piece> pieces, const LogitsSink& sink);
+  void show(Site site, std::int64_t layer, TensorView values) const {
+    if (observer_) observer_(site, layer, values);
+  }
 
   ModelConfig config_;
   Backend& backend_;
   TransformerWeights weights_;
+  Observer observer_;
   std::vector<double> rope_factors_;
   RopeTable rope_;
   Buffer rope_cos_, rope_sin_;

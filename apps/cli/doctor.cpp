@@ -1,0 +1,303 @@
+// doctor: what the machine has; with a model, what a precision would do to it and what to do about that.
+#include "nibble/doctor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "common.hpp"
+#include "nibble/bench.hpp"
+#include "nibble/compare.hpp"
+
+namespace nibble::cli {
+namespace {
+
+struct DoctorArguments {
+  std::string model, text;
+  bool range = false, quality = false, loading = false;
+  std::int64_t tokens = 256;
+  PrecisionArguments held;
+};
+
+std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
+
+int machine(const Common& common) {
+  const MachineReport m = measure_machine(common.threads);
+  if (common.json) {
+    print_json({{"cpu", m.cpu},
+                {"instruction_sets", m.instruction_sets},
+                {"kernels", m.kernel_target},
+                {"cores", m.cores},
+                {"memory_bytes", m.memory_bytes},
+                {"available_bytes", m.available_bytes},
+                {"read_gb_per_s", m.read_gb_per_s},
+                {"fp32_gflops", m.fp32_gflops},
+                {"bf16_gflops", m.bf16_gflops},
+                {"int8_gops", m.int8_gops},
+                {"gpus", Json::array()}});
+    return 0;
+  }
+  print(
+      fmt::format("processor       {}, {} cores usable\ninstructions    {}\nNibble uses     {}\nmemory          {} GB, "
+                  "{} GB free\nread bandwidth  {:.1f} GB/s\nfp32            {:.0f} GFLOP/s\n",
+                  m.cpu, m.cores, m.instruction_sets, m.kernel_target, gb(m.memory_bytes), gb(m.available_bytes),
+                  m.read_gb_per_s, m.fp32_gflops));
+  print(m.bf16_gflops > 0 ? fmt::format("bf16            {:.0f} GFLOP/s\n", m.bf16_gflops)
+                          : "bf16            no instruction, computed in fp32\n");
+  print(m.int8_gops > 0 ? fmt::format("int8            {:.0f} GOP/s\n", m.int8_gops)
+                        : "int8            no dot product, computed in 16 bits\n");
+  print("GPUs            not used by this build\n");
+  return 0;
+}
+
+Json findings_json(const std::vector<Finding>& findings) {
+  Json out = Json::array();
+  for (const Finding& finding : findings) out.push_back({{"what", finding.what}, {"command", finding.command}});
+  return out;
+}
+
+void print_findings(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) print(fmt::format("- {}.\n    {}\n", finding.what, finding.command));
+}
+
+Json range_json(const ValueRange& r) {
+  return {{"name", r.name},
+          {"values", r.values},
+          {"nonfinite", r.nonfinite},
+          {"beyond_fp16", r.beyond_fp16},
+          {"below_fp16_normal", r.below_fp16_normal},
+          {"zero_in_fp16", r.zero_in_fp16},
+          {"changed_by_bf16", r.changed_by_bf16},
+          {"largest", r.largest},
+          {"smallest", r.smallest},
+          {"bf16_error", r.bf16_error},
+          {"bf16_rms", r.bf16_rms},
+          {"fp16_rms", r.fp16_rms}};
+}
+
+Json range_json(const std::vector<ValueRange>& ranges) {
+  Json out = Json::array();
+  for (const ValueRange& range : ranges) out.push_back(range_json(range));
+  return out;
+}
+
+Json to_json(const RangeReport& r) {
+  Json json = {{"stored", r.stored},
+               {"bf16_hardware", r.bf16_hardware},
+               {"tokens", r.tokens},
+               {"on_this_machine", name_of(r.on_this_machine)},
+               {"without_bf16_hardware", name_of(r.without_bf16_hardware)},
+               {"weights", range_json(r.weights)},
+               {"activations", range_json(r.activations)},
+               {"findings", findings_json(r.findings)}};
+  if (!r.no_activations.empty()) json["no_activations"] = r.no_activations;
+  return json;
+}
+
+void print_range(const RangeReport& r) {
+  print(fmt::format(
+      "Range: weights as stored ({}), activations of {} tokens\n\n{:<40}{:>12}{:>10}{:>10}{:>12}{:>12}{:>8}\n",
+      r.stored, r.tokens, "", "values", "largest", "> 65504", "< 6.1e-5", "0 in fp16", "bf16"));
+  const auto line = [](const std::string& name, const ValueRange& v) {
+    print(fmt::format("{:<40}{:>12}{:>10.4g}{:>10}{:>12}{:>12}{:>8.1g}\n", name, v.values, v.largest, v.beyond_fp16,
+                      v.below_fp16_normal, v.zero_in_fp16, v.bf16_rms));
+  };
+  const auto group = [&](const std::string& name, const ValueRange& all, const std::vector<ValueRange>& parts) {
+    line(name, all);
+    std::vector<const ValueRange*> largest;
+    for (const ValueRange& part : parts) largest.push_back(&part);
+    std::stable_sort(largest.begin(), largest.end(),
+                     [](const ValueRange* a, const ValueRange* b) { return a->largest > b->largest; });
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, largest.size()); ++i) {
+      std::string name = largest[i]->name;
+      if (name.starts_with("model.")) name = name.substr(6);
+      line("  " + name, *largest[i]);
+    }
+  };
+  group("weights", r.all_weights, r.weights);
+  if (r.no_activations.empty())
+    group("activations", r.all_activations, r.activations);
+  else
+    print("activations: not seen, " + r.no_activations + "\n");
+  print(
+      "\nBelow each sum the three largest. bf16: root of the mean square of the relative error that rounding to bf16 "
+      "makes.\n\n");
+  print_findings(r.findings);
+}
+
+Json to_json(const PrecisionQuality& q) {
+  return {{"precision", name_of(q.precision.format)},
+          {"double_quant", q.precision.double_quant},
+          {"block_size", q.precision.block_size},
+          {"skip", q.precision.skip},
+          {"weight_bytes", q.weight_bytes},
+          {"perplexity", q.perplexity},
+          {"mean_kl", q.divergence.mean_kl},
+          {"p99_kl", q.divergence.p99_kl},
+          {"max_kl", q.divergence.max_kl},
+          {"top1_agreement", q.divergence.top1_agreement}};
+}
+
+Json to_json(const QualityReport& r) {
+  Json precisions = Json::array(), layers = Json::array();
+  for (const PrecisionQuality& quality : r.precisions) precisions.push_back(to_json(quality));
+  for (const LayerQuality& layer : r.layers)
+    layers.push_back({{"module", layer.module},
+                      {"mean_kl", layer.mean_kl},
+                      {"bytes", layer.bytes},
+                      {"kept_bytes", layer.kept_bytes}});
+  return {{"reference", r.reference},
+          {"recipe", r.recipe},
+          {"tokens", r.tokens},
+          {"perplexity", r.perplexity},
+          {"precisions", precisions},
+          {"layers", layers},
+          {"examined", to_json(r.examined_whole)},
+          {"worst_kept", to_json(r.worst_kept)},
+          {"findings", findings_json(r.findings)}};
+}
+
+void print_quality(const QualityReport& r) {
+  print(fmt::format("Quality: {} tokens, beside the {}\n\n{:<26}{:>12}{:>12}{:>10}{:>10}{:>8}\n", r.tokens, r.reference,
+                    "", "weights, MB", "perplexity", "KL mean", "p99", "top-1"));
+  print(fmt::format("{:<26}{:>12}{:>12.3f}\n", "reference", "", r.perplexity));
+  const auto line = [](const std::string& name, const PrecisionQuality& q) {
+    print(fmt::format("{:<26}{:>12.2f}{:>12.3f}{:>10.2g}{:>10.2g}{:>6.1f} %\n", name, double(q.weight_bytes) / 1e6,
+                      q.perplexity, q.divergence.mean_kl, q.divergence.p99_kl, 100 * q.divergence.top1_agreement));
+  };
+  for (const PrecisionQuality& quality : r.precisions) line(quality.precision.label(), quality);
+  line(r.examined_whole.precision.label() + ", three kept", r.worst_kept);
+  print(fmt::format("\n{:<40}{:>12}{:>16}\n", "alone in " + r.examined_whole.precision.label(), "KL mean",
+                    "bytes saved"));
+  for (std::size_t i = 0; i < std::min<std::size_t>(6, r.layers.size()); ++i)
+    print(fmt::format("{:<40}{:>12.2g}{:>16}\n", r.layers[i].module, r.layers[i].mean_kl,
+                      std::int64_t(r.layers[i].kept_bytes) - std::int64_t(r.layers[i].bytes)));
+  print(r.layers.size() > 6 ? fmt::format("and {} layers that lose less\n\n", r.layers.size() - 6) : "\n");
+  print_findings(r.findings);
+}
+
+Json to_json(const LoadingReport& r) {
+  Json loads = Json::array();
+  for (const LoadingTime& load : r.loads)
+    loads.push_back({{"precision", name_of(load.precision.format)},
+                     {"double_quant", load.precision.double_quant},
+                     {"as_stored", load.as_stored},
+                     {"seconds", load.seconds},
+                     {"opening_seconds", load.opening_seconds},
+                     {"quantizing_seconds", load.quantizing_seconds},
+                     {"packing_seconds", load.packing_seconds},
+                     {"weight_bytes", load.weight_bytes}});
+  Json json = {{"filesystem", r.filesystem},
+               {"network", r.network},
+               {"file_bytes", r.file_bytes},
+               {"cached_share", r.cached_share},
+               {"read_seconds", r.read_seconds},
+               {"available_bytes", r.available_bytes},
+               {"loads", loads},
+               {"findings", findings_json(r.findings)}};
+  if (r.disk_gb_per_s) json["disk_gb_per_s"] = *r.disk_gb_per_s;
+  return json;
+}
+
+void print_loading(const LoadingReport& r) {
+  const double mb = double(r.file_bytes) / 1e6;
+  print(fmt::format("Loading: {:.2f} MB on {}{}, {:.0f} % in the page cache\nreading every byte once  {:.3f} s\n", mb,
+                    r.filesystem, r.network ? " (may be a network)" : "", 100 * r.cached_share, r.read_seconds));
+  if (r.disk_gb_per_s)
+    print(fmt::format("past the page cache      {:.2f} GB/s, {:.3f} s for all of it\n", *r.disk_gb_per_s,
+                      mb / 1e3 / *r.disk_gb_per_s));
+  print(fmt::format("\n{:<26}{:>12}{:>10}{:>10}{:>12}{:>10}{:>10}\n", "files in the page cache", "weights, MB",
+                    "load, s", "opening", "quantizing", "packing", "other"));
+  for (const LoadingTime& load : r.loads)
+    print(fmt::format("{:<26}{:>12.2f}{:>10.4f}{:>10.4f}{:>12.4f}{:>10.4f}{:>10.4f}\n",
+                      load.precision.label() + (load.as_stored ? " (as stored)" : ""), double(load.weight_bytes) / 1e6,
+                      load.seconds, load.opening_seconds, load.quantizing_seconds, load.packing_seconds,
+                      load.seconds - load.opening_seconds - load.quantizing_seconds - load.packing_seconds));
+  print("\n");
+  print_findings(r.findings);
+}
+
+Result<ExamineOptions> examine_options(const DoctorArguments& a, const Common& common) {
+  ExamineOptions options;
+  options.max_tokens = a.tokens, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.text = held_out_text();
+  if (!a.text.empty()) {
+    NIBBLE_TRY(options.text, read_file(a.text));
+  }
+  options.stop = interrupted;
+  return options;
+}
+
+// Examines, then adds to the document or prints.
+template <class Examine, class Print>
+Result<void> section(const Common& common, const std::string& name, ExamineOptions& options, Json& json,
+                     const Examine& examine, const Print& print_report) {
+  options.progress = progress_bar(common, name, 0.5);
+  NIBBLE_TRY(const auto report, examine());
+  if (common.json)
+    json[name] = to_json(report);
+  else
+    print_report(report);
+  return {};
+}
+
+Result<void> examine(const DoctorArguments& a, const Common& common) {
+  NIBBLE_TRY(ExamineOptions options, examine_options(a, common));
+  NIBBLE_TRY(QuantizationConfig precision,
+             read_precision(a.held, a.held.precision == "stored" ? "nf4" : a.held.precision));
+  watch_interrupt();
+  Json json = {{"model", a.model}};
+  bool first = true;
+  const auto between = [&] {
+    if (!std::exchange(first, false) && !common.json) print("\n");
+  };
+  if (a.range || !(a.quality || a.loading)) {
+    between();
+    NIBBLE_CHECK(section(
+        common, "range", options, json, [&] { return examine_range(a.model, options); }, print_range));
+  }
+  if (a.quality) {
+    between();
+    NIBBLE_CHECK(section(
+        common, "quality", options, json, [&] { return examine_quality(a.model, precision, options); }, print_quality));
+  }
+  if (a.loading) {
+    between();
+    NIBBLE_CHECK(section(
+        common, "loading", options, json, [&] { return examine_loading(a.model, precision, options); }, print_loading));
+  }
+  if (common.json) print_json(json);
+  return {};
+}
+
+int doctor(const DoctorArguments& a, const Common& common) {
+  if (a.model.empty()) {
+    if (a.range || a.quality || a.loading || !a.text.empty())
+      return fail({Errc::bad_request, "these options examine a model: nibble doctor MODEL ..."});
+    return machine(common);
+  }
+  const auto done = examine(a, common);
+  return done ? 0 : fail(done.error());
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<DoctorArguments>();
+  CLI::App* verb = app.add_subcommand(
+      "doctor", "what this machine offers; with a model: what each precision would do to it, and what to do about it");
+  verb->add_option("MODEL", a->model, std::string(model_help) + " (default: examine the machine)");
+  verb->add_flag("--range", a->range, "fp16 or bf16: values beyond or below their ranges (default)");
+  verb->add_flag("--quality", a->quality, "what each precision costs, and which layers cost most");
+  verb->add_flag("--loading", a->loading, "where the seconds of a load go");
+  verb->add_option("--precision", a->held.precision,
+                   "what --quality and --loading examine: int8, nf4, fp4, nf4-dq, fp4-dq (default: nf4)");
+  add_quantization(*verb, a->held);
+  verb->add_option("--text", a->text, "a sample of what the model will read (default: held-out prose)");
+  verb->add_option("--tokens", a->tokens, "tokens of the sample (default: 256)");
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return doctor(*a, *common); }); }; });
+}
+
+}  // namespace nibble::cli
