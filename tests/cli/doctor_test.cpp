@@ -110,7 +110,8 @@ TEST_F(Doctor, QuotesAPathThatAShellWouldCut) {
   std::string quoted = odd;
   quoted.replace(quoted.find('\''), 1, "'\\''");
   Json runs = Json::array();  // the others name the model in the same way
-  for (const Json& finding : checked("'" + quoted + "' --tokens 32")["range"]["findings"])
+  const Json report = checked("'" + quoted + "' --tokens 32");
+  for (const Json& finding : report["range"]["findings"])
     if (finding["command"].get<std::string>().rfind("nibble run ", 0) == 0) runs.push_back(finding);
   EXPECT_FALSE(runs.empty());
   try_commands(runs);
