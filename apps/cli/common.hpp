@@ -82,6 +82,7 @@ void add_doctor(CLI::App& app, Verb& run);
 void add_inspect(CLI::App& app, Verb& run);
 void add_estimate(CLI::App& app, Verb& run);
 void add_quantize(CLI::App& app, Verb& run);
+void add_verify(CLI::App& app, Verb& run);
 void add_run(CLI::App& app, Verb& run);
 void add_chat(CLI::App& app, Verb& run);
 void add_compare(CLI::App& app, Verb& run);

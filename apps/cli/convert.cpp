@@ -9,16 +9,43 @@ namespace {
 struct QuantizeArguments {
   std::string model, out;
   double shard_gb = 5;
+  bool allow_requantize = false;
   PrecisionArguments held;
 };
 
+// --to names a folder's precision or the type of a GGUF file; where both have the name, OUT's form decides.
+Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& options) {
+  const std::string& name = a.held.precision;
+  const bool file = std::filesystem::path(a.out).extension() == ".gguf";
+  const auto precision = read_precision(a.held, name);
+  if (file || !precision) {
+    const std::string type = file && name == "fp32" ? "f32" : file && name == "fp16" ? "f16" : name;
+    if (is_gguf_type(type)) {
+      if (file && (a.held.double_quant || !a.held.skip.empty() || !a.held.compute_dtype.empty()))
+        return Error{Errc::bad_request, "--double-quant, --skip and --compute-dtype are for folders, not for GGUF"};
+      options.gguf_type = type;
+      return {};
+    }
+  }
+  if (!precision && file)
+    return Error{Errc::bad_request, "\"" + name + "\" is no type of a GGUF file; there are " + gguf_type_names()};
+  if (!precision && precision.error().message.find("is not known") != std::string::npos)
+    return Error{Errc::bad_request, "\"" + name +
+                                        "\" is not known; a folder is written in fp32, fp16, bf16, int8, nf4 or fp4, "
+                                        "a .gguf file in " +
+                                        gguf_type_names()};
+  NIBBLE_TRY(options.precision, precision);
+  return {};
+}
+
 int quantize_verb(const QuantizeArguments& a, const Common& common) {
-  auto precision = read_precision(a.held, a.held.precision);
-  if (!precision) return fail(precision.error());
+  QuantizeCheckpointOptions options;
+  if (auto ok = read_target(a, options); !ok) return fail(ok.error());
+  const std::string label = options.gguf_type.empty() ? options.precision.label() : options.gguf_type;
   if (!(a.shard_gb > 0 && a.shard_gb < 1e6))
     return fail({Errc::bad_request, "--shard-size must be a positive number of GB"});
-  QuantizeCheckpointOptions options;
-  options.precision = *precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.allow_requantize = a.allow_requantize;
+  options.threads = common.threads, options.ignore_config = common.ignore_config;
   options.shard_bytes = std::uint64_t(a.shard_gb * 1e9), options.progress = progress_bar(common, "quantize");
   watch_interrupt();
   options.stop = interrupted;
@@ -26,20 +53,30 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   if (!report) return fail(report.error());
   if (common.json) {
     print_json({{"out", a.out},
-                {"precision", precision->label()},
+                {"precision", label},
                 {"bytes_read", report->bytes_read},
                 {"bytes_written", report->bytes_written},
                 {"peak_buffer_bytes", report->peak_buffer_bytes},
                 {"quantized_modules", report->quantized_modules},
                 {"kept_modules", report->kept_modules},
+                {"relative_error", report->relative_error},
+                {"worst_error", report->worst_error},
+                {"worst_tensor", report->worst_tensor.empty() ? Json() : Json(report->worst_tensor)},
+                {"requantized_from", report->requantized_from.empty() ? Json() : Json(report->requantized_from)},
                 {"seconds", report->seconds}});
     return 0;
   }
   print(fmt::format(
       "{}: {} modules in {}, {} linear layers kept; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} "
       "s\n",
-      a.out, report->quantized_modules, precision->label(), report->kept_modules, double(report->bytes_read) / 1e6,
+      a.out, report->quantized_modules, label, report->kept_modules, double(report->bytes_read) / 1e6,
       double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds));
+  if (report->worst_error > 0)
+    print(fmt::format("{}: {:.3f} %, at most {:.3f} % ({})\n",
+                      report->requantized_from.empty() ? "relative error (rms)"
+                                                       : "rounded again, on top of what " + report->requantized_from +
+                                                             " had lost; relative error (rms) of this step",
+                      100 * report->relative_error, 100 * report->worst_error, report->worst_tensor));
   return 0;
 }
 
@@ -113,11 +150,16 @@ int tokenize_verb(const TokenizeArguments& a, bool has_text, const Common& commo
 void add_quantize(CLI::App& app, Verb& run) {
   auto common = std::make_shared<Common>();
   auto a = std::make_shared<QuantizeArguments>();
-  CLI::App* verb = app.add_subcommand("quantize", "write a copy that transformers and bitsandbytes read");
+  CLI::App* verb = app.add_subcommand(
+      "quantize", "write a copy: a folder for transformers and bitsandbytes, or a GGUF file for llama.cpp");
   verb->add_option("MODEL", a->model, model_help)->required();
-  verb->add_option("OUT", a->out, "the new folder; appears when it is complete")->required();
+  verb->add_option("OUT", a->out, "the new folder, or a file NAME.gguf; appears when it is complete")->required();
   add_precision(*verb, a->held, "--to");
-  verb->get_option("--to")->required();
+  verb->get_option("--to")->required()->description(
+      "a folder: fp32, fp16, bf16, int8, nf4, fp4; nf4-dq, fp4-dq with double quantization. NAME.gguf: " +
+      gguf_type_names());
+  verb->add_flag("--allow-requantize", a->allow_requantize,
+                 "MODEL is quantized already and may be rounded a second time; the report says how far that goes");
   verb->add_option("--shard-size", a->shard_gb, "GB (10^9 bytes) per file at most (default: 5)");
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);
   verb->callback(

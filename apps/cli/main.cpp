@@ -11,8 +11,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", NIBBLE_VERSION);
   app.require_subcommand(1);
   Verb run;
-  for (const auto add : {add_doctor, add_inspect, add_estimate, add_quantize, add_run, add_chat, add_compare, add_eval,
-                         add_tokenize, add_bench})
+  for (const auto add : {add_doctor, add_inspect, add_estimate, add_quantize, add_verify, add_run, add_chat,
+                         add_compare, add_eval, add_tokenize, add_bench})
     add(app, run);
   // Where the parser stood when it stumbled, so that the hint names the right help.
   const auto chosen = [&] {

@@ -1,4 +1,4 @@
-// Writing a quantized copy in the layout that transformers and bitsandbytes read.
+// Writing a model in another form: a folder that transformers and bitsandbytes read, or one GGUF file for llama.cpp.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,11 @@
 namespace nibble {
 
 struct QuantizeCheckpointOptions {
-  QuantizationConfig precision = QuantizationConfig::nf4();
+  QuantizationConfig precision = QuantizationConfig::nf4();  // of a folder
+  std::string gguf_type = {};     // "q4_k_m": write one GGUF file of this type; `precision` then says nothing
+  bool allow_requantize = false;  // a source that is quantized may be rounded a second time
   int threads = 0;
-  std::uint64_t shard_bytes = std::uint64_t(5) << 30;  // a new file starts before this is exceeded
+  std::uint64_t shard_bytes = std::uint64_t(5) << 30;  // of a folder: a new file starts before this is exceeded
   std::vector<std::string> ignore_config = {};
   Progress progress = {};
   std::function<bool()> stop = {};  // asked between tensors; true: cancelled, and nothing is written
@@ -21,10 +23,22 @@ struct QuantizeReport {
   std::uint64_t peak_buffer_bytes = 0;  // the most that was held at once beside the mapped input
   std::size_t quantized_modules = 0, kept_modules = 0;
   double seconds = 0;
+  // Root mean square of the difference between what was written and what was read, over that of what was read: of the
+  // whole model and of its worst tensor.
+  double relative_error = 0, worst_error = 0;
+  std::string worst_tensor;
+  std::string requantized_from;  // "Q4_1", "nf4": the source was quantized, and its values were rounded again
 };
 
-// Streams tensor by tensor. `out` appears only when complete; it must not exist or be empty.
+// Streams tensor by tensor. `out` appears only when complete. A folder must not exist or be empty, a file must not
+// exist. Each output carries a receipt that verify() reads. Errors, beside those of loading: bad_request (out exists,
+// its name does not fit the form, a second rounding without allow_requantize), unsupported (rows that the type's blocks
+// do not fill, a feature that GGUF has no key for), out of space and the like.
 Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& model, const std::filesystem::path& out,
                                            const QuantizeCheckpointOptions& options = {});
+
+// Types of GGUF files: pure ones ("q4_k", every matrix alike) and llama.cpp's mixes ("q4_k_m").
+bool is_gguf_type(std::string_view name);
+std::string gguf_type_names();  // "f32, f16, ...", for messages
 
 }  // namespace nibble

@@ -5,7 +5,7 @@
 
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
-#include "ops/reference.hpp"
+#include "ops/relative_error.hpp"
 
 namespace nibble {
 namespace {
@@ -81,9 +81,7 @@ class CheckpointSource final : public WeightSource {
   Result<ElementReader> reader(const ModuleSpec& module) override {
     if (is_quantized(module)) {
       NIBBLE_TRY(const Weight weight, read_quantized(module));
-      return ElementReader([weight](std::int64_t first, std::int64_t count, float* out) {
-        for (std::int64_t i = 0; i < count; ++i) out[i] = decode_element(weight, first + i);
-      });
+      return reader_of(weight);
     }
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(checkpoint_, module));
     return ElementReader(

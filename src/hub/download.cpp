@@ -157,8 +157,9 @@ Result<void> check_hash(const HubSession& session, const RemoteFile& file, const
   const bool hex = file.etag.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!hex || (file.etag.size() != 64 && file.etag.size() != 40)) return {};
   const bool sha256 = file.etag.size() == 64;
-  NIBBLE_TRY(const std::string found, sha256 ? digest_of_file(path, Digest::sha256)
-                                             : digest_of_file(path, Digest::sha1, fmt::format("blob {}", file.bytes)));
+  NIBBLE_TRY(const std::string found, sha256
+                                          ? digest_of_file(path, DigestKind::sha256)
+                                          : digest_of_file(path, DigestKind::sha1, fmt::format("blob {}", file.bytes)));
   if (found == file.etag) return {};
   return error(Errc::corrupt_file, "{}: {} arrived damaged: its {} is {}, the hub says {}; try again", session.id,
                file.name, sha256 ? "sha256" : "git hash", found, file.etag);

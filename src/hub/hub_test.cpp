@@ -40,9 +40,10 @@ class Hub : public testing::Test {
     for (std::size_t i = 0; i < size; ++i) out[i] = char(i * salt + i / 251);
     return out;
   }
-  std::string hash(const std::string& content, Digest kind) {
+  std::string hash(const std::string& content, DigestKind kind) {
     made::write(folder / "hashed", content);
-    return digest_of_file(folder / "hashed", kind, kind == Digest::sha1 ? "blob " + std::to_string(content.size()) : "")
+    return digest_of_file(folder / "hashed", kind,
+                          kind == DigestKind::sha1 ? "blob " + std::to_string(content.size()) : "")
         .value();
   }
   HubAnswer honest(const HubRequest& request) {
@@ -60,9 +61,9 @@ class Hub : public testing::Test {
     if (large && !stored)
       return {
           302,
-          {"X-Linked-Etag: \"" + hash(content, Digest::sha256) + "\"",
+          {"X-Linked-Etag: \"" + hash(content, DigestKind::sha256) + "\"",
            "X-Linked-Size: " + std::to_string(content.size()), "Location: " + server.address() + "/stored/" + name}};
-    HubAnswer out{200, {"ETag: \"" + hash(content, Digest::sha1) + "\""}, content};
+    HubAnswer out{200, {"ETag: \"" + hash(content, DigestKind::sha1) + "\""}, content};
     if (request.has_range) {
       out.status = 206;
       out.headers.push_back("Content-Range: bytes " + std::to_string(request.first) + "-" +
@@ -103,7 +104,7 @@ TEST_F(Hub, FetchesAModelInPartsIntoTheCacheOfHuggingFace) {
   EXPECT_EQ(*located, options.cache / "models--acme--tiny/snapshots" / commit);
   EXPECT_EQ(made::read(options.cache / "models--acme--tiny/refs/main"), commit);
   EXPECT_EQ(fs::read_symlink(*located / "m-2.safetensors"),
-            fs::path("../../blobs") / hash(files["m-2.safetensors"], Digest::sha256));
+            fs::path("../../blobs") / hash(files["m-2.safetensors"], DigestKind::sha256));
   // Once more: only the branch is asked for, and with a commit nothing is.
   const int before = server.requests();
   expect_whole(locate_model("acme/tiny", options));

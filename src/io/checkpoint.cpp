@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/numeric.hpp"
+#include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
 
 namespace nibble {
@@ -263,8 +264,29 @@ Result<void> Checkpoint::open_folder() {
 Result<void> Checkpoint::add(CheckpointTensor tensor) {
   if (!index_.emplace(tensor.name, tensors_.size()).second)
     return error(Errc::corrupt_file, "{}: tensor \"{}\" is stored twice", path_.string(), tensor.name);
+  if (const std::string owner = bnb_companion_of(tensor.name); !owner.empty())
+    companions_[owner].push_back(tensors_.size());
   tensors_.push_back(std::move(tensor));
   return {};
+}
+
+std::vector<const CheckpointTensor*> Checkpoint::parts_of(std::string_view name) const {
+  std::vector<const CheckpointTensor*> parts;
+  if (const CheckpointTensor* tensor = find(name)) parts.push_back(tensor);
+  if (const auto found = companions_.find(std::string(name)); found != companions_.end())
+    for (const std::size_t index : found->second) parts.push_back(&tensors_[index]);
+  std::sort(parts.begin(), parts.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
+  return parts;
+}
+
+std::vector<std::string> Checkpoint::metadata_texts(std::string_view key) const {
+  std::vector<std::string> out;
+  for (const Safetensors& shard : shards_)
+    if (const auto found = shard.metadata().find(std::string(key)); found != shard.metadata().end())
+      out.push_back(found->second);
+  if (gguf_)
+    if (const auto text = gguf_->text(key)) out.push_back(*text);
+  return out;
 }
 
 const CheckpointTensor* Checkpoint::find(std::string_view name) const {

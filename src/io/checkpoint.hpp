@@ -58,6 +58,10 @@ class Checkpoint {
   const std::string& chat_template() const { return chat_template_; }  // empty: the model has none
   const std::vector<CheckpointTensor>& tensors() const { return tensors_; }
   const CheckpointTensor* find(std::string_view name) const;
+  // The tensor of this name and, in bitsandbytes' layout, those beside it, by name.
+  std::vector<const CheckpointTensor*> parts_of(std::string_view name) const;
+  // What each file's metadata says under this key, for files that have it.
+  std::vector<std::string> metadata_texts(std::string_view key) const;
   const StoredTensor* find_stored(std::string_view name) const;  // safetensors only
   std::uint64_t file_bytes() const { return file_bytes_; }       // of all weight files
   std::vector<std::shared_ptr<MappedFile>> files() const;        // that hold weights
@@ -75,6 +79,7 @@ class Checkpoint {
   std::vector<CheckpointTensor> tensors_;
   std::unordered_map<std::string, std::size_t> index_;
   std::unordered_map<std::string, const StoredTensor*> stored_;
+  std::unordered_map<std::string, std::vector<std::size_t>> companions_;  // of a weight, in the order of the files
   std::uint64_t file_bytes_ = 0;
 };
 

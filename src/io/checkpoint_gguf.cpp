@@ -1,45 +1,13 @@
 // GGUF seen through Hugging Face's words: tensor names and row order.
-// Source: the tensor names of gguf-py's constants; the row order of q and k of "llama" files.
-#include <array>
+// Source: the row order of q and k of "llama" files.
 #include <cmath>
 
 #include "io/checkpoint.hpp"
 #include "io/gguf_config.hpp"
+#include "io/gguf_names.hpp"
 
 namespace nibble {
 namespace {
-
-struct Renaming {
-  std::string_view gguf, hugging_face;
-};
-constexpr std::array<Renaming, 4> outer_names = {{{"token_embd.weight", "model.embed_tokens.weight"},
-                                                  {"output_norm.weight", "model.norm.weight"},
-                                                  {"output.weight", "lm_head.weight"},
-                                                  {"rope_freqs.weight", "rope_freqs.weight"}}};
-constexpr std::array<Renaming, 11> layer_names = {{{"attn_norm", "input_layernorm"},
-                                                   {"attn_q", "self_attn.q_proj"},
-                                                   {"attn_k", "self_attn.k_proj"},
-                                                   {"attn_v", "self_attn.v_proj"},
-                                                   {"attn_output", "self_attn.o_proj"},
-                                                   {"attn_q_norm", "self_attn.q_norm"},
-                                                   {"attn_k_norm", "self_attn.k_norm"},
-                                                   {"ffn_norm", "post_attention_layernorm"},
-                                                   {"ffn_gate", "mlp.gate_proj"},
-                                                   {"ffn_up", "mlp.up_proj"},
-                                                   {"ffn_down", "mlp.down_proj"}}};
-
-// "blk.3.attn_q.weight" becomes "model.layers.3.self_attn.q_proj.weight"; unknown names stay as they are.
-std::string hugging_face_name(std::string_view name) {
-  for (const Renaming& entry : outer_names)
-    if (entry.gguf == name) return std::string(entry.hugging_face);
-  if (name.substr(0, 4) != "blk.") return std::string(name);
-  const auto dot = name.find('.', 4), end = name.rfind('.');
-  if (dot == name.npos || end <= dot) return std::string(name);
-  const std::string_view layer = name.substr(4, dot - 4), module = name.substr(dot + 1, end - dot - 1);
-  for (const Renaming& entry : layer_names)
-    if (entry.gguf == module) return fmt::format("model.layers.{}.{}{}", layer, entry.hugging_face, name.substr(end));
-  return std::string(name);
-}
 
 // Divisors of the rotary frequencies, which the transformer uses without looking.
 Result<void> check_rope_factors(const CheckpointTensor& tensor, const Json& config, std::int64_t heads) {

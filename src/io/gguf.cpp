@@ -213,7 +213,9 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
   for (std::uint64_t i = 0; i < key_count; ++i) {
     NIBBLE_TRY(std::string key, cursor.read_text("a metadata key"));
     NIBBLE_TRY(const auto type, cursor.read<std::uint32_t>(key));
+    const std::size_t begin = cursor.at();
     NIBBLE_TRY(GgufValue value, read_value(cursor, type, key, 0));
+    file.raw_.push_back({type, bytes.subspan(begin, cursor.at() - begin)});
     if (!file.index_.emplace(key, file.metadata_.size()).second)
       return error(Errc::corrupt_file, "{}: key \"{}\" is stored twice", place, key);
     file.metadata_.emplace_back(std::move(key), std::move(value));

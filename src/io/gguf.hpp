@@ -21,6 +21,12 @@ struct GgufValue {
   std::variant<bool, std::int64_t, std::uint64_t, double, std::string, Array> value;
 };
 
+// A value as its bytes lie in the file, behind its type: what is copied from file to file.
+struct GgufRaw {
+  std::uint32_t type = 0;  // as the file numbers value types
+  std::span<const std::byte> bytes;
+};
+
 struct GgufTensor {
   std::string name;
   std::uint32_t type = 0;           // ggml type number
@@ -41,12 +47,14 @@ class Gguf {
   Result<std::int64_t> integer(std::string_view key) const;
   Result<double> number(std::string_view key) const;
   const std::vector<std::pair<std::string, GgufValue>>& metadata() const { return metadata_; }
+  // The same keys in the same order, as bytes that live as long as this object.
+  const std::vector<GgufRaw>& raw_metadata() const { return raw_; }
   std::uint64_t file_bytes() const { return file_bytes_; }
-  std::shared_ptr<MappedFile> file() const { return file_; }
 
  private:
   std::shared_ptr<MappedFile> file_;
   std::vector<std::pair<std::string, GgufValue>> metadata_;
+  std::vector<GgufRaw> raw_;
   std::unordered_map<std::string, std::size_t> index_;
   std::vector<GgufTensor> tensors_;
   std::uint64_t file_bytes_ = 0;

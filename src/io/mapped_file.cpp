@@ -96,6 +96,16 @@ Result<void> AtomicFile::write(std::string_view text) {
   return write(std::as_bytes(std::span(text.data(), text.size())));
 }
 
+Result<void> AtomicFile::write_at(std::uint64_t place, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t done = ::pwrite(fd_, bytes.data(), bytes.size(), off_t(place));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return system_error(path_, "cannot write", errno);
+    bytes = bytes.subspan(std::size_t(done)), place += std::uint64_t(done);
+  }
+  return {};
+}
+
 Result<void> AtomicFile::commit() {
   const int synced = ::fsync(fd_), code = errno, closed = ::close(std::exchange(fd_, -1));
   if (synced != 0 || closed != 0) {

@@ -37,6 +37,8 @@ class AtomicFile {
   ~AtomicFile();
   Result<void> write(std::span<const std::byte> bytes);
   Result<void> write(std::string_view text);
+  // Over what was written there before; the next write() goes on at the end.
+  Result<void> write_at(std::uint64_t place, std::span<const std::byte> bytes);
   Result<void> commit();
 
  private:

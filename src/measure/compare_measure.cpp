@@ -60,6 +60,7 @@ Result<void> measure_stored_copy(const fs::path& path, const CompareOptions& opt
   const auto measured = [&]() -> Result<void> {
     QuantizeCheckpointOptions writing;
     writing.precision = out.precision, writing.threads = options.threads, writing.ignore_config = options.ignore_config;
+    writing.allow_requantize = true;  // a load at this precision rounds the same weights the same way
     NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, fs::path(folder) / "copy", writing));
     LoadOptions load;
     load.threads = options.threads, load.ignore_config = options.ignore_config;

@@ -1,4 +1,5 @@
 // What a checkpoint holds, from its headers.
+#include <algorithm>
 #include <set>
 
 #include "engine/load.hpp"
@@ -71,7 +72,7 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
   }
   HostAllocator memory;
   const TensorLookup find = [&](std::string_view name) { return checkpoint->find_stored(name); };
-  std::string widest;
+  std::map<std::string, std::uint64_t> linear_bytes;
   for (const CheckpointTensor& tensor : checkpoint->tensors()) {
     out.bytes_by_dtype[tensor.type] += tensor.bytes.size();
     out.bytes_by_class[std::string(class_of(tensor))] += tensor.bytes.size();
@@ -84,9 +85,12 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
     }
     if (config && !known.count(tensor.name) && tensor.name != "rope_freqs.weight")
       out.not_understood.push_back(tensor.name);
-    if (class_of(tensor) == "linear_weights" && (widest.empty() || tensor.type != "F32")) widest = tensor.type;
+    if (class_of(tensor) == "linear_weights") linear_bytes[tensor.type] += tensor.bytes.size();
   }
-  out.precision = widest;
+  // Of a mix, the type of most bytes.
+  const auto most = std::max_element(linear_bytes.begin(), linear_bytes.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most != linear_bytes.end()) out.precision = most->first;
   if (const auto found = json.find("quantization_config"); found != json.end() && !found->is_null()) {
     const auto stored = parse_bnb_config(*found);
     if (stored) {

@@ -28,6 +28,7 @@ struct Name {
   bool nfc = false;  // the published tokenizers compose characters first, although llama.cpp does not
 };
 
+// Of names that mean the same, a file that Nibble writes gets the first.
 constexpr std::array names = {
     Name{"default", Recipe::fallback},
     Name{"gpt-2", Recipe::gpt2},
@@ -53,9 +54,9 @@ constexpr std::array names = {
     Name{"qwen2", Recipe::qwen2, false, false, true},
     Name{"deepseek-r1-qwen", Recipe::qwen2, false, false, true},
     Name{"qwen35", Recipe::qwen35},
+    Name{"hunyuan", Recipe::qwen2},
     Name{"stablelm2", Recipe::qwen2},
     Name{"megrez", Recipe::qwen2},
-    Name{"hunyuan", Recipe::qwen2},
     Name{"kormo", Recipe::qwen2},
     Name{"smollm", Recipe::digits_gpt2},
     Name{"starcoder", Recipe::digits_gpt2},
@@ -90,53 +91,47 @@ constexpr std::string_view cased_letters =
     R"(\x{FF21}-\x{FF3A}\x{FF41}-\x{FF5A}\x{10400}-\x{1044F}\x{104B0}-\x{104D3}\x{104D8}-\x{104FB}\x{10C80})"
     R"(-\x{10CB2}\x{10CC0}-\x{10CF2}\x{118A0}-\x{118DF}\x{1E900}-\x{1E943})";
 
-Result<void> add(PreTokenizer& out, std::initializer_list<std::string_view> patterns) {
-  for (const std::string_view text : patterns) {
-    NIBBLE_TRY(SplitPattern pattern, SplitPattern::regex(text));
-    out.add(SplitByPattern{std::move(pattern), SplitBehavior::isolated, false});
-  }
-  return {};
-}
-
-Result<void> build(Recipe recipe, PreTokenizer& out) {
-  const std::string_view gpt2 = pattern_text(KnownPattern::gpt2);
+std::vector<std::string> splits_of(Recipe recipe) {
+  const std::string gpt2(pattern_text(KnownPattern::gpt2));
   switch (recipe) {
     case Recipe::gpt2:
-      return add(out, {gpt2});
+      return {gpt2};
     case Recipe::llama3:
-      return add(out, {pattern_text(KnownPattern::llama3)});
+      return {std::string(pattern_text(KnownPattern::llama3))};
     case Recipe::qwen2:
-      return add(out, {pattern_text(KnownPattern::qwen2)});
+      return {std::string(pattern_text(KnownPattern::qwen2))};
     case Recipe::qwen35:
-      return add(out, {R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})re"
-                       R"re(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"});
+      return {R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})re"
+              R"re(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"};
     case Recipe::digits_gpt2:
-      out.add(SplitByClass{SplitByClass::digit, SplitBehavior::isolated});
-      return add(out, {gpt2});
+      return {std::string(split_digits), gpt2};
     case Recipe::falcon:
-      return add(out, {R"([\p{P}\$\+<=>\^~\|`]+)", gpt2, "[0-9][0-9][0-9]"});
+      return {R"([\p{P}\$\+<=>\^~\|`]+)", gpt2, "[0-9][0-9][0-9]"};
     case Recipe::fallback:
-      return add(out, {R"([\p{P}\$\+<=>\^~\|]+)", gpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"});
+      return {R"([\p{P}\$\+<=>\^~\|]+)", gpt2, R"(\p{N}+)", "[0-9][0-9][0-9]"};
     case Recipe::deepseek_llm:
-      return add(out, {"[\r\n]", "\\s?[" + std::string(cased_letters) + "]+",
-                       R"(\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+)", "\\s+$",
-                       "[一-龥ࠀ-一가-퟿]+", R"(\p{N}+)"});
+      return {"[\r\n]",
+              "\\s?[" + std::string(cased_letters) + "]+",
+              R"(\s?[!-/:-~\x{FF01}-\x{FF0F}\x{FF1A}-\x{FF5E}\x{2018}-\x{201F}\x{3000}-\x{3002}]+)",
+              "\\s+$",
+              "[一-龥ࠀ-一가-퟿]+",
+              R"(\p{N}+)"};
     case Recipe::deepseek_coder:
-      return add(out, {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", "[一-龥ࠀ-一가-퟿]+", R"(\p{N})"});
+      return {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", "[一-龥ࠀ-一가-퟿]+", R"(\p{N})"};
     case Recipe::deepseek_v3:
-      return add(out, {R"(\p{N}{1,3})", "[一-龥぀-ゟ゠-ヿ]+",
-                       R"re([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)re"
-                       R"re(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"});
+      return {R"(\p{N}{1,3})", "[一-龥぀-ゟ゠-ヿ]+",
+              R"re([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)re"
+              R"re(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"};
     case Recipe::gpt4o:
-      return add(out, {R"re([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)re"
-                       R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)?)re"
-                       R"re(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)re"
-                       R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+)re"
-                       R"re(|\s+(?!\S)|\s+)re"});
+      return {R"re([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)re"
+              R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)?)re"
+              R"re(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)re"
+              R"re((?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+)re"
+              R"re(|\s+(?!\S)|\s+)re"};
     case Recipe::tekken:
-      return add(out, {R"re([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)re"
-                       R"re(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)re"
-                       R"re(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"});
+      return {R"re([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)re"
+              R"re(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)re"
+              R"re(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)re"};
   }
   return {};
 }
@@ -154,10 +149,30 @@ Result<GgufPreType> gguf_pre_type(std::string_view name) {
   GgufPreType type;
   type.ignore_merges = found->ignore_merges;
   type.adds_bos = found->adds_bos;
-  if (found->nfc) type.normalizer.add(UnicodeForm{true, false});
-  NIBBLE_CHECK(build(found->recipe, type.pre_tokenizer));
-  type.pre_tokenizer.add(ByteLevelSplit{false, false, false});
+  type.nfc = found->nfc;
+  type.splits = splits_of(found->recipe);
   return type;
+}
+
+std::string_view gguf_pre_name(const GgufPreType& type) {
+  for (const Name& known : names)
+    if (known.nfc == type.nfc && known.ignore_merges == type.ignore_merges && splits_of(known.recipe) == type.splits)
+      return known.name;
+  return {};
+}
+
+Result<PreTokenizer> pre_tokenizer_of(const GgufPreType& type) {
+  PreTokenizer out;
+  for (const std::string& split : type.splits) {
+    if (split == split_digits) {
+      out.add(SplitByClass{SplitByClass::digit, SplitBehavior::isolated});
+      continue;
+    }
+    NIBBLE_TRY(SplitPattern pattern, SplitPattern::regex(split));
+    out.add(SplitByPattern{std::move(pattern), SplitBehavior::isolated, false});
+  }
+  out.add(ByteLevelSplit{false, false, false});
+  return out;
 }
 
 }  // namespace nibble

@@ -24,6 +24,7 @@ struct ScorePieces {
   std::vector<std::string> special;  // pieces that are special whatever their type
 };
 
+Result<ScorePieces> read_sentencepiece(std::span<const std::byte> bytes, const TokenizerConfig& config);
 TokenizerResult make_score_tokenizer(ScorePieces pieces);
 
 }  // namespace nibble

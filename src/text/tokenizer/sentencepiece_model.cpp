@@ -87,7 +87,7 @@ Result<void> read_normalizer_spec(std::span<const std::byte> bytes, ScorePieces&
 
 }  // namespace
 
-TokenizerResult load_sentencepiece(std::span<const std::byte> bytes, const TokenizerConfig& config) {
+Result<ScorePieces> read_sentencepiece(std::span<const std::byte> bytes, const TokenizerConfig& config) {
   ScorePieces pieces;
   TrainerSpec trainer;
   pieces.remove_extra_spaces = true;  // the default of normalizer_spec
@@ -132,6 +132,11 @@ TokenizerResult load_sentencepiece(std::span<const std::byte> bytes, const Token
   pieces.special = config.special;
   pieces.user_defined_in_text = false;
   pieces.prefix_only_first = !config.legacy.value_or(true);
+  return pieces;
+}
+
+TokenizerResult load_sentencepiece(std::span<const std::byte> bytes, const TokenizerConfig& config) {
+  NIBBLE_TRY(ScorePieces pieces, read_sentencepiece(bytes, config));
   return make_score_tokenizer(std::move(pieces));
 }
 

@@ -90,7 +90,7 @@ TokenizerResult load_scores(const Gguf& file) {
 TokenizerResult load_merges(const Gguf& file) {
   const GgufValue* pre = file.find("tokenizer.ggml.pre");
   const auto* name = pre ? std::get_if<std::string>(&pre->value) : nullptr;
-  NIBBLE_TRY(GgufPreType type, gguf_pre_type(name ? std::string_view(*name) : "default"));
+  NIBBLE_TRY(const GgufPreType type, gguf_pre_type(name ? std::string_view(*name) : "default"));
   NIBBLE_TRY(const std::vector<std::string_view> tokens, texts(file, "tokenizer.ggml.tokens"));
   NIBBLE_TRY(const std::vector<std::uint8_t> types, token_types(file, tokens.size()));
   NIBBLE_TRY(const std::vector<std::string_view> merges, texts(file, "tokenizer.ggml.merges"));
@@ -116,8 +116,8 @@ TokenizerResult load_merges(const Gguf& file) {
   }
   BpeOptions options;
   options.ignore_merges = type.ignore_merges;
-  parts.normalizer = std::move(type.normalizer);
-  parts.pre_tokenizer = std::move(type.pre_tokenizer);
+  if (type.nfc) parts.normalizer.add(UnicodeForm{true, false});
+  NIBBLE_TRY(parts.pre_tokenizer, pre_tokenizer_of(type));
   parts.decoder.add(DecodeByteLevel{});
   NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(vocabulary), pairs, options));
   parts.bos = token_id(file, "tokenizer.ggml.bos_token_id", tokens.size());

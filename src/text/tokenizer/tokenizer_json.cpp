@@ -1,6 +1,7 @@
 // tokenizer.json, as Hugging Face's tokenizers library writes it.
 #include "text/tokenizer/bpe_json.hpp"
 #include "text/tokenizer/json_parts.hpp"
+#include "text/tokenizer/tokenizer_json_file.hpp"
 #include "text/tokenizer/tokenizer_loaders.hpp"
 #include "text/tokenizer/utf8.hpp"
 
@@ -47,15 +48,6 @@ Result<void> add_post_processor(const Json& entry, PipelineParts& parts, int dep
   return {};
 }
 
-// The file without what is long: the model's vocabulary and merges are read as they come, the rest as trees.
-struct TokenizerFile {
-  Json parts = Json::object();  // normalizer, pre_tokenizer, ...
-  Json model = Json::object();  // without vocab and merges
-  Vocabulary vocabulary;
-  MergeList merges;
-  bool has_model = false, has_vocabulary = false;
-};
-
 Result<void> read_model(JsonCursor& cursor, TokenizerFile& file) {
   file.has_model = true;
   return cursor.object([&](std::string_view key) -> Result<void> {
@@ -75,7 +67,9 @@ Result<void> read_model(JsonCursor& cursor, TokenizerFile& file) {
   });
 }
 
-Result<TokenizerFile> read_file(std::string_view text) {
+}  // namespace
+
+Result<TokenizerFile> read_tokenizer_json(std::string_view text) {
   if (!is_valid_utf8(text)) return error(Errc::corrupt_file, "not valid UTF-8");
   TokenizerFile file;
   JsonCursor cursor(text);
@@ -86,14 +80,12 @@ Result<TokenizerFile> read_file(std::string_view text) {
     return {};
   }));
   NIBBLE_CHECK(cursor.end());
+  if (!file.has_model) return error(Errc::corrupt_file, "no \"model\" object");
   return file;
 }
 
-}  // namespace
-
 TokenizerResult load_tokenizer_json(std::string_view text, const TokenizerConfig& config) {
-  NIBBLE_TRY(TokenizerFile file, read_file(text));
-  if (!file.has_model) return error(Errc::corrupt_file, "no \"model\" object");
+  NIBBLE_TRY(TokenizerFile file, read_tokenizer_json(text));
   NIBBLE_TRY(const std::string type, json_text(file.model, "type", "BPE"));
   if (type != "BPE") return error(Errc::unsupported, "tokenizer model \"{}\" is not supported; Nibble has BPE", type);
   if (!file.has_vocabulary) return error(Errc::corrupt_file, "the model's \"vocab\" is not an object of tokens");
@@ -105,7 +97,7 @@ TokenizerResult load_tokenizer_json(std::string_view text, const TokenizerConfig
     return error(Errc::unsupported, "\"dropout\" is not supported: the same text must give the same ids");
   }
   PipelineParts parts;
-  const auto part = [&](const char* key) { return file.parts.contains(key) ? file.parts[key] : Json(); };
+  const auto part = [&](const char* key) { return file.part(key); };
   NIBBLE_CHECK(add_normalizer(part("normalizer"), parts.normalizer));
   NIBBLE_CHECK(add_pre_tokenizer(part("pre_tokenizer"), parts.pre_tokenizer));
   NIBBLE_CHECK(add_decoder(part("decoder"), parts.decoder));

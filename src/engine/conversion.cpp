@@ -1,0 +1,126 @@
+#include "engine/conversion.hpp"
+
+#include "base/digest.hpp"
+#include "engine/gguf_recipe.hpp"
+#include "engine/load.hpp"
+#include "io/codecs/bnb.hpp"
+
+namespace nibble {
+
+namespace fs = std::filesystem;
+
+Result<std::unique_ptr<Conversion>> Conversion::open(const fs::path& path, const QuantizeCheckpointOptions& options) {
+  NIBBLE_CHECK(check_threads(options.threads));
+  std::unique_ptr<Conversion> out(new Conversion(options));
+  NIBBLE_TRY(out->checkpoint_, Checkpoint::open(path));
+  NIBBLE_TRY(out->config_, read_model_config(out->checkpoint_->config(), path.string(), options.ignore_config));
+  NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *out->checkpoint_));
+  out->stored_ = stored.label();
+  out->modules_ = list_modules(out->config_);
+  std::string types;
+  for (const ModuleSpec& module : out->modules_) {
+    out->elements_ += module.elements();
+    if (const std::string type = out->quantized_as(module); !type.empty() && types.find(type) == std::string::npos)
+      types += (types.empty() ? "" : ", ") + type;
+  }
+  if (!types.empty()) out->stored_ = types;
+  out->source_ = checkpoint_source(*out->checkpoint_, out->memory_, out->copies_, false);
+  return out;
+}
+
+std::string Conversion::quantized_as(const ModuleSpec& module) const {
+  if (module.cols == 0) return {};
+  const TensorLookup lookup = [&](std::string_view name) { return checkpoint_->find_stored(name); };
+  if (is_bnb_weight(lookup, module.name)) return stored_;
+  const CheckpointTensor* tensor = checkpoint_->find(module.name);
+  return tensor && !tensor->dtype ? tensor->type : std::string();
+}
+
+Result<void> Conversion::round_again(const ModuleSpec& module, std::string_view to) {
+  const std::string from = quantized_as(module);
+  if (!options_.allow_requantize)
+    return error(Errc::bad_request,
+                 "{}: tensor \"{}\" is already quantized ({}); as {} it would be rounded a second time, and the error "
+                 "adds to the first. Convert from the original model, write fp32 or f32, which keeps every value, or "
+                 "pass --allow-requantize to accept it",
+                 checkpoint_->path().string(), module.name, from, to);
+  if (report.requantized_from.find(from) == std::string::npos)
+    report.requantized_from += (report.requantized_from.empty() ? "" : ", ") + from;
+  return {};
+}
+
+Receipt Conversion::receipt(std::string recipe) const {
+  Receipt out;
+  out.version = NIBBLE_VERSION, out.recipe = std::move(recipe), out.source_type = stored_;
+  return out;
+}
+
+Result<void> Conversion::may_go_on(const fs::path& out) const {
+  if (options_.stop && options_.stop()) return error(Errc::cancelled, "{}: stopped, nothing was written", out.string());
+  return {};
+}
+
+std::vector<Receipt::Tensor> Conversion::finish_module(const ModuleSpec& module, const ErrorSums& error,
+                                                       const std::vector<std::span<const std::byte>>& parts,
+                                                       std::size_t weight) {
+  std::vector<Receipt::Tensor> notes(parts.size());
+  pool_.run(std::int64_t(parts.size()) + 1, [&](std::int64_t piece, int) {
+    if (piece == 0)
+      notes[weight].source = source_hash(*checkpoint_, module.name);
+    else
+      notes[std::size_t(piece - 1)].sha256 = sha256(parts[std::size_t(piece - 1)]);
+  });
+  notes[weight].error = error.relative();
+  if (*notes[weight].error > report.worst_error)
+    report.worst_error = *notes[weight].error, report.worst_tensor = module.name;
+  sums_.add(error);
+  release();
+  report.peak_buffer_bytes = std::max(report.peak_buffer_bytes, memory_.use().peak_total);
+  done_ += module.elements();
+  if (options_.progress) options_.progress(double(done_) / double(elements_));
+  return notes;
+}
+
+QuantizeReport Conversion::finish(std::uint64_t bytes_written) {
+  report.relative_error = sums_.relative();
+  report.bytes_read = checkpoint_->file_bytes(), report.bytes_written = bytes_written;
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  return report;
+}
+
+Result<void> check_finite(const fs::path& path, const CheckpointTensor& tensor) {
+  const std::int64_t bad = first_nonfinite(tensor);
+  if (bad < 0) return {};
+  return error(Errc::corrupt_file,
+               "{}: tensor \"{}\": element {} is NaN or infinite; check the file or the training run that wrote it",
+               path.string(), tensor.name, bad);
+}
+
+bool is_gguf_type(std::string_view name) { return gguf_recipe(name) != nullptr; }
+std::string gguf_type_names() { return gguf_recipe_names(); }
+
+Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out,
+                                           const QuantizeCheckpointOptions& options) {
+  const bool file = out.extension() == ".gguf";
+  if (options.gguf_type.empty()) {
+    if (options.precision.format == Precision::stored)
+      return error(Errc::bad_request, "name the precision to write: fp32, fp16, bf16, int8, nf4 or fp4");
+    if (file)
+      return error(Errc::bad_request, "{}: a .gguf file cannot hold {}; name a folder, or one of GGUF's types: {}",
+                   out.string(), options.precision.label(), gguf_type_names());
+    NIBBLE_CHECK(options.precision.check());
+  } else {
+    if (!is_gguf_type(options.gguf_type))
+      return error(Errc::bad_request, "\"{}\" is no type of a GGUF file; there are {}", options.gguf_type,
+                   gguf_type_names());
+    if (!file)
+      return error(Errc::bad_request,
+                   "{}: {} is a type of GGUF files; name a file that ends in .gguf, or write a folder in fp32, fp16, "
+                   "bf16, int8, nf4 or fp4",
+                   out.string(), options.gguf_type);
+  }
+  NIBBLE_TRY(const auto conversion, Conversion::open(path, options));
+  return file ? write_gguf(*conversion, out, options.gguf_type) : write_folder(*conversion, out, options);
+}
+
+}  // namespace nibble

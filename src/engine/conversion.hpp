@@ -1,0 +1,68 @@
+// What both writers do: a source opened and checked, modules one by one, hashes and errors noted on the way.
+#pragma once
+
+#include <chrono>
+
+#include "base/thread_pool.hpp"
+#include "engine/receipt.hpp"
+#include "engine/weights.hpp"
+#include "nibble/quantize.hpp"
+#include "ops/relative_error.hpp"
+
+namespace nibble {
+
+class Conversion {
+ public:
+  static Result<std::unique_ptr<Conversion>> open(const std::filesystem::path& path,
+                                                  const QuantizeCheckpointOptions& options);
+
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
+  const ModelConfig& config() const { return config_; }
+  const std::vector<ModuleSpec>& modules() const { return modules_; }
+  WeightSource& source() { return *source_; }
+  Allocator& memory() { return memory_; }
+  ThreadPool& pool() { return pool_; }
+
+  // "Q4_1", "nf4": how the source has this weight quantized; empty: it is not.
+  std::string quantized_as(const ModuleSpec& module) const;
+  // The source's weight would be rounded a second time: refused unless that was allowed, and noted in the report.
+  Result<void> round_again(const ModuleSpec& module, std::string_view to);
+  Receipt receipt(std::string recipe) const;  // without tensors
+
+  // Before a module: whether to go on. The error says that nothing was written.
+  Result<void> may_go_on(const std::filesystem::path& out) const;
+  // After it. `parts`: what was stored of it; parts[weight] is the weight itself, the others stand beside it.
+  std::vector<Receipt::Tensor> finish_module(const ModuleSpec& module, const ErrorSums& error,
+                                             const std::vector<std::span<const std::byte>>& parts,
+                                             std::size_t weight = 0);
+  void release() { copies_.clear(); }  // what reading a module took
+  QuantizeReport finish(std::uint64_t bytes_written);
+
+  QuantizeReport report;
+
+ private:
+  explicit Conversion(const QuantizeCheckpointOptions& options) : options_(options), pool_(options.threads) {}
+
+  const QuantizeCheckpointOptions& options_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::shared_ptr<Checkpoint> checkpoint_;
+  ModelConfig config_;
+  std::string stored_;  // precision of the source: "bf16", "nf4"
+  std::vector<ModuleSpec> modules_;
+  HostAllocator memory_;
+  std::vector<Buffer> copies_;
+  std::unique_ptr<WeightSource> source_;
+  ThreadPool pool_;
+  ErrorSums sums_;
+  std::uint64_t elements_ = 0, done_ = 0;
+};
+
+// Writes a GGUF file, or a folder.
+Result<QuantizeReport> write_gguf(Conversion& conversion, const std::filesystem::path& out, std::string_view type);
+Result<QuantizeReport> write_folder(Conversion& conversion, const std::filesystem::path& out,
+                                    const QuantizeCheckpointOptions& options);
+
+// What is copied or blocks into a type is looked at: a copy that cannot compute is no copy to keep.
+Result<void> check_finite(const std::filesystem::path& path, const CheckpointTensor& tensor);
+
+}  // namespace nibble

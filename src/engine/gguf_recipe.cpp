@@ -1,0 +1,93 @@
+// Source of the mixes and fall-backs: what llama_model_quantize of llama-cpp-python 0.3.36 does to models without
+// experts; tests/golden/gguf_mixes holds what it wrote.
+#include "engine/gguf_recipe.hpp"
+
+#include <array>
+#include <charconv>
+
+namespace nibble {
+namespace {
+
+constexpr std::array recipes = {
+    GgufRecipe{"f32", "F32", 0},
+    GgufRecipe{"f16", "F16", 1},
+    GgufRecipe{"bf16", "BF16", 32},
+    GgufRecipe{"q8_0", "Q8_0", 7},
+    GgufRecipe{"q4_0", "Q4_0", 2},
+    GgufRecipe{"q4_1", "Q4_1", 3},
+    GgufRecipe{"q5_0", "Q5_0", 8},
+    GgufRecipe{"q5_1", "Q5_1", 9},
+    GgufRecipe{"q4_k", "Q4_K", 14},
+    GgufRecipe{"q5_k", "Q5_K", 16},
+    GgufRecipe{"q6_k", "Q6_K", 18},
+    GgufRecipe{"iq4_nl", "IQ4_NL", 25},
+    GgufRecipe{"q4_k_s", "Q4_K", 14, true},
+    GgufRecipe{"q4_k_m", "Q4_K", 15, true},
+    GgufRecipe{"q5_k_s", "Q5_K", 16, true},
+    GgufRecipe{"q5_k_m", "Q5_K", 17, true},
+};
+
+// The first and last eighth of the layers, and every third between.
+bool gets_more_bits(std::int64_t layer, std::int64_t layers) {
+  return layer < layers / 8 || layer >= 7 * layers / 8 || (layer - layers / 8) % 3 == 2;
+}
+
+// Where ggml's loader sees a model of 70 billion weights, whose v projections are small.
+bool counts_as_70b(const ModelConfig& config) {
+  return config.layers == 80 &&
+         ((config.model_type == "qwen2") || (config.model_type != "qwen3" && config.heads != config.kv_heads));
+}
+
+std::string_view type_in_mix(const GgufRecipe& recipe, const ModelConfig& config, std::string_view name,
+                             std::int64_t cols) {
+  if (name == "output.weight" || (name == "token_embd.weight" && config.tied_embeddings))
+    return cols % ggml_type(recipe.base)->block_elements != 0 ? "Q8_0" : "Q6_K";
+  std::int64_t layer = 0;
+  if (!name.starts_with("blk.")) return recipe.base;
+  std::from_chars(name.data() + 4, name.data() + name.size(), layer);
+  const bool v = name.ends_with(".attn_v.weight"), down = name.ends_with(".ffn_down.weight");
+  const bool medium = recipe.name.ends_with("_m");
+  std::string_view type = recipe.base;
+  if (medium && (v || down) && gets_more_bits(layer, config.layers)) type = "Q6_K";
+  if (recipe.name == "q4_k_s" && ((v && layer < 4) || (down && layer < config.layers / 8))) type = "Q5_K";
+  if (v && type == "Q4_K" && counts_as_70b(config)) type = "Q5_K";
+  return type;
+}
+
+std::string_view smaller_blocks(std::string_view type) {
+  return type == "Q4_K" ? "Q5_0" : type == "Q5_K" ? "Q5_1" : type == "Q6_K" ? "Q8_0" : type;
+}
+
+bool fits(std::string_view type, std::int64_t cols) { return cols % ggml_type(type)->block_elements == 0; }
+
+}  // namespace
+
+const GgufRecipe* gguf_recipe(std::string_view name) {
+  for (const GgufRecipe& recipe : recipes)
+    if (recipe.name == name) return &recipe;
+  return nullptr;
+}
+
+std::string gguf_recipe_names() {
+  std::string names;
+  for (const GgufRecipe& recipe : recipes) names += (names.empty() ? "" : ", ") + std::string(recipe.name);
+  return names;
+}
+
+Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelConfig& config, std::string_view name,
+                                         std::int64_t cols) {
+  if (!recipe.mix) {
+    if (!fits(recipe.base, cols))
+      return error(Errc::unsupported,
+                   "tensor \"{}\" has rows of {}, which are not whole blocks of {} {}; {} gives such rows another type",
+                   name, cols, ggml_type(recipe.base)->block_elements, recipe.base,
+                   cols % 32 == 0 ? "q4_k_m or q5_k_m, or a type with blocks of 32," : "q4_k_m, q5_k_m, f16 or bf16");
+    return ggml_type(recipe.base);
+  }
+  std::string_view type = type_in_mix(recipe, config, name, cols);
+  if (!fits(type, cols)) type = smaller_blocks(type);
+  if (!fits(type, cols)) type = "F16";
+  return ggml_type(type);
+}
+
+}  // namespace nibble

@@ -1,0 +1,32 @@
+// What a conversion leaves in its output, so that the output can be checked later: the hash of every tensor and of what
+// it was made from, and how far it is from that.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "io/checkpoint.hpp"
+
+namespace nibble {
+
+struct Receipt {
+  static constexpr std::string_view key = "nibble.receipt";  // in safetensors' and GGUF's metadata
+
+  struct Tensor {
+    std::string sha256;           // of the stored bytes
+    std::string source;           // of the bytes it was made from; empty: part of another tensor
+    std::optional<double> error;  // root mean square of the difference over that of the source's elements
+  };
+  std::string version, recipe, source_type;
+  std::map<std::string, Tensor> tensors;  // by the name in the file
+
+  // JSON whose length depends on names and texts alone, not on hashes and numbers.
+  std::string text() const;
+  static Result<Receipt> parse(std::string_view text, std::string_view place);
+};
+
+// Stored tensors of a checkpoint that make up one weight: itself and, in bitsandbytes' layout, what stands beside it.
+std::string source_hash(const Checkpoint& checkpoint, std::string_view weight);
+
+}  // namespace nibble

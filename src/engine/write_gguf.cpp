@@ -1,0 +1,224 @@
+// A copy as one GGUF file, tensor by tensor; memory holds one at a time.
+#include <algorithm>
+#include <cmath>
+
+#include "base/digest.hpp"
+#include "engine/conversion.hpp"
+#include "engine/gguf_metadata.hpp"
+#include "engine/gguf_recipe.hpp"
+#include "io/gguf_names.hpp"
+#include "ops/quantize_pieces.hpp"
+#include "text/tokenizer/tokenizer_convert.hpp"
+
+namespace nibble {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Planned {
+  const ModuleSpec* module;
+  GgufWriter::Entry entry;
+  std::int64_t heads = 0;                  // > 0: the two halves of each head alternate in the file
+  const CheckpointTensor* same = nullptr;  // the source has the very bytes
+};
+
+// Rows of each head, (half, i) in the source, are read as (i, half).
+ElementReader alternating(ElementReader read, std::int64_t rows, std::int64_t width, std::int64_t heads) {
+  const std::int64_t head_rows = rows / heads;
+  return [=, read = std::move(read)](std::int64_t first, std::int64_t count, float* out) {
+    while (count > 0) {
+      const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
+      const std::int64_t within = row % head_rows, from = row - within + within % 2 * (head_rows / 2) + within / 2;
+      read(from * width + inside, run, out);
+      first += run, out += run, count -= run;
+    }
+  };
+}
+
+Result<void> encode(const GgmlType& type, const ElementReader& read, std::int64_t rows, std::int64_t cols,
+                    std::byte* out, Conversion& conversion) {
+  const std::int64_t rows_at_once = std::max<std::int64_t>(1, piece_elements / cols), most = rows_at_once * cols;
+  const std::size_t row_bytes = std::size_t(cols) / type.block_elements * type.block_bytes;
+  ThreadPool& pool = conversion.pool();
+  NIBBLE_TRY(const Buffer scratch,
+             Buffer::take(conversion.memory(), std::size_t(pool.size() * most) * sizeof(float), Purpose::workspace));
+  FirstBadWeight bad;
+  pool.run((rows + rows_at_once - 1) / rows_at_once, [&](std::int64_t piece, int thread) {
+    const std::int64_t row = piece * rows_at_once, count = std::min(rows_at_once, rows - row) * cols;
+    float* values = scratch.as<float>() + thread * most;
+    read(row * cols, count, values);
+    for (std::int64_t i = 0; i < count; ++i)
+      if (!std::isfinite(values[i])) return bad.report(row * cols + i);
+    type.encode(values, count, out + std::size_t(row) * row_bytes);
+  });
+  if (!bad.found()) return {};
+  return error(Errc::corrupt_file,
+               "the weight at row {}, column {} is NaN or infinite; check the file or the training run that wrote it",
+               bad.element() / cols, bad.element() % cols);
+}
+
+class GgufConversion {
+ public:
+  GgufConversion(Conversion& conversion, const GgufRecipe& recipe)
+      : conversion_(conversion), recipe_(recipe), gguf_(conversion.checkpoint().gguf()) {}
+
+  Result<QuantizeReport> run(const fs::path& out) {
+    NIBBLE_CHECK(check_place(out));
+    const std::string place = conversion_.checkpoint().path().string();
+    if (auto ok = plan(); !ok) return ok.error().at(place);
+    NIBBLE_TRY(std::vector<GgufEntry> metadata, describe());
+    receipt_ = conversion_.receipt(std::string(recipe_.name));
+    const Receipt::Tensor nothing{std::string(64, '0'), std::string(64, '0'), 0.0};
+    for (const Planned& tensor : planned_) receipt_.tensors[tensor.entry.name] = nothing;
+    std::vector<GgufWriter::Entry> entries;
+    if (!factors_.empty()) {
+      entries.push_back({"rope_freqs.weight", ggml_type("F32"), {std::int64_t(factors_.size())}});
+      receipt_.tensors["rope_freqs.weight"] = {sha256(std::as_bytes(std::span(factors_))), {}, {}};
+    }
+    for (const Planned& tensor : planned_) entries.push_back(tensor.entry);
+    metadata.push_back({std::string(Receipt::key), receipt_.text()});
+    NIBBLE_CHECK(check_space(out, entries));
+    NIBBLE_TRY(GgufWriter writer, GgufWriter::create(out, metadata, entries));
+    if (!factors_.empty()) NIBBLE_CHECK(writer.write(std::as_bytes(std::span(factors_))));
+    for (const Planned& tensor : planned_) {
+      NIBBLE_CHECK(conversion_.may_go_on(out));
+      NIBBLE_CHECK(write(tensor, writer));
+    }
+    NIBBLE_CHECK(writer.replace_text(Receipt::key, receipt_.text()));
+    NIBBLE_CHECK(writer.commit());
+    std::error_code ignored;
+    return conversion_.finish(fs::file_size(out, ignored));
+  }
+
+ private:
+  static Result<void> check_place(const fs::path& out) {
+    std::error_code code;
+    if (fs::exists(out, code))
+      return error(Errc::bad_request, "{}: exists already; name a new file or remove it first", out.string());
+    if (const fs::path parent = out.has_parent_path() ? out.parent_path() : fs::path(".");
+        !fs::is_directory(parent, code))
+      return error(Errc::not_found, "{}: there is no folder {} to put it in; make that one first", out.string(),
+                   parent.string());
+    return {};
+  }
+
+  static Result<void> check_space(const fs::path& out, const std::vector<GgufWriter::Entry>& entries) {
+    std::uint64_t needed = 0;
+    for (const auto& entry : entries) needed += entry.bytes();
+    std::error_code code;
+    const fs::space_info space = fs::space(out.has_parent_path() ? out.parent_path() : fs::path("."), code);
+    if (code || space.available >= needed) return {};
+    return error(Errc::io_failure,
+                 "{}: needs {:.2f} GB and {:.2f} GB are free there; free some space or name another disk", out.string(),
+                 double(needed) / 1e9, double(space.available) / 1e9);
+  }
+
+  // Types, shapes and the order of rows; refuses what cannot be written before anything is.
+  Result<void> plan() {
+    const ModelConfig& config = conversion_.config();
+    NIBBLE_TRY(model_, gguf_model(config, conversion_.checkpoint().path().stem().string()));
+    factors_ = model_.rope_factors;
+    if (const CheckpointTensor* stored = conversion_.checkpoint().find("rope_freqs.weight"); stored && gguf_) {
+      factors_.resize(stored->elements());
+      stored->read(0, std::int64_t(factors_.size()), factors_.data());
+    }
+    for (const ModuleSpec& module : conversion_.modules()) {
+      Planned tensor;
+      tensor.module = &module, tensor.entry.name = gguf_name(module.name);
+      tensor.entry.shape = {module.rows};
+      tensor.entry.type = ggml_type("F32");  // of norms and biases
+      if (module.cols > 0) {
+        tensor.entry.shape.push_back(module.cols);
+        NIBBLE_TRY(tensor.entry.type, gguf_matrix_type(recipe_, config, tensor.entry.name, module.cols));
+      }
+      if (model_.interleaved && module.name.find("self_attn.q_proj.") != std::string::npos) tensor.heads = config.heads;
+      if (model_.interleaved && module.name.find("self_attn.k_proj.") != std::string::npos)
+        tensor.heads = config.kv_heads;
+      const std::string quantized = conversion_.quantized_as(module);
+      if (gguf_ || quantized.empty()) {
+        NIBBLE_TRY(const CheckpointTensor* stored, find_tensor(conversion_.checkpoint(), module));
+        if (stored->type == tensor.entry.type->name && stored->interleaved_heads == tensor.heads) tensor.same = stored;
+      }
+      if (!quantized.empty() && !tensor.same && tensor.entry.type->name != "F32")
+        NIBBLE_CHECK(conversion_.round_again(module, recipe_.name));
+      planned_.push_back(std::move(tensor));
+    }
+    return {};
+  }
+
+  // All keys: a GGUF source's own, else the config's and the tokenizer's.
+  Result<std::vector<GgufEntry>> describe() {
+    std::vector<GgufEntry> out;
+    if (gguf_) {
+      for (std::size_t i = 0; i < gguf_->metadata().size(); ++i) {
+        const std::string& key = gguf_->metadata()[i].first;
+        if (key != "general.file_type" && key != "general.quantization_version" && key != "general.alignment" &&
+            !key.starts_with("split.") && key != Receipt::key)
+          out.push_back({key, gguf_->raw_metadata()[i]});
+      }
+    } else {
+      const Checkpoint& checkpoint = conversion_.checkpoint();
+      out = model_.metadata;
+      NIBBLE_TRY(const std::vector<GgufEntry> tokenizer,
+                 tokenizer_to_gguf(checkpoint.path(), conversion_.config().vocab_size));
+      out.insert(out.end(), tokenizer.begin(), tokenizer.end());
+      if (!checkpoint.chat_template().empty()) out.push_back({"tokenizer.chat_template", checkpoint.chat_template()});
+    }
+    out.push_back({"general.file_type", recipe_.number});
+    out.push_back({"general.quantization_version", std::uint32_t(2)});  // ggml's blocks as they are since 2023
+    return out;
+  }
+
+  Result<void> write(const Planned& tensor, GgufWriter& writer) {
+    const ModuleSpec& module = *tensor.module;
+    const GgmlType& type = *tensor.entry.type;
+    if (type.block_elements > 1)
+      ++conversion_.report.quantized_modules;
+    else if (module.role == Role::linear)
+      ++conversion_.report.kept_modules;
+    Buffer made;
+    CheckpointTensor copy;
+    copy.shape = tensor.entry.shape, copy.block_type = &type;
+    ErrorSums difference;
+    const fs::path& place = conversion_.checkpoint().path();
+    if (tensor.same) {
+      copy.bytes = tensor.same->bytes;
+      NIBBLE_CHECK(check_finite(place, *tensor.same));
+    } else {
+      NIBBLE_TRY(made, Buffer::take(conversion_.memory(), tensor.entry.bytes(), Purpose::linear_weights));
+      copy.bytes = {made.as<std::byte>(), made.bytes()};
+      NIBBLE_TRY(ElementReader read, conversion_.source().reader(module));
+      const std::int64_t cols = module.cols > 0 ? module.cols : 1;
+      if (tensor.heads > 0) read = alternating(std::move(read), module.rows, cols, tensor.heads);
+      // A vector is one row.
+      const auto rows = module.cols > 0 ? module.rows : 1, width = module.cols > 0 ? module.cols : module.rows;
+      if (auto ok = encode(type, read, rows, width, made.as<std::byte>(), conversion_); !ok)
+        return ok.error().at(fmt::format("{}: tensor \"{}\"", place.string(), module.name));
+      difference = error_between(
+          read, [&](std::int64_t first, std::int64_t count, float* out) { copy.read(first, count, out); },
+          std::int64_t(module.elements()), conversion_.pool());
+      if (!std::isfinite(difference.difference))
+        return error(Errc::unsupported, "{}: tensor \"{}\": some values are beyond what {} holds; choose f32 or bf16",
+                     place.string(), module.name, type.name);
+    }
+    NIBBLE_CHECK(writer.write(copy.bytes));
+    receipt_.tensors[tensor.entry.name] = conversion_.finish_module(module, difference, {copy.bytes}).front();
+    return {};
+  }
+
+  Conversion& conversion_;
+  const GgufRecipe& recipe_;
+  const Gguf* gguf_;  // the source, if it is one
+  GgufModel model_;
+  std::vector<float> factors_;
+  std::vector<Planned> planned_;
+  Receipt receipt_;
+};
+
+}  // namespace
+
+Result<QuantizeReport> write_gguf(Conversion& conversion, const fs::path& out, std::string_view type) {
+  return GgufConversion(conversion, *gguf_recipe(type)).run(out);
+}
+
+}  // namespace nibble
