@@ -50,6 +50,7 @@ class Gguf {
   // The same keys in the same order, as bytes that live as long as this object.
   const std::vector<GgufRaw>& raw_metadata() const { return raw_; }
   std::uint64_t file_bytes() const { return file_bytes_; }
+  std::shared_ptr<MappedFile> file() const { return file_; }
 
  private:
   std::shared_ptr<MappedFile> file_;
