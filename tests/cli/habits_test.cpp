@@ -7,8 +7,8 @@ using namespace nibble::test;
 
 class Habits : public Program {};
 
-const char* verbs[] = {"doctor",  "inspect", "estimate", "quantize",    "run",          "chat",
-                       "compare", "eval",    "tokenize", "bench model", "bench kernels"};
+const char* verbs[] = {"doctor",  "inspect", "estimate", "quantize",    "run",           "chat",
+                       "compare", "eval",    "tokenize", "bench model", "bench kernels", "verify"};
 
 TEST_F(Habits, EveryVerbExplainsItselfAndTakesTheCommonOptions) {
   for (const std::string verb : verbs) {
