@@ -18,7 +18,8 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   const std::string& name = a.held.precision;
   const bool file = std::filesystem::path(a.out).extension() == ".gguf";
   const auto precision = read_precision(a.held, name);
-  if (file || !precision) {
+  const bool unknown = !precision && precision.error().message.find("is not known") != std::string::npos;
+  if (file || unknown) {
     const std::string type = file && name == "fp32" ? "f32" : file && name == "fp16" ? "f16" : name;
     if (is_gguf_type(type)) {
       if (file && (a.held.double_quant || !a.held.skip.empty() || !a.held.compute_dtype.empty()))
@@ -29,7 +30,7 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   }
   if (!precision && file)
     return Error{Errc::bad_request, "\"" + name + "\" is no type of a GGUF file; there are " + gguf_type_names()};
-  if (!precision && precision.error().message.find("is not known") != std::string::npos)
+  if (unknown)
     return Error{Errc::bad_request, "\"" + name +
                                         "\" is not known; a folder is written in fp32, fp16, bf16, int8, nf4 or fp4, "
                                         "a .gguf file in " +

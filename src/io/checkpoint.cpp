@@ -297,7 +297,7 @@ const CheckpointTensor* Checkpoint::find(std::string_view name) const {
 std::vector<std::shared_ptr<MappedFile>> Checkpoint::files() const {
   std::vector<std::shared_ptr<MappedFile>> out;
   for (const Safetensors& shard : shards_) out.push_back(shard.file());
-  if (gguf_) out.push_back(gguf_->file());
+  if (gguf_) out.insert(out.end(), gguf_->files().begin(), gguf_->files().end());
   return out;
 }
 

@@ -37,6 +37,8 @@ struct GgufTensor {
 
 class Gguf {
  public:
+  // A file, or the first of several ("NAME-00001-of-00003.gguf"): the others are found beside it, and the tensors are
+  // those of all. Metadata is the first one's.
   static Result<Gguf> open(const std::filesystem::path& path);
   static Result<Gguf> parse(std::span<const std::byte> bytes, std::string_view place);
 
@@ -49,11 +51,13 @@ class Gguf {
   const std::vector<std::pair<std::string, GgufValue>>& metadata() const { return metadata_; }
   // The same keys in the same order, as bytes that live as long as this object.
   const std::vector<GgufRaw>& raw_metadata() const { return raw_; }
-  std::uint64_t file_bytes() const { return file_bytes_; }
-  std::shared_ptr<MappedFile> file() const { return file_; }
+  std::uint64_t file_bytes() const { return file_bytes_; }  // of all files
+  const std::vector<std::shared_ptr<MappedFile>>& files() const { return files_; }
 
  private:
-  std::shared_ptr<MappedFile> file_;
+  Result<void> open_others(const std::filesystem::path& path, std::int64_t count);
+
+  std::vector<std::shared_ptr<MappedFile>> files_;
   std::vector<std::pair<std::string, GgufValue>> metadata_;
   std::vector<GgufRaw> raw_;
   std::unordered_map<std::string, std::size_t> index_;

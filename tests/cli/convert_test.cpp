@@ -28,7 +28,7 @@ TEST_F(Convert, AModelGoesToGgufAndBackAndVerifyKnowsBoth) {
   const Json inspected = run("inspect " + at("x.gguf") + " --json").json();
   EXPECT_EQ(inspected["container"], "gguf");
   EXPECT_EQ(inspected["precision"], "Q5_0") << "rows of 384 fall back; of a mix the type of most bytes is shown";
-  EXPECT_TRUE(inspected["bytes_by_type"].contains("Q4_K")) << inspected;
+  EXPECT_TRUE(inspected["bytes_by_dtype"].contains("Q4_K")) << inspected;
   EXPECT_TRUE(inspected["chat_template"].get<bool>()) << inspected;
   EXPECT_EQ(run("run " + at("x.gguf") + " 'It was a dark' -n 4 --quiet").status, 0);
   EXPECT_EQ(run("verify " + at("x.gguf") + " " + shipped + " --quiet").status, 0);

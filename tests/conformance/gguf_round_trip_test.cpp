@@ -139,6 +139,31 @@ TEST(GgufFile, OfTheShippedModelHoldsItsWeightsTokenizerAndTemplate) {
   EXPECT_EQ(Checkpoint::open(back).value()->chat_template(), chat);
 }
 
+TEST(GgufFile, InSeveralPartsIsTheSameModel) {
+  const fs::path first = golden / "gguf_split" / "llama_q8_0-00001-of-00003.gguf";
+  same_weights(golden / "gguf" / "llama_q8_0.gguf", first);
+  EXPECT_EQ(logits_of(first), logits_of(golden / "gguf" / "llama_q8_0.gguf"));
+
+  const made::Folder folder("gguf-split");
+  const auto refused = [&](const fs::path& path, const std::vector<const char*>& words) {
+    const auto opened = Checkpoint::open(path);
+    ASSERT_FALSE(opened);
+    for (const char* word : words)
+      EXPECT_NE(opened.error().message.find(word), std::string::npos) << opened.error().message;
+  };
+  refused(golden / "gguf_split" / "llama_q8_0-00002-of-00003.gguf", {"part 2 of 3", "llama_q8_0-00001-of-00003.gguf"});
+  const auto name = [&](int part) { return folder / ("x-0000" + std::to_string(part) + "-of-00003.gguf"); };
+  const auto part = [&](int n) {
+    return golden / "gguf_split" / ("llama_q8_0-0000" + std::to_string(n) + "-of-00003.gguf");
+  };
+  fs::copy(part(1), name(1)), fs::copy(part(2), name(2));
+  refused(name(1), {"x-00003-of-00003.gguf", "cannot open"});
+  fs::copy(part(2), name(3));
+  refused(name(1), {"x-00003-of-00003.gguf", "do not belong together"});
+  fs::copy(part(1), folder / "other.gguf");
+  refused(folder / "other.gguf", {"-00001-of-00003.gguf"});
+}
+
 TEST(GgufFile, IsRefusedForWhatItCannotExpress) {
   const made::Folder folder("gguf-refused");
   for (const auto& [name, words] : {std::pair{"mistral", "last 8 tokens"}, {"qwen2_window", "last 8 tokens"}}) {
