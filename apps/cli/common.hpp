@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "nibble/model.hpp"
+#include "nibble/memory_report.hpp"
 
 namespace nibble::cli {
 
@@ -55,6 +55,7 @@ void print_json(const Json& json);
 Progress progress_bar(const Common& common, const std::string& what, double patience = 0);
 
 Json to_json(const MemoryReport& memory);
+Json to_json(const MemoryCheck& check);
 Result<std::string> read_file(const std::string& path);  // "-" is standard input
 Result<void> write_file(const std::string& path, const std::string& text);
 // Whether a file could be written there, asked before the work that fills it.

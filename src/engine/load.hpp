@@ -7,6 +7,7 @@
 
 #include "cpu/cpu_backend.hpp"
 #include "engine/placement.hpp"
+#include "engine/rehearsal.hpp"
 #include "models/transformer.hpp"
 #include "nibble/model.hpp"
 
@@ -16,11 +17,14 @@ class LoadedModel {
  public:
   std::shared_ptr<Checkpoint> checkpoint;  // null for random weights
   QuantizationConfig precision;            // resolved: never `stored`
-  DType kv_dtype = DType::bf16;
+  LoadOptions options;                     // as they were asked for
+  DType kv_dtype = DType::bf16, kept = DType::bf16;
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
   std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
+  std::uint64_t load_peak = 0;                        // bytes that were taken while loading, at the highest
+  MemoryPlan planned;                                 // what runs were predicted to take, at the highest
   double load_seconds = 0;
   int threads = 1;
 
@@ -29,14 +33,12 @@ class LoadedModel {
 };
 
 Result<void> check_threads(int threads);
+Result<void> check_workload(std::int64_t context, std::int64_t batch);
 // Loads `path` as options say.
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options);
 // The same shape with seeded random weights. `outliers`: share of hidden columns whose activations exceed the int8
 // threshold.
 Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options,
                                                        std::uint64_t seed, double outliers);
-// Bytes that a load would take, without reading or allocating: the same walk with an allocator that counts.
-Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationConfig& precision, DType stored,
-                                  std::int64_t context, std::int64_t batch, std::int64_t pass_tokens);
 
 }  // namespace nibble

@@ -230,7 +230,7 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
   NIBBLE_CHECK(writer.finish());
   if (!skipped.empty()) skipped.push_back("lm_head");  // naming some replaces the default, which leaves out the head
   NIBBLE_CHECK(write_config(*checkpoint, options.precision, skipped, folder.path()));
-  NIBBLE_CHECK(copy_companions(path, folder.path()));
+  NIBBLE_CHECK(copy_companions(checkpoint->path(), folder.path()));
   for (const auto& entry : fs::directory_iterator(folder.path()))
     if (entry.path().extension() == ".safetensors") report.bytes_written += entry.file_size();
   NIBBLE_CHECK(folder.commit());

@@ -7,6 +7,7 @@
 
 #include "base/numeric.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "io/hub_cache.hpp"
 
 namespace nibble {
 namespace {
@@ -148,7 +149,8 @@ void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) 
   }
 }
 
-Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& path) {
+Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& model) {
+  NIBBLE_TRY(const std::filesystem::path path, find_model(model));
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->path_ = path;
   NIBBLE_TRY(const bool found, present(path));
@@ -173,7 +175,8 @@ Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path
   return checkpoint;
 }
 
-Result<std::shared_ptr<Checkpoint>> Checkpoint::open_config(const std::filesystem::path& path) {
+Result<std::shared_ptr<Checkpoint>> Checkpoint::open_config(const std::filesystem::path& model) {
+  NIBBLE_TRY(const std::filesystem::path path, find_model(model));
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->path_ = path;
   std::error_code ignored;

@@ -43,10 +43,10 @@ std::int64_t first_nonfinite(const CheckpointTensor& tensor);
 
 class Checkpoint {
  public:
-  // A folder with config.json and safetensors (single or sharded), or a .gguf file.
-  static Result<std::shared_ptr<Checkpoint>> open(const std::filesystem::path& path);
+  // A folder with config.json and safetensors (single or sharded), a .gguf file, or org/name in the Hugging Face cache.
+  static Result<std::shared_ptr<Checkpoint>> open(const std::filesystem::path& model);
   // Only config.json, from a folder or the file itself: for estimates. No tensors.
-  static Result<std::shared_ptr<Checkpoint>> open_config(const std::filesystem::path& path);
+  static Result<std::shared_ptr<Checkpoint>> open_config(const std::filesystem::path& model);
 
   const std::filesystem::path& path() const { return path_; }
   bool is_gguf() const { return gguf_.has_value(); }
