@@ -60,7 +60,7 @@ std::string spelled_out(const std::string& list) {
   return out;
 }
 
-Json to_json(const PrecisionEstimate& p) {
+Json json_of(const PrecisionEstimate& p) {
   return {{"precision", name_of(p.precision.format)},
           {"double_quant", p.precision.double_quant},
           {"block_size", p.precision.block_size},
@@ -88,7 +88,7 @@ void print_table(const Estimate& e) {
   for (const std::string& note : e.notes) print("note: " + note + "\n");
 }
 
-Json to_json(const Estimate& e) {
+Json json_of(const Estimate& e) {
   Json json = {{"architecture", e.architecture},
                {"parameters", e.parameters},
                {"context", e.context},
@@ -96,7 +96,7 @@ Json to_json(const Estimate& e) {
                {"runs", e.runs},
                {"notes", e.notes},
                {"precisions", Json::array()}};
-  for (const PrecisionEstimate& p : e.precisions) json["precisions"].push_back(to_json(p));
+  for (const PrecisionEstimate& p : e.precisions) json["precisions"].push_back(json_of(p));
   return json;
 }
 
@@ -132,7 +132,7 @@ int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_
     for (const Line& line : lines)
       json["precisions"].push_back(
           {{"precision", line.name}, {"double_quant", false}, {"bytes", {{"rule_of_thumb", line.bytes}}}});
-    if (*nearest) json["nearest"] = to_json(**nearest);
+    if (*nearest) json["nearest"] = json_of(**nearest);
     print_json(json);
     return 0;
   }
@@ -172,7 +172,7 @@ void print_advice(const Advice& a, bool asked) {
   print("\n");
 }
 
-Json to_json(const std::vector<Fit>& fits) {
+Json json_of(const std::vector<Fit>& fits) {
   Json list = Json::array();
   for (const Fit& fit : fits)
     list.push_back({{"precision", name_of(fit.precision.format)},
@@ -184,7 +184,7 @@ Json to_json(const std::vector<Fit>& fits) {
   return list;
 }
 
-Json to_json(const Advice& a) {
+Json json_of(const Advice& a) {
   const QuantizationConfig& chosen = a.fits[a.choice].precision;
   Json json = {{"memory", a.memory},
                {"usable", a.usable},
@@ -194,10 +194,10 @@ Json to_json(const Advice& a) {
                {"batch", a.batch},
                {"reason", a.reason},
                {"command", a.command},
-               {"fits", to_json(a.fits)},
+               {"fits", json_of(a.fits)},
                {"cards", Json::array()}};
   for (const CardFit& card : a.cards) {
-    Json entry = {{"card", card.card}, {"memory", card.memory}, {"fits", to_json(card.fits)}};
+    Json entry = {{"card", card.card}, {"memory", card.memory}, {"fits", json_of(card.fits)}};
     if (card.choice) entry["choice"] = card.fits[*card.choice].precision.label();
     json["cards"].push_back(entry);
   }
@@ -223,8 +223,8 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
   if (!advice && !a.memory.empty()) return fail(advice.error());
   if (!advice) estimated->notes.push_back("on this machine: " + advice.error().message);
   if (common.json) {
-    Json json = to_json(*estimated);
-    if (advice) json["advice"] = to_json(*advice);
+    Json json = json_of(*estimated);
+    if (advice) json["advice"] = json_of(*advice);
     print_json(json);
     return 0;
   }

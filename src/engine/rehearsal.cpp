@@ -17,9 +17,10 @@ void MemoryPlan::raise(const MemoryPlan& next) {
         &MemoryReport::mapped})
     highest.*part = std::max(highest.*part, next.highest.*part);
   load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
+  tokenizer = std::max(tokenizer, next.tokenizer);
 }
 
-std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return std::uint64_t(vocabulary) * 300; }
+std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return std::uint64_t(vocabulary) * 390; }
 
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
                             DType kept, const Workload& workload) {

@@ -28,6 +28,8 @@ struct MemoryPlan {
 
   std::uint64_t run_peak = 0;  // own bytes while running, at the highest
 
+  std::uint64_t tokenizer = 0;  // of a run that keeps one at hand
+
   std::uint64_t peak() const { return std::max(run_peak, load_peak); }
 };
 
@@ -37,7 +39,8 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
                             DType kept, const Workload& workload);
 
 // Own memory of the process beside what an allocator hands out: the program and its libraries, and the tokenizer.
-inline constexpr std::uint64_t program_bytes = 2'000'000;
+// Measured (docs/measurements/memory.md), as a heap cannot be rehearsed.
+inline constexpr std::uint64_t program_bytes = 1'100'000;
 std::uint64_t tokenizer_bytes(std::int64_t vocabulary);
 
 // How keys and values are kept under these options.

@@ -99,10 +99,10 @@ std::string quoted(const std::string& text) {
 }
 
 std::string command_for(const std::filesystem::path& model, const QuantizationConfig& precision, std::int64_t context) {
-  const std::filesystem::path folder =
-      model.extension() == ".json" ? (model.has_parent_path() ? model.parent_path() : ".") : model;
-  return fmt::format("nibble run {} Hello --precision {}{} --context {}", quoted(folder.string()),
-                     name_of(precision.format), precision.double_quant ? "-dq" : "", context);
+  // Beside a config.json alone there is nothing to run yet.
+  const std::string folder = model.extension() == ".json" ? "FOLDER" : quoted(model.string());
+  return fmt::format("nibble run {} Hello --precision {}{} --context {}", folder, name_of(precision.format),
+                     precision.double_quant ? "-dq" : "", context);
 }
 
 std::string explain(const Advice& advice, const std::vector<Line>& lines, std::int64_t wanted) {
