@@ -162,8 +162,18 @@ Json to_json(const MemoryReport& m) {
           {"buffers", m.buffers},
           {"kv_cache", m.kv_cache},
           {"activations", m.activations},
+          {"process", m.process},
+          {"mapped", m.mapped},
           {"weights_total", m.weights_total()},
           {"total", m.total()}};
+}
+
+Json to_json(const MemoryCheck& c) {
+  return {{"predicted", to_json(c.predicted)},
+          {"measured", to_json(c.measured)},
+          {"predicted_peak", c.predicted_peak},
+          {"measured_peak", c.measured_peak},
+          {"measured_mapped", c.measured_mapped}};
 }
 
 Result<std::string> read_file(const std::string& path) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "nibble/hub.hpp"
-#include "nibble/model.hpp"
+#include "nibble/memory_report.hpp"
 
 namespace nibble::cli {
 
@@ -65,6 +65,7 @@ int with_model(std::string& model, const Common& common, const std::function<int
                HubFiles files = HubFiles::all);
 
 Json to_json(const MemoryReport& memory);
+Json to_json(const MemoryCheck& check);
 Result<std::string> read_file(const std::string& path);  // "-" is standard input
 Result<void> write_file(const std::string& path, const std::string& text);
 // Whether a file could be written there, asked before the work that fills it.

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "common.hpp"
+#include "nibble/memory_report.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -17,7 +18,7 @@ struct Arguments {
   // Unset ones follow the model's generation_config.json.
   std::optional<float> temperature, top_p, min_p, repetition_penalty;
   std::optional<int> top_k;
-  bool chat = false, show_thinking = false, hide_thinking = false;
+  bool memory_report = false, chat = false, show_thinking = false, hide_thinking = false;
   std::string system;
   PrecisionArguments held;
 };
@@ -58,6 +59,8 @@ Result<Model> load(const Arguments& a, const Common& common) {
   LoadOptions options = load_options(common, precision);
   NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
   options.cpu_target = a.cpu_target;
+  if (a.context > 0) options.context = a.context;
+  options.batch = std::max<std::int64_t>(1, std::int64_t(a.prompts.size()));
   return Model::load(a.model, options);
 }
 
@@ -107,6 +110,8 @@ int run_verb(Arguments& a, const Common& common) {
   if (!a.chat && !a.system.empty()) return fail({Errc::bad_request, "--system needs --chat"});
   for (std::string& prompt : a.prompts)
     if (prompt == "-") prompt = prompt_from_input();
+  std::optional<MemoryWatch> watch;
+  if (a.memory_report) watch.emplace();
   auto model = load(a, common);
   if (!model) return fail(model.error());
   watch_interrupt();
@@ -151,6 +156,7 @@ int run_verb(Arguments& a, const Common& common) {
                                  {"prefill_seconds", g.prefill_seconds},
                                  {"decode_seconds", g.decode_seconds}});
     }
+    if (watch) json["memory"] = to_json(watch->check({&*model}));
     print_json(json);
   } else if (!stream) {
     for (std::size_t i = 0; i < results->size(); ++i)
@@ -158,6 +164,7 @@ int run_verb(Arguments& a, const Common& common) {
                         a.hide_thinking ? without_thinking((*results)[i].text, thinking[i]) : (*results)[i].text));
   }
   report_speed(*results, *model, common);
+  if (watch && !common.json) fmt::print(stderr, "{}", to_table(watch->check({&*model})));
   return interrupted() ? 1 : 0;
 }
 
@@ -220,6 +227,7 @@ void add_run(CLI::App& app, Verb& run) {
                    "text to continue; several are generated in one batch; - or none: standard input");
   verb->add_flag("--chat", a->chat, "put each prompt into the model's chat template");
   verb->add_option("--system", a->system, "with --chat: the system message");
+  verb->add_flag("--memory-report", a->memory_report, "at the end: memory by category, as predicted and as measured");
   add_arguments(*verb, *a, *common);
   verb->callback(
       [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return run_verb(*a, *common); }); }; });

@@ -1,4 +1,6 @@
 // nibble: every verb is a thin face of the library in include/nibble.
+#include <malloc.h>
+
 #include <algorithm>
 #include <csignal>
 #include <new>
@@ -42,6 +44,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "nibble: {}\n`{} --help` says what is expected.\n", what, words);
     return 2;
   }
+  // Threads that compute allocate next to nothing, and an arena for each would take 64 MB of a limited address space.
+  ::mallopt(M_ARENA_MAX, 1);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error of write(), which is reported and cleaned up
   try {
     return run();

@@ -9,7 +9,7 @@ namespace {
 struct EvalArguments {
   std::string model, text, ids, reference, reference_precision = "stored", logits, bos = "auto";
   std::int64_t context = 0, stride = 0, max_tokens = 0;
-  bool per_token = false;
+  bool per_token = false, memory_report = false;
   PrecisionArguments held;
 };
 
@@ -38,14 +38,22 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
   return ids;
 }
 
-Result<Evaluation> evaluate_verb(const EvalArguments& a, const Common& common) {
+struct Evaluated {
+  Evaluation quality;
+  std::optional<MemoryCheck> memory;
+};
+
+Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   if (a.text.empty() == a.ids.empty()) return Error{Errc::bad_request, "name one of --text FILE and --ids FILE"};
   if (a.reference.empty() && a.reference_precision != "stored")
     return Error{Errc::bad_request, "--reference-precision needs --reference MODEL"};
   if (!a.logits.empty()) NIBBLE_CHECK(check_writable(a.logits));
   NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
+  std::optional<MemoryWatch> watch;
+  if (a.memory_report) watch.emplace();
   NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
+  Evaluated out;
   EvaluateOptions options;
   options.context = a.context, options.stride = a.stride, options.max_tokens = a.max_tokens,
   options.logits_file = a.logits;
@@ -55,18 +63,22 @@ Result<Evaluation> evaluate_verb(const EvalArguments& a, const Common& common) {
   options.progress = progress_bar(common, "eval"), options.stop = interrupted;
   if (a.reference.empty()) {
     watch_interrupt();
-    return evaluate(model, ids, options);
+    NIBBLE_TRY(out.quality, evaluate(model, ids, options));
+    if (watch) out.memory = watch->check({&model});
+    return out;
   }
   NIBBLE_TRY(const QuantizationConfig reference_precision, read_precision({}, a.reference_precision));
   NIBBLE_TRY(const Model reference, Model::load(a.reference, load_options(common, reference_precision)));
   watch_interrupt();
-  return evaluate_against(model, reference, ids, options);
+  NIBBLE_TRY(out.quality, evaluate_against(model, reference, ids, options));
+  if (watch) out.memory = watch->check({&model, &reference});
+  return out;
 }
 
 int eval_verb(const EvalArguments& a, const Common& common) {
   auto result = evaluate_verb(a, common);
   if (!result) return fail(result.error());
-  const Evaluation& e = *result;
+  const Evaluation& e = result->quality;
   if (common.json) {
     Json json = {{"perplexity", e.perplexity}, {"mean_nll", e.mean_nll}, {"predicted_tokens", e.tokens.size()},
                  {"windows", e.windows},       {"context", e.context},   {"bos", e.bos},
@@ -76,6 +88,7 @@ int eval_verb(const EvalArguments& a, const Common& common) {
                             {"p99_kl", e.divergence->p99_kl},
                             {"max_kl", e.divergence->max_kl},
                             {"top1_agreement", e.divergence->top1_agreement}};
+    if (result->memory) json["memory"] = to_json(*result->memory);
     if (a.per_token) {
       json["tokens"] = Json::array();
       for (const TokenLoss& token : e.tokens) json["tokens"].push_back({{"id", token.id}, {"nll", token.nll}});
@@ -91,10 +104,12 @@ int eval_verb(const EvalArguments& a, const Common& common) {
         e.divergence->mean_kl, e.divergence->p99_kl, e.divergence->max_kl, 100 * e.divergence->top1_agreement));
   if (a.per_token)
     for (const TokenLoss& token : e.tokens) print(fmt::format("{:>8} {:.6f}\n", token.id, token.nll));
+  if (result->memory) print("\n" + to_table(*result->memory));
   return 0;
 }
 
 struct CompareArguments {
+  bool memory_report = false;
   std::string model, precisions = "fp32,bf16,fp16,int8,nf4,fp4", text, messages, html, report;
   CompareOptions options;
   PrecisionArguments held;
@@ -151,6 +166,9 @@ int compare_verb(CompareArguments& a, const Common& common) {
   for (const auto& [path, form] : files)
     if (auto written = write_file(path, form(*comparison)); !written) return fail(written.error());
   print(common.json ? nibble::to_json(*comparison) + "\n" : to_table(*comparison));
+  if (a.memory_report && !common.json)
+    for (const PrecisionResult& r : comparison->results)
+      if (r.error.empty()) print("\n" + r.precision.label() + "\n" + to_table(r.memory));
   int status = 0;
   for (const PrecisionResult& r : comparison->results)
     if (!r.error.empty()) status = fail({Errc::internal, r.precision.label() + ": " + r.error});
@@ -232,6 +250,7 @@ void add_eval(CLI::App& app, Verb& run) {
                    "a model to compare predictions with: KL divergence in nats, top-1 agreement");
   verb->add_option("--reference-precision", a->reference_precision, "its precision (default: as stored)");
   verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood, in nats");
+  verb->add_flag("--memory-report", a->memory_report, "at the end: memory by category, as predicted and as measured");
   verb->add_option("--context", a->context, "window in tokens (default: min(model, 2048))");
   verb->add_option("--stride", a->stride, "new tokens per window (default: the window, no overlap)");
   verb->add_option("--bos", a->bos,
@@ -263,6 +282,8 @@ void add_compare(CLI::App& app, Verb& run) {
                    "JSON file of chat messages to answer: [{\"role\": .., \"content\": ..}]");
   verb->add_option("--html", a->html, "write the report, with charts, as this one HTML file");
   verb->add_option("--report", a->report, "write NAME.html, NAME.md and NAME.json")->type_name("NAME");
+  verb->add_flag("--memory-report", a->memory_report,
+                 "at the end: memory of each precision by category, as predicted and as measured");
   verb->add_flag("--stored-copy", a->options.stored_copies,
                  "also write each quantized precision to a temporary folder and time loading that");
   verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default: 4096)");

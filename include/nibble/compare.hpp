@@ -3,6 +3,7 @@
 
 #include "nibble/evaluate.hpp"
 #include "nibble/generate.hpp"
+#include "nibble/memory_report.hpp"
 
 namespace nibble {
 
@@ -27,6 +28,7 @@ struct PrecisionResult {
   std::string error;             // not empty: this precision failed, the rest is meaningless
   std::uint64_t disk_bytes = 0;  // of the weight files in this precision: as they are, as written, or computed
   MemoryReport resident;
+  MemoryCheck memory;                                        // as it was predicted and as it was measured
   std::uint64_t peak_anonymous = 0;                          // highest RssAnon + RssShmem of the process, bytes
   std::uint64_t peak_mapped = 0;                             // highest RssFile
   double load_seconds = 0;                                   // files opened until ready, quantizing included

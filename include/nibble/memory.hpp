@@ -15,10 +15,11 @@ struct MemoryReport {
   std::uint64_t buffers = 0;  // rope tables
   std::uint64_t kv_cache = 0;
   std::uint64_t activations = 0;  // with workspace
+  std::uint64_t process = 0;      // the program and its tokenizer; 0 where a model alone is reported
   std::uint64_t mapped = 0;
 
   std::uint64_t weights_total() const { return linear_weights + quantization_state + embeddings_and_head + norms; }
-  std::uint64_t total() const { return weights_total() + buffers + kv_cache + activations; }
+  std::uint64_t total() const { return weights_total() + buffers + kv_cache + activations + process; }
 };
 
 }  // namespace nibble

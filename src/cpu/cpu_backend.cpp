@@ -52,42 +52,63 @@ void store_cache(const CacheView& cache, std::int64_t head, std::int64_t positio
 
 class CpuBackend final : public Backend {
  public:
-  CpuBackend(const Kernels& kernels, int threads)
+  CpuBackend(const Kernels& kernels, int threads, std::shared_ptr<Allocator> memory)
       : kernels_(kernels),
-        pool_(threads),
+        pool_(memory->counts_only() ? 1 : threads),
         name_(fmt::format("cpu {}", kernels.name)),
-        scratch_(std::size_t(pool_.size())) {}
+        memory_(std::move(memory)),
+        scratch_(std::size_t(!memory_->counts_only() ? pool_.size()
+                             : threads > 0           ? threads
+                                                     : usable_cores())) {}
 
   std::string_view name() const override { return name_; }
-  Allocator& memory() override { return memory_; }
+  Allocator& memory() override { return *memory_; }
   DType activation_dtype() const override { return DType::f32; }
   bool shares_host_memory() const override { return true; }
   double outlier_share() const override { return columns_ ? double(outlier_columns_) / double(columns_) : 0; }
 
   Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
                                                   Purpose) override {
-    return std::unique_ptr<PreparedWeight>(std::make_unique<CpuWeight>(weight, options));
+    auto prepared = std::make_unique<CpuWeight>(weight, options);
+    const std::int64_t chunks = chunks_of(weight.cols);
+    needs_.row = std::max(needs_.row, row_bytes(form_of(*prepared), chunks));
+    needs_.panel = std::max(needs_.panel, linear_scratch_bytes(chunks * chunk));
+    if (prepared->kind == WeightKind::int8) needs_.int8_columns = std::max(needs_.int8_columns, weight.cols);
+    return std::unique_ptr<PreparedWeight>(std::move(prepared));
+  }
+
+  Result<void> reserve(std::int64_t rows, std::int64_t positions) override {
+    const auto grow = [&](Buffer& buffer, std::int64_t bytes) {
+      return buffer.grow(*memory_, std::size_t(bytes), Purpose::workspace);
+    };
+    const std::int64_t scores = positions > 0 ? (positions + 16) * std::int64_t(sizeof(float)) : 0;
+    for (Buffer& buffer : scratch_) NIBBLE_CHECK(grow(buffer, std::max(needs_.panel, scores)));
+    NIBBLE_CHECK(grow(x_, needs_.row * rows));
+    if (const std::int64_t columns = needs_.int8_columns) {
+      NIBBLE_CHECK(grow(x_scales_, rows * std::int64_t(sizeof(float))));
+      NIBBLE_CHECK(grow(start_, rows * 16 * std::int64_t(sizeof(std::int32_t))));
+      NIBBLE_CHECK(grow(flags_, rows * columns));
+      NIBBLE_CHECK(grow(columns_list_, padded_outliers(columns) * std::int64_t(sizeof(std::int32_t))));
+      NIBBLE_CHECK(grow(outliers_, outlier_room(rows, columns) * std::int64_t(sizeof(float))));
+    }
+    return {};
   }
 
   void linear(const PreparedWeight& prepared, TensorView x, TensorView y, const float* bias, bool add) override {
     const CpuWeight& w = static_cast<const CpuWeight&>(prepared);
     LinearCall call;
     call.weight = &w.weight, call.kind = w.kind, call.expand = w.expand, call.table = w.table.data();
-    call.m = x.rows, call.chunks = (x.cols + chunk - 1) / chunk;
+    call.m = x.rows, call.chunks = chunks_of(x.cols), call.form = form_of(w);
+    call.x_stride = row_bytes(call.form, call.chunks);
     call.y = y.row(0), call.y_stride = y.stride, call.bias = bias, call.add = add;
-    if (w.kind == WeightKind::int8)
-      arrange_int8(w, x, call);
-    else
-      arrange(w, x, call);
-
-    const std::int64_t panel_bytes = linear_scratch_bytes(call.chunks * chunk);
-    // Many small pieces for an even end, but each worth its hand-out.
-    const std::int64_t panels = (w.weight.rows + panel_rows - 1) / panel_rows,
-                       step = std::clamp<std::int64_t>(panels / (pool_.size() * 8), 1, 8);
-    pool_.run((panels + step - 1) / step, [&](std::int64_t piece, int thread) {
-      const std::int64_t first = piece * step * panel_rows, count = std::min(step * panel_rows, w.weight.rows - first);
-      kernels_.linear(call, first, count, scratch(thread, panel_bytes));
+    take(x.rows, 0);
+    if (w.kind == WeightKind::int8) return linear_int8(w, x, call);
+    std::byte* out = x_.as<std::byte>();
+    over_rows(call.m, x.cols, [&](std::int64_t r) {
+      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, w.options.compute, out + r * call.x_stride);
     });
+    call.x = out;
+    multiply(call);
   }
 
   void embed(const PreparedWeight& table, std::span<const std::int32_t> ids, TensorView out) override {
@@ -136,13 +157,12 @@ class CpuBackend final : public Backend {
         for (std::int64_t h = 0; h < p.heads; ++h)
           tasks.push_back({&p, h, last * queries, std::min(queries, p.q.rows - last * queries)});
     }
-    const std::int64_t bytes = (longest + 16) * std::int64_t(sizeof(float));
+    take(0, longest);
     const auto attend = [&](std::int64_t piece, int thread) {
       const Task& task = tasks[std::size_t(piece)];
       if (task.problem->keys.head_dim % kernels_.lanes != 0)
         return attend_plain(*task.problem, task.head, task.first, task.count);
-      kernels_.attention({task.problem, task.head, task.first, task.count},
-                         reinterpret_cast<float*>(scratch(thread, bytes)));
+      kernels_.attention({task.problem, task.head, task.first, task.count}, scratch_[std::size_t(thread)].as<float>());
     };
     pool_.run(std::int64_t(tasks.size()), attend);
   }
@@ -173,67 +193,89 @@ class CpuBackend final : public Backend {
     });
   }
 
-  std::byte* scratch(int thread, std::int64_t bytes) { return grown(scratch_[std::size_t(thread)], bytes); }
+  // What reserve() took already, unless an operation is used without a model around it.
+  void take(std::int64_t rows, std::int64_t positions) {
+    NIBBLE_ASSERT(reserve(rows, positions), "workspace of a few megabytes can be had; a model reserves it beforehand");
+  }
 
-  // Working memory that only grows; 64-byte aligned. Beyond what the machine has, the program ends: every size was
-  // checked at load.
-  std::byte* grown(Buffer& buffer, std::int64_t bytes) {
-    if (std::int64_t(buffer.bytes()) < bytes) {
-      auto taken = Buffer::take(scratch_memory_, std::size_t(bytes), Purpose::workspace);
-      NIBBLE_ASSERT(taken.has_value(), "scratch of a few megabytes can be had");
-      buffer = std::move(*taken);
-    }
-    return buffer.as<std::byte>();
+  // The products of one call, by panels over threads.
+  void multiply(const LinearCall& call) {
+    // Many small pieces for an even end, but each worth its hand-out.
+    const std::int64_t rows = call.weight->rows, panels = (rows + panel_rows - 1) / panel_rows,
+                       step = std::clamp<std::int64_t>(panels / (pool_.size() * 8), 1, 8);
+    pool_.run((panels + step - 1) / step, [&](std::int64_t piece, int thread) {
+      const std::int64_t first = piece * step * panel_rows, count = std::min(step * panel_rows, rows - first);
+      kernels_.linear(call, first, count, scratch_[std::size_t(thread)].as<std::byte>());
+    });
   }
 
   // Rows a power of two apart would share few sets of the caches: an odd number of lines uses them all.
   static std::int64_t spread_rows(std::int64_t bytes) { return (bytes + 63) / 64 * 64 + (bytes / 64 % 2 ? 0 : 64); }
 
-  void arrange(const CpuWeight& w, TensorView x, LinearCall& call) {
-    const DType compute = w.options.compute;
-    call.form = Activations::f32;
-    if (w.kind == WeightKind::table && !w.expand)
-      call.form = compute == DType::bf16 ? kernels_.table_bf16 : Activations::f32_paired;
-    if (w.kind == WeightKind::bf16 && !w.expand && compute == DType::bf16) call.form = kernels_.dense_bf16;
-    const bool words = call.form == Activations::bf16 || call.form == Activations::bf16_grouped;
-    const std::int64_t together = chunks_together(call.form);
-    call.x_stride = spread_rows((call.chunks + together - 1) / together * together * chunk * (words ? 2 : 4));
-    std::byte* out = grown(x_, call.x_stride * call.m);
-    over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, compute, out + r * call.x_stride);
-    });
-    call.x = out;
+  static std::int64_t chunks_of(std::int64_t cols) { return (cols + chunk - 1) / chunk; }
+
+  // How rows of x meet this weight.
+  Activations form_of(const CpuWeight& w) const {
+    const bool bf16 = w.options.compute == DType::bf16;
+    if (w.kind == WeightKind::int8) return Activations::int8;
+    if (w.kind == WeightKind::table && !w.expand) return bf16 ? kernels_.table_bf16 : Activations::f32_paired;
+    if (w.kind == WeightKind::bf16 && !w.expand && bf16) return kernels_.dense_bf16;
+    return Activations::f32;
   }
 
-  void arrange_int8(const CpuWeight& w, TensorView x, LinearCall& call) {
-    const float threshold = w.options.outlier_threshold;
-    call.form = Activations::int8, call.x_stride = spread_rows(call.chunks * chunk);
-    x_scales_.assign(std::size_t(call.m), 0);
-    start_.resize(std::size_t(call.m * 16));
-    flags_.assign(std::size_t(call.m * x.cols), 0);
-    over_rows(call.m, x.cols, [&](std::int64_t r) {
-      x_scales_[std::size_t(r)] = kernels_.scan_int8(x.row(r), x.cols, threshold, flags_.data() + r * x.cols);
-    });
-    for (std::int64_t r = 1; r < call.m; ++r)
-      for (std::int64_t i = 0; i < x.cols; ++i) flags_[std::size_t(i)] |= flags_[std::size_t(r * x.cols + i)];
-    columns_list_.clear();
-    for (std::int64_t i = 0; i < x.cols; ++i)
-      if (flags_[std::size_t(i)]) columns_list_.push_back(std::int32_t(i));
-    outlier_columns_ += std::int64_t(columns_list_.size()), columns_ += x.cols;
+  static std::int64_t row_bytes(Activations form, std::int64_t chunks) {
+    const std::int64_t together = chunks_together(form),
+                       element = form == Activations::int8                                        ? 1
+                                 : form == Activations::bf16 || form == Activations::bf16_grouped ? 2
+                                                                                                  : 4;
+    return spread_rows((chunks + together - 1) / together * together * chunk * element);
+  }
 
-    call.outliers = std::int64_t(columns_list_.size()), call.outliers_padded = (call.outliers + 15) / 16 * 16;
-    columns_list_.resize(std::size_t(call.outliers_padded), 0);
-    outliers_.assign(std::size_t(call.m * call.outliers_padded), 0);
-    std::byte* out = grown(x_, call.x_stride * call.m);
-    over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.encode_int8(x.row(r), x.cols, call.chunks, x_scales_[std::size_t(r)], flags_.data(),
-                           reinterpret_cast<std::int8_t*>(out + r * call.x_stride), start_.data() + r * 16);
-      for (std::int64_t i = 0; i < call.outliers; ++i)
-        outliers_[std::size_t(r * call.outliers_padded + i)] =
-            round_to(w.options.compute, x.row(r)[columns_list_[std::size_t(i)]]);
-    });
-    call.x = out, call.x_scales = x_scales_.data(), call.x_start = start_.data();
-    call.x_outliers = outliers_.data(), call.outlier_columns = columns_list_.data();
+  static std::int64_t padded_outliers(std::int64_t columns) { return (columns + 15) / 16 * 16; }
+
+  // Outliers, in floats: for a sixteenth of the columns in every row, and for every column of one row. Where there are
+  // more, fewer rows are multiplied at once.
+  static std::int64_t outlier_room(std::int64_t rows, std::int64_t columns) {
+    return std::max(rows * padded_outliers(columns / 16 + 1), padded_outliers(columns));
+  }
+
+  void linear_int8(const CpuWeight& w, TensorView x, LinearCall call) {
+    const float threshold = w.options.outlier_threshold;
+    auto* scales = x_scales_.as<float>();
+    auto* start = start_.as<std::int32_t>();
+    auto* flags = flags_.as<std::uint8_t>();
+    auto* columns = columns_list_.as<std::int32_t>();
+    auto* outliers = outliers_.as<float>();
+    std::memset(flags, 0, std::size_t(call.m * x.cols));
+    over_rows(call.m, x.cols,
+              [&](std::int64_t r) { scales[r] = kernels_.scan_int8(x.row(r), x.cols, threshold, flags + r * x.cols); });
+    for (std::int64_t r = 1; r < call.m; ++r)
+      for (std::int64_t i = 0; i < x.cols; ++i) flags[i] |= flags[r * x.cols + i];
+    for (std::int64_t i = 0; i < x.cols; ++i)
+      if (flags[i]) columns[call.outliers++] = std::int32_t(i);
+    outlier_columns_ += call.outliers, columns_ += x.cols;
+    call.outliers_padded = padded_outliers(call.outliers);
+    std::fill(columns + call.outliers, columns + call.outliers_padded, 0);
+
+    const std::int64_t room = std::int64_t(outliers_.bytes() / sizeof(float)),
+                       together = call.outliers ? std::min(call.m, room / call.outliers_padded) : call.m;
+    call.x_outliers = outliers, call.outlier_columns = columns;
+    for (std::int64_t first = 0; first < x.rows; first += together) {
+      LinearCall part = call;
+      part.m = std::min(together, x.rows - first);
+      part.y += first * call.y_stride;
+      auto* out = x_.as<std::byte>() + first * call.x_stride;
+      part.x = out, part.x_scales = scales + first, part.x_start = start + first * 16;
+      over_rows(part.m, x.cols, [&](std::int64_t r) {
+        const float* row = x.row(first + r);
+        kernels_.encode_int8(row, x.cols, call.chunks, part.x_scales[r], flags,
+                             reinterpret_cast<std::int8_t*>(out + r * call.x_stride), start + (first + r) * 16);
+        float* kept = outliers + r * call.outliers_padded;
+        for (std::int64_t i = 0; i < call.outliers; ++i) kept[i] = round_to(w.options.compute, row[columns[i]]);
+        std::fill(kept + call.outliers, kept + call.outliers_padded, 0.0f);
+      });
+      multiply(part);
+    }
   }
 
   // Heads narrower than a vector: tiny models.
@@ -264,12 +306,13 @@ class CpuBackend final : public Backend {
   const Kernels& kernels_;
   ThreadPool pool_;
   std::string name_;
-  HostAllocator memory_, scratch_memory_;
-  std::vector<Buffer> scratch_;
-  Buffer x_;
-  std::vector<float> x_scales_, outliers_;
-  std::vector<std::int32_t> start_, columns_list_;
-  std::vector<std::uint8_t> flags_;
+  std::shared_ptr<Allocator> memory_;
+  // The most that a weight asks for: bytes per row of x, scratch per thread, columns of int8.
+  struct {
+    std::int64_t row = 0, panel = 0, int8_columns = 0;
+  } needs_;
+  std::vector<Buffer> scratch_;  // one per thread
+  Buffer x_, x_scales_, outliers_, start_, columns_list_, flags_;
   std::int64_t outlier_columns_ = 0, columns_ = 0;
 };
 
@@ -307,11 +350,12 @@ const Kernels* find_kernels(std::string_view name) {
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
   if (options.threads < 0 || options.threads > 1024)
     return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024 (0: all cores)", options.threads);
+  const std::shared_ptr<Allocator> memory = options.memory ? options.memory : std::make_shared<HostAllocator>();
   if (options.target != "reference")
     if (const Kernels* kernels = find_kernels(options.target))
-      return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, options.threads));
+      return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, options.threads, memory));
   if (options.target.empty() || options.target == "scalar" || options.target == "reference")
-    return make_reference_backend();
+    return make_reference_backend(memory);
   for (const Target& target : targets)
     if (target.name == options.target)
       return error(Errc::unsupported, "this processor has no {}; leave the target out to take the best it has",

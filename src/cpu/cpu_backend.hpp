@@ -12,6 +12,8 @@ struct CpuOptions {
   int threads = 0;  // 0: every core this process may use
   std::string
       target;  // "reference", "scalar", "avx2", "avx512", "avx512_vnni_bf16"; empty: the best this processor has
+  // Null: the host's. One that only counts makes a backend that starts no threads and takes what `threads` would.
+  std::shared_ptr<Allocator> memory = {};
 };
 
 // bad_request if the target is unknown or this processor lacks it.

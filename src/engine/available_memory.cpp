@@ -7,6 +7,8 @@
 #include <fstream>
 #include <string>
 
+#include "base/thread_pool.hpp"
+
 namespace nibble {
 namespace {
 
@@ -41,6 +43,15 @@ std::uint64_t from_cgroup(const char* name) {
 std::uint64_t total_memory() {
   const std::uint64_t machine = from_meminfo("MemTotal:"), limit = from_cgroup("memory.max");
   return limit ? std::min(machine, limit) : machine;
+}
+
+std::uint64_t address_overhead(int threads) {
+  struct rlimit space {
+  }, stack{};
+  if (::getrlimit(RLIMIT_AS, &space) != 0 || space.rlim_cur == RLIM_INFINITY) return 0;
+  if (::getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur == RLIM_INFINITY) stack.rlim_cur = 8 << 20;
+  // Loading and computing have a pool each.
+  return 2 * std::uint64_t((threads > 0 ? threads : usable_cores()) - 1) * stack.rlim_cur;
 }
 
 std::uint64_t available_memory() {

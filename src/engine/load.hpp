@@ -6,7 +6,9 @@
 #include <memory>
 
 #include "cpu/cpu_backend.hpp"
+#include "engine/loader.hpp"
 #include "engine/placement.hpp"
+#include "engine/rehearsal.hpp"
 #include "models/transformer.hpp"
 #include "nibble/model.hpp"
 
@@ -14,23 +16,19 @@ namespace nibble {
 
 class Tokenizer;
 
-// Where the seconds of a load went; what is in none of these is reading headers and small vectors, and taking memory.
-struct LoadTimes {
-  double opening = 0;     // files found, mapped, headers checked
-  double converting = 0;  // weights that were not stored in the precision they are held in
-  double packing = 0;     // arranging weights for the kernels
-};
-
 class LoadedModel {
  public:
   std::shared_ptr<Checkpoint> checkpoint;      // null for random weights
   std::shared_ptr<const Tokenizer> tokenizer;  // null until somebody asks tokenizer_of
   QuantizationConfig precision;                // resolved: never `stored`
-  DType kv_dtype = DType::bf16;
+  LoadOptions options;                         // as they were asked for
+  DType kv_dtype = DType::bf16, kept = DType::bf16;
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
   std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
+  std::uint64_t load_peak = 0;                        // bytes that were taken while loading, at the highest
+  MemoryPlan planned;                                 // what runs were predicted to take, at the highest
   double load_seconds = 0;
   LoadTimes times;
   int threads = 1;
@@ -41,14 +39,12 @@ class LoadedModel {
 };
 
 Result<void> check_threads(int threads);
+Result<void> check_workload(std::int64_t context, std::int64_t batch);
 // Loads `path` as options say.
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options);
 // The same shape with seeded random weights. `outliers`: share of hidden columns whose activations exceed the int8
 // threshold.
 Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options,
                                                        std::uint64_t seed, double outliers);
-// Bytes that a load would take, without reading or allocating: the same walk with an allocator that counts.
-Result<MemoryReport> measure_load(const ModelConfig& config, const QuantizationConfig& precision, DType stored,
-                                  std::int64_t context, std::int64_t batch, std::int64_t pass_tokens);
 
 }  // namespace nibble

@@ -12,6 +12,10 @@ DType dtype_of(Precision precision) {
   return precision == Precision::fp32 ? DType::f32 : precision == Precision::fp16 ? DType::f16 : DType::bf16;
 }
 
+Precision precision_of(DType plain) {
+  return plain == DType::f32 ? Precision::fp32 : plain == DType::f16 ? Precision::fp16 : Precision::bf16;
+}
+
 DType compute_dtype_of(const QuantizationConfig& config) {
   if (config.compute_dtype != Precision::stored) return dtype_of(config.compute_dtype);
   return config.quantized() ? DType::bf16 : dtype_of(config.format);
@@ -85,7 +89,7 @@ DType linear_dtype(const Checkpoint& checkpoint, DType kept) {
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint) {
   QuantizationConfig stored = wanted;
   const DType plain = linear_dtype(checkpoint, kept_dtype(checkpoint));
-  stored.format = plain == DType::f32 ? Precision::fp32 : plain == DType::f16 ? Precision::fp16 : Precision::bf16;
+  stored.format = precision_of(plain);
   if (const auto found = checkpoint.config().find("quantization_config");
       found != checkpoint.config().end() && !found->is_null()) {
     const auto config = parse_bnb_config(*found);

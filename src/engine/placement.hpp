@@ -10,6 +10,7 @@
 namespace nibble {
 
 DType dtype_of(Precision precision);  // of fp32, fp16, bf16
+Precision precision_of(DType plain);  // of f32, f16, bf16
 
 // What rounds products, once "stored" is resolved against the precision and the checkpoint.
 DType compute_dtype_of(const QuantizationConfig& config);

@@ -165,11 +165,20 @@ class RandomSource final : public WeightSource {
 
 class CountingSource final : public WeightSource {
  public:
-  Result<std::optional<Weight>> in_place(const ModuleSpec&, std::string_view, const QuantizationConfig&) override {
-    return std::optional<Weight>();
+  explicit CountingSource(DType stored) : stored_(dense_format(stored)) {}
+
+  Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format,
+                                         const QuantizationConfig&) override {
+    if (format != stored_) return std::optional<Weight>();
+    Weight weight;
+    weight.format = stored_, weight.rows = module.rows, weight.cols = module.cols;
+    weight.code_bytes = format_facts(stored_).code_bytes(module.elements());
+    return std::optional<Weight>(weight);
   }
   Result<ElementReader> reader(const ModuleSpec&) override { return ElementReader(); }
-  bool counts_only() const override { return true; }
+
+ private:
+  std::string_view stored_;
 };
 
 }  // namespace
@@ -200,6 +209,6 @@ std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Al
 std::unique_ptr<WeightSource> random_source(const ModelConfig&, std::uint64_t seed, double outliers) {
   return std::make_unique<RandomSource>(seed, outliers);
 }
-std::unique_ptr<WeightSource> counting_source() { return std::make_unique<CountingSource>(); }
+std::unique_ptr<WeightSource> counting_source(DType stored) { return std::make_unique<CountingSource>(stored); }
 
 }  // namespace nibble

@@ -25,7 +25,6 @@ class WeightSource {
   virtual Result<void> copy_blocks(const ModuleSpec&, std::byte*) { return {}; }
   // For converting: elements as fp32.
   virtual Result<ElementReader> reader(const ModuleSpec& module) = 0;
-  virtual bool counts_only() const { return false; }
   // Divisors of the rope frequencies, if the file has some.
   virtual std::vector<double> rope_factors() const { return {}; }
 };
@@ -34,7 +33,8 @@ class WeightSource {
 std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory,
                                                 std::vector<Buffer>& copies, bool as_stored);
 std::unique_ptr<WeightSource> random_source(const ModelConfig& config, std::uint64_t seed, double outliers);
-std::unique_ptr<WeightSource> counting_source();
+// Of nothing but a config: weights lie in a file in this plain type, and are never read.
+std::unique_ptr<WeightSource> counting_source(DType stored);
 
 // Checks name and shape of a checkpoint's tensor against the module; the error names both.
 Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const ModuleSpec& module);

@@ -64,7 +64,7 @@ Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t co
     return error(Errc::bad_request, "a context of {} tokens was asked for, the model was made for {}", context, limit);
   NIBBLE_TRY(auto tokenizer, tokenizer_of(loaded));
   const std::int64_t capacity = context ? context : std::min<std::int64_t>(limit, 4096);
-  NIBBLE_CHECK(check_cache_memory(loaded, capacity));
+  NIBBLE_CHECK(plan_run(loaded, {.context = capacity}));
   NIBBLE_TRY(KvCache cache,
              KvCache::create(loaded.transformer->config(), loaded.backend->memory(), loaded.kv_dtype, capacity));
   std::unique_ptr<State> state(

@@ -135,10 +135,8 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
   NIBBLE_CHECK(check_options(options));
   LoadedModel& model = handle.implementation();
   const auto tokenizer = tokenizer_of(model);
-  std::vector<KvCache> caches;
-  std::vector<Sequence> sequences;
-  std::int64_t tokens = 0;
-  caches.reserve(prompts.size());
+  std::vector<std::int64_t> capacities;
+  std::int64_t cached = 0, read = 0;
   for (const std::vector<std::int32_t>& prompt : prompts) {
     if (prompt.empty())
       return error(
@@ -155,11 +153,21 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
           Errc::bad_request,
           "the prompt has {} tokens and the context holds {}, which leaves no room for an answer; shorten the prompt{}",
           prompt.size(), capacity, capacity < limit ? " or ask for a longer context" : "");
-    NIBBLE_CHECK(check_cache_memory(model, tokens += capacity));
+    capacities.push_back(capacity);
+    cached += capacity, read += std::int64_t(prompt.size());
+  }
+  if (prompts.empty()) return std::vector<Generation>();
+  const auto count = std::int64_t(prompts.size());
+  NIBBLE_CHECK(plan_run(model, {.context = (cached + count - 1) / count, .batch = count, .tokens = read}));
+  model.planned.tokenizer = tokenizer ? tokenizer_bytes(model.transformer->config().vocab_size) : 0;
+  std::vector<KvCache> caches;
+  std::vector<Sequence> sequences;
+  caches.reserve(prompts.size());
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
     NIBBLE_TRY(KvCache cache,
-               KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacity));
+               KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacities[i]));
     caches.push_back(std::move(cache));
-    sequences.push_back({&caches.back(), prompt, prompt});
+    sequences.push_back({&caches.back(), prompts[i], prompts[i]});
   }
   GenerateOptions bounded = options;
   for (const Sequence& sequence : sequences)

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/available_memory.hpp"
+#include "engine/fitting.hpp"
 
 namespace nibble {
 namespace {
@@ -44,14 +45,18 @@ std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* 
   return ids;
 }
 
-Result<void> check_cache_memory(const LoadedModel& model, std::int64_t tokens) {
-  const std::uint64_t needed = KvCache::bytes(model.transformer->config(), model.kv_dtype, tokens),
-                      free = available_memory();
-  if (free == 0 || needed <= free) return {};
-  return error(Errc::out_of_memory,
-               "the KV cache of {} tokens needs {:.2f} GB and {:.2f} GB are free; ask for a shorter context, fewer "
-               "prompts at once, or a KV cache in 16 bits",
-               tokens, double(needed) / 1e9, double(free) / 1e9);
+Result<void> plan_run(LoadedModel& model, Workload workload) {
+  workload.earlier = model.transformer->reserved();
+  const ModelConfig& config = model.transformer->config();
+  const Request request{config, model.checkpoint.get(), model.options, model.kept, workload};
+  // What the model holds already, it need not find again.
+  const std::uint64_t held = model.backend->memory().use().total + tokenizer_bytes(config.vocab_size) +
+                             address_overhead(model.options.threads);
+  const std::uint64_t free = available_memory();
+  if (free > 0) NIBBLE_CHECK(check_fits(request, free + held, held));
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(config, request.checkpoint, request.options, request.kept, workload));
+  model.planned.raise(plan);
+  return {};
 }
 
 Error explain_nonfinite(const LoadedModel& model) {

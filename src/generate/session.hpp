@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/load.hpp"
+#include "engine/rehearsal.hpp"
 #include "nibble/generate.hpp"
 #include "text/template/chat_template.hpp"
 #include "text/tokenizer/tokenizer.hpp"
@@ -17,8 +18,8 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_of(LoadedModel& model);
 // Ids that end a text: eos_token_id of generation_config.json and config.json (one or a list), else the tokenizer's.
 std::vector<std::int32_t> end_tokens(const LoadedModel& model, const Tokenizer* tokenizer);
 
-// Refuses, with numbers, KV caches of `tokens` in all that this machine has no memory for.
-Result<void> check_cache_memory(const LoadedModel& model, std::int64_t tokens);
+// Plans a run. What this machine has no memory for is refused, with numbers and with settings that would fit.
+Result<void> plan_run(LoadedModel& model, Workload workload);
 
 // One sequence being generated.
 struct Sequence {

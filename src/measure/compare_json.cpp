@@ -9,13 +9,14 @@ void visit_memory(Memory& m, Visit visit) {
   visit("linear_weights", m.linear_weights), visit("quantization_state", m.quantization_state),
       visit("embeddings_and_head", m.embeddings_and_head), visit("norms", m.norms);
   visit("buffers", m.buffers), visit("kv_cache", m.kv_cache), visit("activations", m.activations),
-      visit("mapped", m.mapped);
+      visit("process", m.process), visit("mapped", m.mapped);
 }
 
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
-  visit("disk_bytes", r.disk_bytes), visit("peak_anonymous_bytes", r.peak_anonymous),
-      visit("peak_mapped_bytes", r.peak_mapped), visit("load_seconds", r.load_seconds);
+  visit("disk_bytes", r.disk_bytes), visit("predicted_peak_bytes", r.memory.predicted_peak),
+      visit("peak_anonymous_bytes", r.peak_anonymous), visit("peak_mapped_bytes", r.peak_mapped),
+      visit("load_seconds", r.load_seconds);
   visit("prefill_tokens_per_s", r.prefill_tokens_per_s), visit("decode_tokens_per_s", r.decode_tokens_per_s),
       visit("perplexity", r.perplexity), visit("mean_nll", r.mean_nll);
   visit("mean_kl", r.divergence.mean_kl), visit("p99_kl", r.divergence.p99_kl), visit("max_kl", r.divergence.max_kl),
@@ -40,7 +41,8 @@ Json to_json_object(const PrecisionResult& result) {
   json["double_quant"] = result.precision.double_quant, json["block_size"] = result.precision.block_size,
   json["int8_threshold"] = result.precision.int8_threshold;
   json["label"] = result.precision.label();
-  json["bytes"] = to_json_object(result.resident);
+  json["bytes"] = to_json_object(result.resident), json["predicted"] = to_json_object(result.memory.predicted),
+  json["measured"] = to_json_object(result.memory.measured);
   visit_result(result, [&](const char* name, const auto& value) { json[name] = value; });
   json["stored_load_seconds"] = result.stored_load_seconds ? Json(*result.stored_load_seconds) : Json();
   return json;
@@ -53,7 +55,11 @@ PrecisionResult result_from_json(const Json& json) {
   result.precision.double_quant = json["double_quant"], result.precision.block_size = json["block_size"],
   result.precision.int8_threshold = json["int8_threshold"];
   visit_memory(result.resident, [&](const char* name, std::uint64_t& value) { value = json["bytes"][name]; });
+  visit_memory(result.memory.predicted,
+               [&](const char* name, std::uint64_t& value) { value = json["predicted"][name]; });
+  visit_memory(result.memory.measured, [&](const char* name, std::uint64_t& value) { value = json["measured"][name]; });
   visit_result(result, [&](const char* name, auto& value) { json[name].get_to(value); });
+  result.memory.measured_peak = result.peak_anonymous, result.memory.measured_mapped = result.peak_mapped;
   if (json["stored_load_seconds"].is_number()) result.stored_load_seconds = json["stored_load_seconds"].get<double>();
   return result;
 }

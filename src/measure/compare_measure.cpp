@@ -9,7 +9,6 @@
 #include "generate/session.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
-#include "measure/process_memory.hpp"
 #include "measure/speed.hpp"
 #include "nibble/quantize.hpp"
 
@@ -96,7 +95,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
                                           const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
                                           const Progress& progress) {
   PrecisionReport report;
-  PeakMemory peak;
+  const MemoryWatch watch;
   const auto start = std::chrono::steady_clock::now();
   LoadOptions load;
   load.precision = precision, load.threads = options.threads, load.ignore_config = options.ignore_config;
@@ -147,7 +146,8 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   out.prefill_tokens_per_s = speed.prefill_tokens_per_s, out.decode_tokens_per_s = speed.decode_tokens_per_s;
 
   out.resident = model.memory();
-  out.peak_anonymous = peak.peak().anonymous, out.peak_mapped = peak.peak().mapped;
+  out.memory = watch.check({&model});
+  out.peak_anonymous = out.memory.measured_peak, out.peak_mapped = out.memory.measured_mapped;
   NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *loaded.checkpoint));
   const bool gguf = loaded.checkpoint->is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
                                                               stored.double_quant == out.precision.double_quant;

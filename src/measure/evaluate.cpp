@@ -128,6 +128,11 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
                  "the model has a vocabulary of {}, the reference one of {}; their predictions cannot be compared",
                  config.vocab_size, reference->transformer->config().vocab_size);
   NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
+  // The reference's logits of one window wait here for the model's.
+  const std::size_t waiting = reference ? std::size_t(plan.context * config.vocab_size) * sizeof(float) : 0;
+  NIBBLE_CHECK(plan_run(model, {.context = plan.context, .all_logits = true, .workspace = waiting}));
+  if (reference) NIBBLE_CHECK(plan_run(*reference, {.context = plan.context, .all_logits = true}));
+  NIBBLE_TRY(const Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
   NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, plan.context));
   std::optional<KvCache> reference_cache;
   if (reference) {
@@ -140,17 +145,17 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   DivergenceSum divergence;
   for (std::size_t w = 0; w < plan.windows.size(); ++w) {
     const Window& window = plan.windows[w];
-    std::vector<float> expected;  // the reference's logits of this window
+    std::size_t end = 0, at = 0;  // in `expected`
     if (reference)
       NIBBLE_CHECK(
           read_window(*reference, *reference_cache, window, options, [&](std::int64_t, std::span<const float> logits) {
-            expected.insert(expected.end(), logits.begin(), logits.end());
+            std::copy(logits.begin(), logits.end(), expected.as<float>() + end);
+            end += logits.size();
           }));
-    std::size_t at = 0;
     NIBBLE_CHECK(read_window(model, cache, window, options, [&](std::int64_t position, std::span<const float> logits) {
       const std::int32_t target = window.ids[std::size_t(position + 1)];
       out.tokens.push_back({target, negative_log_likelihood(logits, target)});
-      if (reference) divergence.add(std::span(expected).subspan(at, logits.size()), logits), at += logits.size();
+      if (reference) divergence.add({expected.as<float>() + at, logits.size()}, logits), at += logits.size();
       if (file) file->add(logits);
       if (visit) visit(logits);
     }));

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "engine/load.hpp"
+#include "engine/rehearsal.hpp"
 #include "generate/session.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
@@ -67,8 +68,10 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
     for (const ModuleSpec& module : list_modules(*config)) out.parameters += module.elements();
 
   if (config) {
-    NIBBLE_TRY(const MemoryReport computed, measure_load(*config, Precision::bf16, DType::bf16, 1, 1, 1));
-    out.bytes_by_class["buffers"] = computed.buffers;
+    LoadOptions plain;
+    plain.precision = Precision::bf16;
+    NIBBLE_TRY(const MemoryPlan computed, rehearse(*config, nullptr, plain, DType::bf16, {.context = 1}));
+    out.bytes_by_class["buffers"] = computed.bytes.buffers;
   }
   HostAllocator memory;
   const TensorLookup find = [&](std::string_view name) { return checkpoint->find_stored(name); };
@@ -103,7 +106,7 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
           method != found->end() && method->is_string() ? method->get<std::string>() : "unknown quantization";
     }
   }
-  auto tokenizer = TextTokenizer::load(path);
+  auto tokenizer = TextTokenizer::load(checkpoint->path());
   if (tokenizer)
     out.tokenizer = tokenizer->kind();
   else

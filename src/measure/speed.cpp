@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "formats/all.hpp"
+#include "generate/session.hpp"
 
 namespace nibble {
 namespace {
@@ -44,6 +45,7 @@ Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std:
   if (capacity > config.max_positions)
     return error(Errc::bad_request, "{} tokens were asked for, the model was made for {}", capacity,
                  config.max_positions);
+  NIBBLE_CHECK(plan_run(model, {.context = capacity, .batch = batch, .tokens = std::max(prompt_tokens, batch)}));
   std::vector<KvCache> caches;
   for (std::int64_t b = 0; b < batch; ++b) {
     NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, capacity));

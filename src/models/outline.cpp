@@ -23,7 +23,8 @@ bool flag(const Json& config, const char* key, bool fallback) {
 
 struct Kind {
   std::string_view type;
-  bool gemma = false, four_norms = false, qk_norm = false, qkv_bias = false, fused = false, experts = false;
+  bool gemma = false, four_norms = false, qk_norm = false, qkv_bias = false, fused = false, experts = false,
+       sinks = false;  // gpt-oss: a learned sink per head, biases everywhere
 };
 constexpr Kind kinds[] = {{.type = "llama"},
                           {.type = "mistral"},
@@ -36,7 +37,8 @@ constexpr Kind kinds[] = {{.type = "llama"},
                           {.type = "phi3", .fused = true},
                           {.type = "mixtral", .experts = true},
                           {.type = "qwen2_moe", .qkv_bias = true, .experts = true},
-                          {.type = "qwen3_moe", .qk_norm = true, .experts = true}};
+                          {.type = "qwen3_moe", .qk_norm = true, .experts = true},
+                          {.type = "gpt_oss", .qkv_bias = true, .experts = true, .sinks = true}};
 
 }  // namespace
 
@@ -53,9 +55,15 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
     if (entry.type == type) kind = &entry;
   if (!kind)
     return error(Errc::unsupported,
-                 "{}: model_type \"{}\" is not known; its weights' headers would still give its size", place, type);
+                 "{}: model_type \"{}\" is not known; its weights' headers would still give its size: name the folder",
+                 place, type);
   const auto text = whole.find("text_config");
   const Json& c = text != whole.end() && text->is_object() ? *text : whole;
+  for (const char* part : {"vision_config", "audio_config"})
+    if (const auto found = whole.find(part); found != whole.end() && found->is_object())
+      out.notes.push_back(fmt::format(
+          "{} describes weights that are not counted here: config.json does not list them, a folder's headers do",
+          part));
 
   out.layers = number(c, {"num_hidden_layers"}), out.hidden_size = number(c, {"hidden_size"}),
   out.heads = number(c, {"num_attention_heads"});
@@ -83,6 +91,8 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
       shared > largest)
     return error(Errc::corrupt_file, "{}: {} layers of {} experts of width {} are more than a model could have", place,
                  out.layers, experts, std::max(expert_inner, shared));
+  const std::int64_t active = number(c, {"num_experts_per_tok", "experts_per_token"}, 2);
+  out.mlp_width = kind->experts ? std::clamp<std::int64_t>(active, 1, experts) * expert_inner + shared : inner;
 
   const auto add = [&](std::string name, Role role, std::int64_t rows, std::int64_t cols) {
     out.modules.push_back({std::move(name), role, rows, cols});
@@ -118,6 +128,11 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
           add(at + "mlp.down_proj.weight", Role::linear, hidden, inner);
     } else if (kind->experts) {
       add(at + "mlp.gate.weight", Role::linear, experts, hidden);
+      if (kind->sinks)
+        add(at + "self_attn.sinks", Role::bias, out.heads, 0), add(at + "self_attn.o_proj.bias", Role::bias, hidden, 0),
+            add(at + "mlp.router.bias", Role::bias, experts, 0),
+            add(at + "mlp.experts.gate_up_proj_bias", Role::bias, experts * 2 * expert_inner, 0),
+            add(at + "mlp.experts.down_proj_bias", Role::bias, experts * hidden, 0);
       for (std::int64_t e = 0; e < experts; ++e) mlp(at + "mlp.experts." + std::to_string(e) + ".", expert_inner);
       if (shared > 0)
         mlp(at + "mlp.shared_expert.", shared), add(at + "mlp.shared_expert_gate.weight", Role::linear, 1, hidden);
@@ -127,6 +142,44 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
   }
   add("model.norm.weight", Role::norm, hidden, 0);
   if (!out.tied_embeddings) add("lm_head.weight", Role::head, out.vocab_size, hidden);
+  return out;
+}
+
+Result<Outline> read_outline(const Json& config, const std::vector<CheckpointTensor>& tensors, std::string_view place) {
+  const auto known = read_outline(config, place);
+  const auto packed = config.find("quantization_config");
+  if (packed != config.end() && !packed->is_null()) {
+    if (!known) return known.error();
+    Outline out = *known;
+    out.notes.push_back("its files hold weights that are packed by another method; they are counted unpacked");
+    return out;
+  }
+  Outline out;
+  if (known) {
+    out = *known;
+    out.notes.clear(), out.modules.clear();  // what config.json leaves out is in the headers
+  } else {
+    if (known.error().code != Errc::unsupported) return known.error();
+    if (const auto type = config.find("model_type"); type != config.end() && type->is_string())
+      out.architecture = type->get<std::string>();
+    out.notes.push_back("its KV cache and activations are not counted: config.json says nothing that is understood");
+  }
+  std::uint64_t beside = 0;
+  for (const CheckpointTensor& tensor : tensors) {
+    const auto has = [&](std::string_view part) { return tensor.name.find(part) != std::string::npos; };
+    const bool other = has("vision") || has("visual") || has("audio") || has("image");
+    if (other) beside += tensor.elements();
+    const bool matrix = tensor.shape.size() >= 2;
+    const Role role = !matrix                                          ? (has("bias") ? Role::bias : Role::norm)
+                      : !other && (has("embed_tokens") || has("wte.")) ? Role::embedding
+                      : has("lm_head")                                 ? Role::head
+                                                                       : Role::linear;
+    const std::int64_t cols = matrix ? tensor.shape.back() : 0, elements = std::int64_t(tensor.elements());
+    out.modules.push_back({tensor.name, role, cols > 0 ? elements / cols : elements, cols});
+  }
+  if (beside > 0)
+    out.notes.push_back(
+        fmt::format("{} of the parameters read images or sound, and are counted as linear weights", beside));
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "models/transformer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -87,13 +88,18 @@ Result<std::unique_ptr<Transformer>> Transformer::create(ModelConfig config, std
                                                          std::int64_t max_tokens) {
   std::unique_ptr<Transformer> model(new Transformer(std::move(config), backend, std::move(weights)));
   model->rope_factors_ = std::move(rope_factors);
-  NIBBLE_CHECK(model->take_buffers(max_tokens));
+  model->max_tokens_ = max_tokens;
   NIBBLE_CHECK(model->reserve_positions(std::min<std::int64_t>(model->config_.max_positions, 2048)));
   return model;
 }
 
-Result<void> Transformer::take_buffers(std::int64_t max_tokens) {
-  max_tokens_ = max_tokens;
+PassShape Transformer::shape_of(std::int64_t tokens, std::int64_t logits, std::int64_t positions) const {
+  const std::int64_t rows = std::min(tokens, max_tokens_);
+  return {rows, std::min({logits, rows, logits_rows}), positions};
+}
+
+Result<void> Transformer::reserve(const PassShape& shape) {
+  Allocator& memory = backend_.memory();
   const std::size_t element = size_of(backend_.activation_dtype());
   const std::int64_t q = config_.heads * config_.head_dim, kv = config_.kv_heads * config_.head_dim;
   for (const auto& [buffer, cols] : {std::pair{&residual_, config_.hidden_size},
@@ -103,46 +109,51 @@ Result<void> Transformer::take_buffers(std::int64_t max_tokens) {
                                      {&value_, kv},
                                      {&attended_, q},
                                      {&gate_, config_.intermediate_size},
-                                     {&up_, config_.intermediate_size}}) {
-    NIBBLE_TRY(*buffer,
-               Buffer::take(backend_.memory(), std::size_t(max_tokens * cols) * element, Purpose::activations));
-  }
-  for (Buffer* buffer : {&ids_, &positions_}) {
-    NIBBLE_TRY(*buffer,
-               Buffer::take(backend_.memory(), std::size_t(max_tokens) * sizeof(std::int32_t), Purpose::activations));
-  }
-  NIBBLE_TRY(logits_, Buffer::take(backend_.memory(), std::size_t(logits_rows * config_.vocab_size) * element,
-                                   Purpose::activations));
-  return {};
+                                     {&up_, config_.intermediate_size}})
+    NIBBLE_CHECK(buffer->grow(memory, std::size_t(shape.tokens * cols) * element, Purpose::activations));
+  for (Buffer* buffer : {&ids_, &positions_})
+    NIBBLE_CHECK(buffer->grow(memory, std::size_t(shape.tokens) * sizeof(std::int32_t), Purpose::activations));
+  NIBBLE_CHECK(logits_.grow(memory, std::size_t(shape.logits * config_.vocab_size) * element, Purpose::activations));
+  NIBBLE_CHECK(reserve_positions(shape.positions));
+  reserved_ = {std::max(reserved_.tokens, shape.tokens), std::max(reserved_.logits, shape.logits),
+               std::max(reserved_.positions, shape.positions)};
+  return backend_.reserve(shape.tokens, shape.positions);
 }
 
 Result<void> Transformer::reserve_positions(std::int64_t positions) {
   if (positions <= rope_.positions) return {};
-  positions = std::max(positions, std::min(2 * rope_.positions, config_.max_positions));
+  // Doubled from 2048 on, so that a text which grows token by token makes few tables, and the same ones as a long text.
+  const auto doubled = std::int64_t(std::bit_ceil(std::uint64_t(std::max<std::int64_t>(positions, 2048))));
+  positions = std::max(positions, std::min(doubled, config_.max_positions));
   const RopeFrequencies rope = rope_frequencies(config_);
   const std::int64_t half = config_.head_dim / 2;
   const std::size_t bytes = std::size_t(positions * half) * sizeof(float);
-  NIBBLE_TRY(rope_cos_, Buffer::take(backend_.memory(), bytes, Purpose::buffers));
-  NIBBLE_TRY(rope_sin_, Buffer::take(backend_.memory(), bytes, Purpose::buffers));
+  rope_ = {};
+  NIBBLE_CHECK(rope_cos_.grow(backend_.memory(), bytes, Purpose::buffers));
+  NIBBLE_CHECK(rope_sin_.grow(backend_.memory(), bytes, Purpose::buffers));
   rope_ = {rope_cos_.as<float>(), rope_sin_.as<float>(), positions, half};
-  if (!rope_cos_.data()) return {};  // counting only
-  std::vector<float> cos(std::size_t(positions * half)), sin(cos.size());
+  if (backend_.memory().counts_only()) return {};
+  const bool shared = backend_.shares_host_memory();
+  std::vector<float> staged(shared ? 0 : std::size_t(2 * positions * half));
+  float* cos = shared ? rope_cos_.as<float>() : staged.data();
+  float* sin = shared ? rope_sin_.as<float>() : staged.data() + positions * half;
   for (std::int64_t position = 0; position < positions; ++position)
     for (std::int64_t i = 0; i < half; ++i) {
       const double frequency =
           rope.frequencies[std::size_t(i)] / (rope_factors_.empty() ? 1.0 : rope_factors_[std::size_t(i)]);
       const double angle = double(position) * frequency;
-      cos[std::size_t(position * half + i)] = float(std::cos(angle) * rope.attention_factor);
-      sin[std::size_t(position * half + i)] = float(std::sin(angle) * rope.attention_factor);
+      cos[position * half + i] = float(std::cos(angle) * rope.attention_factor);
+      sin[position * half + i] = float(std::sin(angle) * rope.attention_factor);
     }
-  backend_.upload(cos.data(), rope_cos_.data(), bytes);
-  backend_.upload(sin.data(), rope_sin_.data(), bytes);
+  if (shared) return {};
+  backend_.upload(cos, rope_cos_.data(), bytes);
+  backend_.upload(sin, rope_sin_.data(), bytes);
   return {};
 }
 
 Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSink& sink,
                                   const std::function<bool()>& stop) {
-  std::int64_t highest = 0;
+  std::int64_t highest = 0, tokens = 0, logits = 0;
   for (const Slice& slice : slices) {
     const std::int64_t end = slice.cache->length() + std::int64_t(slice.tokens.size());
     if (end > slice.cache->capacity())
@@ -154,9 +165,13 @@ Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSin
         return error(Errc::bad_request,
                      "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together",
                      id, config_.vocab_size);
-    highest = std::max(highest, end);
+    highest = std::max(highest, slice.cache->capacity());  // tables for all that may come are made once
+    tokens += std::int64_t(slice.tokens.size());
+    logits += slice.logits == LogitsOf::all    ? std::int64_t(slice.tokens.size())
+              : slice.logits == LogitsOf::last ? 1
+                                               : 0;
   }
-  NIBBLE_CHECK(reserve_positions(highest));
+  NIBBLE_CHECK(reserve(shape_of(tokens, logits, highest)));
 
   std::vector<Piece> pieces;
   std::int64_t rows = 0;
@@ -283,11 +298,17 @@ void Transformer::emit_logits(std::span<const Piece> pieces, const LogitsSink& s
                         weights_.norm, float(config_.rms_norm_eps), normed.rows_from(i, 1));
     backend_.linear(head, normed, logits, nullptr, false);
     show(Site::head_input, 0, normed), show(Site::logits, 0, logits);
-    host_logits_.resize(std::size_t(count * config_.vocab_size));
-    backend_.download(logits, host_logits_.data());
+    const float* host = logits.row(0);
+    if (backend_.shares_host_memory() && type == DType::f32) {
+      backend_.synchronize();
+    } else {
+      host_logits_.resize(std::size_t(count * config_.vocab_size));
+      backend_.download(logits, host_logits_.data());
+      host = host_logits_.data();
+    }
     for (std::int64_t i = 0; i < count; ++i) {
       const Wanted& row = wanted[first + std::size_t(i)];
-      sink(row.slice, row.position, {host_logits_.data() + i * config_.vocab_size, std::size_t(config_.vocab_size)});
+      sink(row.slice, row.position, {host + i * config_.vocab_size, std::size_t(config_.vocab_size)});
     }
   }
 }

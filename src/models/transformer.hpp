@@ -57,6 +57,11 @@ class KvCache {
 
 enum class LogitsOf { none, last, all };
 
+// What the passes of a run need at most: tokens and rows of logits of one pass, and positions that are reached.
+struct PassShape {
+  std::int64_t tokens = 0, logits = 0, positions = 0;
+};
+
 // New tokens of one sequence.
 struct Slice {
   KvCache* cache = nullptr;
@@ -94,7 +99,8 @@ using Observer = std::function<void(Site site, std::int64_t layer, TensorView va
 
 class Transformer {
  public:
-  // `max_tokens` bounds the tokens of one pass, and so the memory of activations; longer input is cut into passes.
+  // `max_tokens` bounds the tokens of one pass, and so the memory of activations; longer input is cut into passes. What
+  // passes need is taken when it is known how long they are.
   static Result<std::unique_ptr<Transformer>> create(ModelConfig config, std::vector<double> rope_factors,
                                                      Backend& backend, TransformerWeights weights,
                                                      std::int64_t max_tokens);
@@ -106,6 +112,12 @@ class Transformer {
   // From now on `observer` sees every pass; an empty one ends it. Without one nothing is spent.
   void observe(Observer observer) { observer_ = std::move(observer); }
 
+  // Takes what such passes need; forward() does it for its own. out_of_memory: nothing is computed.
+  Result<void> reserve(const PassShape& shape);
+  const PassShape& reserved() const { return reserved_; }
+  // The passes that so many tokens are cut into, of which so many (at most) give logits.
+  PassShape shape_of(std::int64_t tokens, std::int64_t logits, std::int64_t positions) const;
+
   const ModelConfig& config() const { return config_; }
   Backend& backend() { return backend_; }
   TransformerWeights& weights() { return weights_; }
@@ -114,7 +126,6 @@ class Transformer {
   struct Piece;
   Transformer(ModelConfig config, Backend& backend, TransformerWeights weights)
       : config_(std::move(config)), backend_(backend), weights_(std::move(weights)) {}
-  Result<void> take_buffers(std::int64_t max_tokens);
   Result<void> reserve_positions(std::int64_t positions);
   void run_pass(std::span<const Piece> pieces, std::int64_t tokens);
   void attend(const LayerWeights& layer, std::int64_t index, std::span<const Piece> pieces, std::int64_t tokens);
@@ -135,9 +146,10 @@ class Transformer {
   RopeTable rope_;
   Buffer rope_cos_, rope_sin_;
   std::int64_t max_tokens_ = 0;
+  PassShape reserved_;
   Buffer residual_, normed_, query_, key_, value_, attended_, gate_, up_, logits_, ids_, positions_;
   std::vector<std::int32_t> host_ids_, host_positions_;  // of the pass that is being put together
-  std::vector<float> host_logits_;
+  std::vector<float> host_logits_;                       // where the host cannot read the backend's memory
 };
 
 }  // namespace nibble

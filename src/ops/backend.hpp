@@ -68,6 +68,10 @@ class Backend {
   virtual DType activation_dtype() const = 0;   // of every activation view
   virtual bool shares_host_memory() const = 0;  // weights may stay where the file is mapped
 
+  // Takes now what operations need beside their operands: for every weight prepared so far, up to `rows` rows, contexts
+  // of up to `positions`. After it they take nothing more, so running out of memory is an answer and not an abort.
+  virtual Result<void> reserve(std::int64_t rows, std::int64_t positions) = 0;
+
   // `weight` lies in host memory. A backend that shares it keeps the pointers, so the bytes must outlive the result;
   // any other copies the bytes into its own memory (codes as `purpose`, scales as scales) and needs them no longer.
   virtual Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,

@@ -53,6 +53,22 @@ Error bad_weight(const ElementReader& read, const Weight& weight, std::int64_t e
                value, weight.format == Int8::name ? "fp16 (the first step of int8)" : weight.format);
 }
 
+// What is held while a weight is quantized: pieces of every thread, and plain scales where they are nested afterwards.
+struct Scratch {
+  Buffer pieces, scales;
+};
+
+Result<Scratch> take_scratch(const QuantizedWeight& out, int threads) {
+  Scratch scratch;
+  NIBBLE_TRY(
+      scratch.pieces,
+      Buffer::take(*out.allocator, std::size_t(threads) * std::size_t(scratch_elements(out.weight)) * sizeof(float),
+                   Purpose::workspace));
+  NIBBLE_TRY(scratch.scales,
+             Buffer::take(*out.allocator, out.weight.nested.codes.size() * sizeof(float), Purpose::workspace));
+  return scratch;
+}
+
 }  // namespace
 
 std::int64_t scratch_elements(const Weight& weight) {
@@ -102,27 +118,30 @@ Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPoo
   NIBBLE_ASSERT(!format_facts(out.weight.format).is_block(), "blocks are read from files, never made here");
   if (out.weight.elements() == 0) return {};
   NIBBLE_ASSERT(out.codes, "quantize() needs memory: allocate through an allocator that hands it out");
-  NIBBLE_TRY(const Buffer scratch,
-             Buffer::take(*out.allocator, std::size_t(pool.size()) * scratch_elements(out.weight) * sizeof(float),
-                          Purpose::workspace));
+  NIBBLE_TRY(const Scratch held, take_scratch(out, pool.size()));
+  float* scratch = held.pieces.as<float>();
   FirstBadWeight bad;
   switch (format_facts(out.weight.format).scales) {
     case ScaleLayout::none:
-      quantize_dense(read, out, pool, scratch.as<float>(), bad);
+      quantize_dense(read, out, pool, scratch, bad);
       break;
     case ScaleLayout::per_row:
-      quantize_rows(read, out, pool, scratch.as<float>(), bad);
+      quantize_rows(read, out, pool, scratch, bad);
       break;
     case ScaleLayout::per_block: {
       const auto count = std::int64_t(out.weight.nested.codes.size());
-      NIBBLE_TRY(const Buffer plain,
-                 Buffer::take(*out.allocator, std::size_t(count) * sizeof(float), Purpose::workspace));
-      float* scales = count > 0 ? plain.as<float>() : out.scales.as<float>();
-      quantize_table(read, out, scales, pool, scratch.as<float>(), bad);
+      float* scales = count > 0 ? held.scales.as<float>() : out.scales.as<float>();
+      quantize_table(read, out, scales, pool, scratch, bad);
       if (count > 0 && !bad.found()) nest_scales(scales, count, out, pool);
     }
   }
   if (bad.found()) return bad_weight(read, out.weight, bad.element());
+  return {};
+}
+
+Result<void> rehearse_quantize(const QuantizedWeight& out, int threads) {
+  if (out.weight.elements() == 0) return {};
+  NIBBLE_TRY([[maybe_unused]] const Scratch held, take_scratch(out, threads));
   return {};
 }
 

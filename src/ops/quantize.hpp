@@ -46,6 +46,9 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
 // name.
 Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPool& pool);
 
+// Takes and gives back what quantize() with so many threads would take, and quantizes nothing: its rehearsal.
+Result<void> rehearse_quantize(const QuantizedWeight& out, int threads);
+
 // The mean of block scales, in the order in which PyTorch sums with 8 lanes (AVX2): the offset of nested scales.
 float mean_of_scales(const float* scales, std::int64_t count);
 

@@ -50,10 +50,13 @@ void linear_int8(const ReferenceWeight& w, TensorView x, TensorView y, const flo
 
 class ReferenceBackend final : public Backend {
  public:
+  explicit ReferenceBackend(std::shared_ptr<Allocator> memory) : memory_(std::move(memory)) {}
+
   std::string_view name() const override { return "reference"; }
-  Allocator& memory() override { return memory_; }
+  Allocator& memory() override { return *memory_; }
   DType activation_dtype() const override { return DType::f32; }
   bool shares_host_memory() const override { return true; }
+  Result<void> reserve(std::int64_t, std::int64_t) override { return {}; }
 
   Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
                                                   Purpose) override {
@@ -156,7 +159,7 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  HostAllocator memory_;
+  std::shared_ptr<Allocator> memory_;
 };
 
 }  // namespace
@@ -237,6 +240,9 @@ void quantize_activations(TensorView x, float threshold, const Int8Activations& 
   }
 }
 
-std::unique_ptr<Backend> make_reference_backend() { return std::make_unique<ReferenceBackend>(); }
+std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<Allocator> memory) {
+  if (!memory) memory = std::make_shared<HostAllocator>();
+  return std::make_unique<ReferenceBackend>(std::move(memory));
+}
 
 }  // namespace nibble

@@ -20,8 +20,8 @@ std::vector<float> rounded_table(const Weight& weight, DType compute);
 float round_to(DType type, float x);
 
 // A backend made of the plain versions, single-threaded, on host memory. Sums are accumulated in double and rounded
-// once.
-std::unique_ptr<Backend> make_reference_backend();
+// once. memory: null for the host's.
+std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<Allocator> memory = {});
 
 // LLM.int8() activations, exactly: x is first rounded to fp16. Codes get 0 where the column is an outlier column.
 struct Int8Activations {

@@ -82,6 +82,13 @@ Result<Buffer> Buffer::take(Allocator& allocator, std::size_t bytes, Purpose pur
   return buffer;
 }
 
+Result<void> Buffer::grow(Allocator& allocator, std::size_t bytes, Purpose purpose) {
+  if (bytes <= bytes_) return {};
+  *this = Buffer();
+  NIBBLE_TRY(*this, take(allocator, bytes, purpose));
+  return {};
+}
+
 Buffer::~Buffer() {
   if (allocator_) allocator_->give(data_, bytes_, purpose_);
 }

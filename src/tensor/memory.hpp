@@ -45,6 +45,8 @@ class Allocator {
   // 64-byte aligned; bytes == 0 gives nullptr. The error names the purpose, the bytes asked for and the bytes in use.
   virtual Result<void*> take(std::size_t bytes, Purpose purpose) = 0;
   virtual void give(void* memory, std::size_t bytes, Purpose purpose) = 0;
+  // What it hands out is null: sizes are asked for, nothing will be computed.
+  virtual bool counts_only() const { return false; }
   const MemoryUse& use() const { return use_; }
 
  protected:
@@ -63,6 +65,7 @@ class CountingAllocator final : public Allocator {
  public:
   Result<void*> take(std::size_t bytes, Purpose purpose) override { return use_.add(purpose, bytes), nullptr; }
   void give(void*, std::size_t bytes, Purpose purpose) override { use_.remove(purpose, bytes); }
+  bool counts_only() const override { return true; }
 };
 
 // Owns bytes of one allocator. Move-only.
@@ -73,6 +76,9 @@ class Buffer {
   Buffer(Buffer&& other) noexcept { swap(other); }
   Buffer& operator=(Buffer&& other) noexcept { return swap(other), *this; }
   ~Buffer();
+
+  // At least so many bytes, with nothing kept of what it held: the old memory goes before the new is taken.
+  Result<void> grow(Allocator& allocator, std::size_t bytes, Purpose purpose);
 
   void* data() const { return data_; }
   template <class T>

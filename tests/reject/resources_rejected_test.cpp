@@ -89,11 +89,35 @@ TEST_F(Resources, AModelThatDoesNotFitIsRefusedWithNumbersBeforeItIsLoaded) {
   LoadOptions options;
   options.memory_limit = 40000000;
   options.precision = Precision::fp32;
-  expect_refused(Model::load(shipped, options), Errc::out_of_memory,
-                 {shipped, "fp32 needs", "MB of its own memory", "40.0 MB are free", "these would fit: bf16", "nf4"});
+  expect_refused(
+      Model::load(shipped, options), Errc::out_of_memory,
+      {shipped, "fp32 with a context of 512 needs", "MB of its own memory", "40.0 MB are free",
+       "most of it is linear weights", "these would fit: --precision bf16", "--precision int8", "--precision nf4 ("});
   options.memory_limit = 1000000;
-  expect_refused(Model::load(shipped, options), Errc::out_of_memory, {"1.0 MB are free", "a smaller model would"});
+  expect_refused(Model::load(shipped, options), Errc::out_of_memory,
+                 {"1.0 MB are free", "the smallest that works", "--precision nf4-dq --context 256", "a smaller model"});
 }
+
+// The first setting that a refusal names is one that works under the same limit.
+#if !defined(__SANITIZE_ADDRESS__)  // which takes terabytes of address space
+TEST_F(Resources, ARefusalUnderALimitNamesASettingThatThenSucceeds) {
+  const std::string asked = "run " + shipped + " words -n 2 --threads 2 --quiet";
+  int helped = 0;
+  for (int kilobytes = 60000; kilobytes <= 200000 && helped < 3; kilobytes += 4000) {
+    const std::string limit = "ulimit -v " + std::to_string(kilobytes) + ";";
+    const Outcome refusal = run(asked + " --precision fp32", limit);
+    const std::string mark = "these would fit: ";
+    const std::size_t at = refusal.err.find(mark);
+    if (refusal.status != 1 || at == std::string::npos) continue;
+    const std::size_t begin = at + mark.size();
+    const std::string setting = refusal.err.substr(begin, refusal.err.find(" (", begin) - begin);
+    const Outcome second = run(asked + " " + setting, limit);
+    EXPECT_EQ(second.status, 0) << kilobytes << " KB: " << setting << "\n" << refusal.err << second.err;
+    ++helped;
+  }
+  EXPECT_EQ(helped, 3);
+}
+#endif
 
 #if !defined(__SANITIZE_ADDRESS__)  // which takes terabytes of address space
 TEST_F(Resources, AnyLimitOnMemoryEndsInAnAnswerOrInAnErrorWithNumbers) {
@@ -173,6 +197,12 @@ TEST_F(Resources, RequestsWithoutSenseExitWithTwo) {
   refused("estimate " + model + "--context 0", 2, {"context"});
   refused("estimate " + model + "--batch -2", 2, {"batch"});
   refused("estimate " + model + "--context 1000000000000 --batch 1000000000000", 2, {"context"});
+  const std::string sized = "estimate " + shipped + " --memory ";
+  refused(sized + "12", 2, {"--memory", "\"12\"", "no unit", "12GiB"});
+  for (const char* memory : {"-3GiB", "0GB", "nanGB", "9999999TiB", "GiB", "12Gib", "12XB", "''"})
+    refused(sized + memory, 2, {"memory"});
+  refused(sized + "1MB", 2, {"nothing fits into 1.0 MB", "the smallest that works", "nf4 double-quant"});
+  refused("estimate no-such-org/no-such-model", 2, {"no-such-org/no-such-model", "Hugging Face cache", "hf download"});
   refused("estimate /no/such/model", 2, {"/no/such/model"});
   refused("inspect /no/such/model", 2, {"/no/such/model", "no such folder"});
   refused("bench model " + model + "--prompt-tokens 0", 2, {"prompt"});

@@ -1,0 +1,267 @@
+// estimate: what a model will cost, before a byte of its weights is read.
+#include <sstream>
+
+#include "common.hpp"
+#include "nibble/advise.hpp"
+
+namespace nibble::cli {
+namespace {
+
+std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
+
+// A stacked bar per precision, as long as its total, with a letter per part.
+void print_bars(const Estimate& e) {
+  constexpr int width = 80;
+  std::uint64_t longest = 1;
+  for (const PrecisionEstimate& p : e.precisions) longest = std::max(longest, p.bytes.total());
+  for (const PrecisionEstimate& p : e.precisions) {
+    std::string bar;
+    std::uint64_t so_far = 0;
+    for (const auto& [letter, bytes] : {std::pair{'#', p.bytes.linear_weights},
+                                        {'s', p.bytes.quantization_state},
+                                        {'e', p.bytes.embeddings_and_head + p.bytes.norms},
+                                        {'k', p.bytes.kv_cache},
+                                        {'a', p.bytes.activations + p.bytes.buffers},
+                                        {'p', p.bytes.process}}) {
+      so_far += bytes;
+      bar.resize(std::size_t(double(so_far) / double(longest) * width + 0.5), letter);
+    }
+    print(fmt::format("{:<17}{} {}\n", p.precision.label(), bar, gb(p.bytes.total())));
+  }
+  print(
+      fmt::format("{:<17}# linear weights  s scales  e embeddings, head, norms  k KV cache  a activations, tables  "
+                  "p process\n",
+                  ""));
+}
+
+struct EstimateArguments {
+  std::string model, precision, kv_cache = "stored", memory;
+  std::int64_t context = 4096, batch = 1;
+  PrecisionArguments held;
+};
+
+// "7b", "1.1B", "135m": a bare size, for the rule of thumb. 0: it is not one.
+std::uint64_t bare_size(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const std::string unit = end;
+  if (end == text.c_str() || !(value > 0)) return 0;
+  if (unit == "b" || unit == "B") return std::uint64_t(value * 1e9);
+  if (unit == "m" || unit == "M") return std::uint64_t(value * 1e6);
+  return 0;
+}
+
+// "int4" is any four-bit type.
+std::string spelled_out(const std::string& list) {
+  std::string out;
+  std::stringstream names(list);
+  for (std::string name; std::getline(names, name, ',');)
+    out += (out.empty() ? "" : ",") + (name == "int4" ? std::string("nf4,nf4-dq,fp4,fp4-dq") : name);
+  return out;
+}
+
+Json json_of(const PrecisionEstimate& p) {
+  return {{"precision", name_of(p.precision.format)},
+          {"double_quant", p.precision.double_quant},
+          {"block_size", p.precision.block_size},
+          {"bytes", to_json(p.bytes)},
+          {"resident", p.resident},
+          {"peak", p.peak},
+          {"disk", p.disk},
+          {"bits_per_weight", p.bits_per_weight}};
+}
+
+void print_table(const Estimate& e) {
+  print(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes\n\n", e.architecture, e.parameters,
+                    e.context, e.batch));
+  print(fmt::format("{:<17}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>9}{:>9}{:>8}{:>10}{:>9}{:>9}{:>8}{:>6}\n", "precision",
+                    "weights", "linear", "emb+head", "norms", "scales", "tables", "KV cache", "activat.", "process",
+                    "total", "own peak", "mapped", "disk", "bits"));
+  for (const PrecisionEstimate& p : e.precisions)
+    print(fmt::format("{:<17}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>9}{:>9}{:>8}{:>10}{:>9}{:>9}{:>8}{:>6.2f}\n",
+                      p.precision.label(), gb(p.bytes.weights_total()), gb(p.bytes.linear_weights),
+                      gb(p.bytes.embeddings_and_head), gb(p.bytes.norms), gb(p.bytes.quantization_state),
+                      gb(p.bytes.buffers), gb(p.bytes.kv_cache), gb(p.bytes.activations), gb(p.bytes.process),
+                      gb(p.bytes.total()), gb(p.peak), gb(p.bytes.mapped), gb(p.disk), p.bits_per_weight));
+  print("\n");
+  print_bars(e);
+  for (const std::string& note : e.notes) print("note: " + note + "\n");
+}
+
+Json json_of(const Estimate& e) {
+  Json json = {{"architecture", e.architecture},
+               {"parameters", e.parameters},
+               {"context", e.context},
+               {"batch", e.batch},
+               {"runs", e.runs},
+               {"notes", e.notes},
+               {"precisions", Json::array()}};
+  for (const PrecisionEstimate& p : e.precisions) json["precisions"].push_back(json_of(p));
+  return json;
+}
+
+Result<EstimateOptions> options_of(const EstimateArguments& a, const Common& common) {
+  EstimateOptions options;
+  options.context = a.context, options.batch = a.batch, options.ignore_config = common.ignore_config,
+  options.threads = common.threads;
+  NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
+  if (!a.precision.empty()) {
+    NIBBLE_TRY(options.precisions, read_precisions(a.held, spelled_out(a.precision)));
+  }
+  return options;
+}
+
+int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_t parameters) {
+  struct Line {
+    std::string name;
+    std::uint64_t bytes;
+  };
+  std::vector<Line> lines;
+  std::stringstream names(a.precision.empty() ? "fp32,fp16,int8,int4" : a.precision);
+  for (std::string name; std::getline(names, name, ',');) {
+    auto precision = read_precision({}, name == "int4" ? "nf4" : name);
+    if (!precision) return fail(precision.error());
+    lines.push_back({name, estimate(parameters, precision->format)});
+  }
+  auto options = options_of(a, common);
+  if (!options) return fail(options.error());
+  auto nearest = estimate_nearest(parameters, *options);
+  if (!nearest) return fail(nearest.error());
+  if (common.json) {
+    Json json = {{"parameters", parameters}, {"precisions", Json::array()}};
+    for (const Line& line : lines)
+      json["precisions"].push_back(
+          {{"precision", line.name}, {"double_quant", false}, {"bytes", {{"rule_of_thumb", line.bytes}}}});
+    if (*nearest) json["nearest"] = json_of(**nearest);
+    print_json(json);
+    return 0;
+  }
+  print(fmt::format("{} parameters by the rule of thumb, parameters * bits / 8 (GB = 10^9 bytes):\n", parameters));
+  for (const Line& line : lines) print(fmt::format("  {:<6}{:>10} GB\n", line.name, gb(line.bytes)));
+  print(
+      "Reality is more:\n"
+      "  scales        a four-bit type keeps a scale per block of 64: 4.5 bits per weight, 4.13 with double "
+      "quantization\n"
+      "  kept layers   embeddings, lm_head and norms stay in 16 bits in every quantized precision\n"
+      "  at run time   the KV cache grows with the context and the batch, and activations come on top\n");
+  if (*nearest) {
+    print("The published model nearest in size, counted:\n\n");
+    print_table(**nearest);
+  } else {
+    print("No published model that is known here lies within 20 % of this size.\n");
+  }
+  print("`nibble estimate MODEL` counts all of it; a config.json is enough.\n");
+  return 0;
+}
+
+std::string cell(const Fit& fit) { return fit.fits() ? fmt::format("{}", fit.longest_context) : std::string("-"); }
+
+void print_advice(const Advice& a, bool asked) {
+  print(fmt::format("\nIn {} GB ({}): {}.\n", gb(a.memory), asked ? "as asked" : "this machine's memory", a.reason));
+  if (!a.command.empty()) print("    " + a.command + "\n");
+  print(fmt::format("\nLongest context, {} sequence{} at once; - is too little, * what to choose\n{:<22}", a.batch,
+                    a.batch == 1 ? "" : "s", ""));
+  for (const Fit& fit : a.fits) print(fmt::format("{:>18}", fit.precision.label()));
+  const auto row = [&](const std::string& name, std::uint64_t memory, const std::vector<Fit>& fits, auto choice) {
+    print(fmt::format("\n{:<13}{:>6.1f} GB", name, double(memory) / 1e9));
+    for (std::size_t i = 0; i < fits.size(); ++i)
+      print(fmt::format("{:>18}", (choice && *choice == i ? "*" : "") + cell(fits[i])));
+  };
+  row(asked ? "as asked" : "this machine", a.memory, a.fits, std::optional(a.choice));
+  for (const CardFit& card : a.cards) row(card.card, card.memory, card.fits, card.choice);
+  print("\n");
+}
+
+Json json_of(const std::vector<Fit>& fits) {
+  Json list = Json::array();
+  for (const Fit& fit : fits)
+    list.push_back({{"precision", name_of(fit.precision.format)},
+                    {"double_quant", fit.precision.double_quant},
+                    {"fits", fit.fits()},
+                    {"needed", fit.needed},
+                    {"longest_context", fit.longest_context},
+                    {"largest_batch", fit.largest_batch}});
+  return list;
+}
+
+Json json_of(const Advice& a) {
+  const QuantizationConfig& chosen = a.fits[a.choice].precision;
+  Json json = {{"memory", a.memory},
+               {"usable", a.usable},
+               {"precision", name_of(chosen.format)},
+               {"double_quant", chosen.double_quant},
+               {"context", a.context},
+               {"batch", a.batch},
+               {"reason", a.reason},
+               {"command", a.command},
+               {"fits", json_of(a.fits)},
+               {"cards", Json::array()}};
+  for (const CardFit& card : a.cards) {
+    Json entry = {{"card", card.card}, {"memory", card.memory}, {"fits", json_of(card.fits)}};
+    if (card.choice) entry["choice"] = card.fits[*card.choice].precision.label();
+    json["cards"].push_back(entry);
+  }
+  return json;
+}
+
+int estimate_verb(const EstimateArguments& a, const Common& common) {
+  AdviseOptions wanted;
+  if (!a.memory.empty()) {
+    auto memory = parse_bytes(a.memory);
+    if (!memory) return fail(Error{memory.error()}.at("--memory"));
+    wanted.memory = *memory;
+  }
+  if (const std::uint64_t parameters = bare_size(a.model)) return rule_of_thumb(a, common, parameters);
+  auto options = options_of(a, common);
+  if (!options) return fail(options.error());
+  auto estimated = estimate(a.model, *options);
+  if (!estimated) return fail(estimated.error());
+  wanted.context = a.context, wanted.batch = a.batch, wanted.kv_cache = options->kv_cache,
+  wanted.threads = common.threads, wanted.ignore_config = common.ignore_config;
+  const auto advice = advise(a.model, wanted);
+  // Without --memory, that this machine is too small is worth a note and not a failure.
+  if (!advice && !a.memory.empty()) return fail(advice.error());
+  if (!advice) estimated->notes.push_back("on this machine: " + advice.error().message);
+  if (common.json) {
+    Json json = json_of(*estimated);
+    if (advice) json["advice"] = json_of(*advice);
+    print_json(json);
+    return 0;
+  }
+  print_table(*estimated);
+  if (advice) print_advice(*advice, !a.memory.empty());
+  return 0;
+}
+
+}  // namespace
+
+void add_estimate(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<EstimateArguments>();
+  CLI::App* verb = app.add_subcommand("estimate", "bytes per category for every precision, before a weight is read");
+  verb->add_option("MODEL", a->model,
+                   "a folder, a config.json, a .gguf file, a name on the hub, or a bare size such as 7b")
+      ->required();
+  verb->add_option("--precision", a->precision,
+                   "only these, separated by commas; nf4-dq, fp4-dq: with double quantization; int4: every four-bit "
+                   "type (default: all)");
+  verb->add_option("--context", a->context, "tokens of KV cache per sequence (default: 4096)");
+  verb->add_option("--batch", a->batch, "sequences at once (default: 1)");
+  verb->add_option("--memory", a->memory,
+                   "with a unit, such as 12GiB: what fits into it and what to choose (default: this machine's memory)");
+  verb->add_option("--kv-cache", a->kv_cache, "fp32, bf16 or fp16 (default: what products are rounded to)");
+  verb->add_flag("--double-quant", a->held.double_quant, "nf4, fp4: quantize the scales too");
+  verb->add_option("--block-size", a->held.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default: 64)");
+  verb->add_option("--skip", a->held.skip,
+                   "regular expression; modules whose name contains a match are not quantized; may be repeated")
+      ->allow_extra_args(false);
+  add_common(*verb, *common, uses_config | uses_threads);
+  verb->callback([=, &run] {
+    run = [=] {
+      return with_model(
+          a->model, *common, [&] { return estimate_verb(*a, *common); }, HubFiles::config);
+    };
+  });
+}
+
+}  // namespace nibble::cli

@@ -1,0 +1,140 @@
+#include "engine/fitting.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "engine/available_memory.hpp"
+
+namespace nibble {
+namespace {
+
+constexpr std::size_t most_settings = 3;
+constexpr std::int64_t shortest_context = 256;  // shorter ones hold no conversation
+
+struct Setting {
+  std::string options;
+  std::uint64_t bytes = 0;
+};
+
+std::string words_of(const LoadOptions& options, const Workload& workload, const Request& asked) {
+  std::string words;
+  const auto add = [&](const std::string& option) { words += (words.empty() ? "" : " ") + option; };
+  const QuantizationConfig& p = options.precision;
+  if (p.label() != asked.options.precision.label())
+    add(fmt::format("--precision {}{}", name_of(p.format), p.double_quant ? "-dq" : ""));
+  if (options.kv_cache != asked.options.kv_cache) add(fmt::format("--kv-cache {}", name_of(options.kv_cache)));
+  if (workload.context != asked.workload.context) add(fmt::format("--context {}", workload.context));
+  if (workload.batch != asked.workload.batch) add(fmt::format("{} at once", workload.batch));
+  return words;
+}
+
+// Of one way to hold the model: the longest context, halved from what was asked, that fits. Empty options: none.
+Result<Setting> longest_that_fits(const Request& asked, const LoadOptions& options, std::uint64_t limit) {
+  Workload workload = asked.workload;
+  for (;; workload.context /= 2) {
+    NIBBLE_TRY(const std::uint64_t bytes,
+               bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
+    if (bytes <= limit) return Setting{words_of(options, workload, asked), bytes};
+    if (workload.context / 2 < shortest_context) return Setting{};
+    workload.tokens = std::min(workload.tokens, workload.context / 2 * workload.batch);
+  }
+}
+
+Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64_t limit) {
+  std::vector<Setting> found;
+  const auto keep = [&](const Setting& setting) {
+    const bool known =
+        std::any_of(found.begin(), found.end(), [&](const Setting& other) { return other.options == setting.options; });
+    if (!setting.options.empty() && !known && found.size() < most_settings) found.push_back(setting);
+  };
+  if (asked.workload.batch > 1) {
+    Request fewer = asked;
+    fewer.workload.batch = asked.workload.batch / 2, fewer.workload.tokens = asked.workload.tokens / 2;
+    NIBBLE_TRY(const std::uint64_t bytes, bytes_needed(fewer));
+    if (bytes <= limit) keep({words_of(asked.options, fewer.workload, asked), bytes});
+  }
+  std::vector<LoadOptions> ways = {asked.options};
+  if (kv_dtype_of(asked.options) == DType::f32) ways.push_back(asked.options), ways.back().kv_cache = Precision::bf16;
+  for (const QuantizationConfig& narrower :
+       {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8), QuantizationConfig::nf4(),
+        QuantizationConfig::nf4({.double_quant = true})}) {
+    ways.push_back(asked.options);
+    ways.back().precision.format = narrower.format, ways.back().precision.double_quant = narrower.double_quant;
+    if (!narrower.quantized()) ways.back().precision.compute_dtype = Precision::stored;
+  }
+  for (const LoadOptions& way : ways) {
+    NIBBLE_TRY(const Setting setting, longest_that_fits(asked, way, limit));
+    keep(setting);
+  }
+  return found;
+}
+
+// The smallest plan there is, for when nothing fits.
+Result<std::string> smallest_plan(const Request& asked) {
+  LoadOptions options = asked.options;
+  options.precision.format = Precision::nf4, options.precision.double_quant = true;
+  Workload workload = asked.workload;
+  workload.context = std::min(workload.context, shortest_context), workload.batch = 1, workload.tokens = 0;
+  NIBBLE_TRY(const std::uint64_t bytes, bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
+  return fmt::format(
+      "the smallest that works, `{}`, needs {}; free some memory, raise the limit, or take a smaller "
+      "model",
+      words_of(options, workload, asked), readable_bytes(bytes));
+}
+
+Result<std::string> what_next(const Request& asked, std::uint64_t limit) {
+  NIBBLE_TRY(const std::vector<Setting> settings, settings_that_fit(asked, limit));
+  if (settings.empty()) return smallest_plan(asked);
+  std::string list;
+  for (const Setting& setting : settings)
+    list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", setting.options, readable_bytes(setting.bytes));
+  return "these would fit: " + list;
+}
+
+// "the KV cache (1.2 GB)"
+std::string largest_part(const MemoryReport& own) {
+  const std::pair<const char*, std::uint64_t> parts[] = {{"linear weights", own.linear_weights},
+                                                         {"scales", own.quantization_state},
+                                                         {"embeddings and head", own.embeddings_and_head},
+                                                         {"the KV cache", own.kv_cache},
+                                                         {"activations", own.activations},
+                                                         {"rope tables", own.buffers}};
+  const auto& largest = *std::max_element(std::begin(parts), std::end(parts),
+                                          [](const auto& a, const auto& b) { return a.second < b.second; });
+  return fmt::format("{} ({})", largest.first, readable_bytes(largest.second));
+}
+
+}  // namespace
+
+std::string readable_bytes(std::uint64_t bytes) {
+  return bytes < 1000000000 ? fmt::format("{:.1f} MB", double(bytes) / 1e6)
+                            : fmt::format("{:.2f} GB", double(bytes) / 1e9);
+}
+
+Result<std::uint64_t> bytes_needed(const Request& r) {
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  return plan.peak() + tokenizer_bytes(r.config.vocab_size) + address_overhead(r.options.threads);
+}
+
+Result<void> check_fits(const Request& r, std::uint64_t limit, std::uint64_t held) {
+  if (limit == 0) return {};
+  NIBBLE_TRY(const std::uint64_t needed, bytes_needed(r));
+  if (needed <= limit) return {};
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  NIBBLE_TRY(const std::string next, what_next(r, limit));
+  return error(Errc::out_of_memory,
+               "{} with a context of {}{} needs {} of its own memory and {} are free{}; most of it is {}; {}",
+               r.options.precision.label(), r.workload.context,
+               r.workload.batch > 1 ? fmt::format(" for {} sequences", r.workload.batch) : "", readable_bytes(needed),
+               readable_bytes(limit - held),
+               held > 0 ? fmt::format(" beside {} that it holds", readable_bytes(held)) : "", largest_part(plan.own),
+               next);
+}
+
+Error explain_refusal(const Error& refused, const Request& request, std::uint64_t limit) {
+  if (refused.code != Errc::out_of_memory || limit == 0) return refused;
+  const auto next = what_next(request, limit);
+  return next ? Error{refused.code, refused.message + "; " + *next} : refused;
+}
+
+}  // namespace nibble

@@ -1,0 +1,137 @@
+#include "engine/loader.hpp"
+
+#include <chrono>
+
+#include "formats/all.hpp"
+
+namespace nibble {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::uint64_t state_bytes(const Weight& w) {
+  return w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes();
+}
+
+std::size_t layer_of(const ModuleSpec& module) {
+  return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size())));
+}
+bool has(const ModuleSpec& module, std::string_view part) { return module.name.find(part) != std::string::npos; }
+
+std::span<const float>* norm_slot(const ModuleSpec& module, TransformerWeights& weights) {
+  if (module.name == "model.norm.weight") return &weights.norm;
+  LayerWeights& layer = weights.layers[layer_of(module)];
+  if (has(module, "input_layernorm")) return &layer.input_norm;
+  if (has(module, "post_attention_layernorm")) return &layer.post_attention_norm;
+  return has(module, "q_norm") ? &layer.q_norm : &layer.k_norm;
+}
+
+}  // namespace
+
+Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::function<void(double)>& progress) {
+  TransformerWeights weights;
+  weights.layers.resize(std::size_t(model.layers));
+  const std::vector<ModuleSpec> modules = list_modules(model);
+  std::uint64_t total = 0, done = 0;
+  for (const ModuleSpec& module : modules) total += module.elements();
+  for (const ModuleSpec& module : modules) {
+    NIBBLE_CHECK(place(module, weights));
+    done += module.elements();
+    if (progress) progress(double(done) / double(total));
+  }
+  return weights;
+}
+
+Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights) {
+  if (module.cols == 0) {
+    NIBBLE_TRY(const std::span<const float> values, load_vector(module));
+    if (module.role == Role::bias)
+      linear_of(weights, module.name).bias = values.data();
+    else
+      *norm_slot(module, weights) = values;
+    return {};
+  }
+  NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, load_matrix(module));
+  if (module.role == Role::embedding)
+    weights.embedding = std::move(prepared);
+  else if (module.role == Role::head)
+    weights.head = std::move(prepared);
+  else
+    linear_of(weights, module.name).weight = std::move(prepared);
+  return {};
+}
+
+Result<std::span<const float>> Loader::load_vector(const ModuleSpec& module) {
+  NIBBLE_TRY(Buffer buffer, Buffer::take(backend_.memory(), std::size_t(module.rows) * sizeof(float), Purpose::norms));
+  NIBBLE_TRY(const ElementReader read, source_.reader(module));
+  if (!backend_.memory().counts_only()) {
+    std::vector<float> values(std::size_t(module.rows));
+    read(0, module.rows, values.data());
+    backend_.upload(values.data(), buffer.data(), values.size() * sizeof(float));
+  }
+  buffers.push_back(std::move(buffer));
+  return std::span<const float>(buffers.back().as<float>(), std::size_t(module.rows));
+}
+
+Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& module) {
+  NIBBLE_TRY(const std::optional<std::string_view> plain, source_.plain_format(module));
+  const std::string_view format = plain ? *plain : format_of(module, config_, skip_, kept_);
+  const Purpose purpose = module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings;
+  const ComputeOptions compute{compute_dtype_of(config_), config_.int8_threshold};
+  NIBBLE_TRY(const std::optional<Weight> ready, source_.in_place(module, format, config_));
+  const bool shared = backend_.shares_host_memory();
+  if (ready) {
+    if (shared) {
+      mapped[int(purpose)] += ready->code_bytes;
+      mapped[int(Purpose::scales)] += state_bytes(*ready);
+    }
+    return prepare(*ready, compute, purpose);
+  }
+  // A device with memory of its own gets a copy in prepare(); what was made for it on the host then goes.
+  Allocator& memory = shared ? backend_.memory() : staging_;
+  NIBBLE_TRY(
+      QuantizedWeight held,
+      allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
+                         module.rows, module.cols, purpose, Purpose::scales));
+  const auto start = std::chrono::steady_clock::now();
+  if (format_facts(format).is_block()) {
+    if (!memory.counts_only()) NIBBLE_CHECK(source_.copy_blocks(module, held.codes.as<std::byte>()));
+  } else {
+    NIBBLE_TRY(const ElementReader read, source_.reader(module));
+    const Result<void> done = memory.counts_only() ? rehearse_quantize(held, threads_) : quantize(read, held, *pool_);
+    if (!done) return done.error().at(fmt::format("tensor \"{}\"", module.name));
+  }
+  times.converting += seconds_since(start);
+  NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, prepare(held.weight, compute, purpose));
+  if (shared)
+    for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
+      buffers.push_back(std::move(*buffer));
+  return prepared;
+}
+
+Result<std::unique_ptr<PreparedWeight>> Loader::prepare(const Weight& weight, const ComputeOptions& compute,
+                                                        Purpose purpose) {
+  const auto start = std::chrono::steady_clock::now();
+  auto prepared = backend_.prepare(weight, compute, purpose);
+  times.packing += seconds_since(start);
+  return prepared;
+}
+
+MemoryReport report_of(const std::array<std::uint64_t, purpose_count>& own,
+                       const std::array<std::uint64_t, purpose_count>& mapped) {
+  const auto bytes = [&](Purpose purpose) { return own[int(purpose)] + mapped[int(purpose)]; };
+  MemoryReport report;
+  report.linear_weights = bytes(Purpose::linear_weights);
+  report.quantization_state = bytes(Purpose::scales);
+  report.embeddings_and_head = bytes(Purpose::embeddings);
+  report.norms = bytes(Purpose::norms);
+  report.buffers = bytes(Purpose::buffers);
+  report.kv_cache = bytes(Purpose::kv_cache);
+  report.activations = bytes(Purpose::activations) + bytes(Purpose::workspace);
+  for (const std::uint64_t part : mapped) report.mapped += part;
+  return report;
+}
+
+}  // namespace nibble

@@ -1,0 +1,54 @@
+// The walk from a list of modules to weights that compute. A rehearsal is the same walk through memory that only
+// counts.
+#pragma once
+
+#include <array>
+
+#include "engine/weights.hpp"
+#include "models/transformer.hpp"
+#include "nibble/memory.hpp"
+
+namespace nibble {
+
+// Where the seconds of a load went; what is in none of these is reading headers and small vectors, and taking memory.
+struct LoadTimes {
+  double opening = 0;     // files found, mapped, headers checked
+  double converting = 0;  // weights that were not stored in the precision they are held in
+  double packing = 0;     // arranging weights for the kernels
+};
+
+class Loader {
+ public:
+  // `pool` may be null where the backend's memory only counts; `threads` is what it would have.
+  Loader(WeightSource& source, Backend& backend, ThreadPool* pool, int threads, const QuantizationConfig& config,
+         const SkipPatterns& skip, DType kept)
+      : source_(source), backend_(backend), pool_(pool), threads_(threads), config_(config), skip_(skip), kept_(kept) {}
+
+  // Every module once, in the order of the forward pass. `progress` may be empty.
+  Result<TransformerWeights> load(const ModelConfig& model, const std::function<void(double)>& progress);
+
+  std::vector<Buffer> buffers;                        // must outlive the weights
+  std::array<std::uint64_t, purpose_count> mapped{};  // bytes of weights that are used where the file is mapped
+  LoadTimes times;                                    // converting and packing
+
+ private:
+  Result<void> place(const ModuleSpec& module, TransformerWeights& weights);
+  Result<std::span<const float>> load_vector(const ModuleSpec& module);
+  Result<std::unique_ptr<PreparedWeight>> load_matrix(const ModuleSpec& module);
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& compute, Purpose purpose);
+
+  WeightSource& source_;
+  Backend& backend_;
+  ThreadPool* pool_;
+  int threads_;
+  const QuantizationConfig& config_;
+  const SkipPatterns& skip_;
+  DType kept_;
+  HostAllocator staging_;
+};
+
+// Bytes in use by purpose, with those that lie in mapped files.
+MemoryReport report_of(const std::array<std::uint64_t, purpose_count>& own,
+                       const std::array<std::uint64_t, purpose_count>& mapped);
+
+}  // namespace nibble

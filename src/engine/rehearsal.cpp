@@ -1,0 +1,66 @@
+#include "engine/rehearsal.hpp"
+
+#include "base/thread_pool.hpp"
+#include "cpu/cpu_backend.hpp"
+#include "engine/loader.hpp"
+
+namespace nibble {
+
+DType kv_dtype_of(const LoadOptions& options) {
+  return options.kv_cache == Precision::stored ? kv_dtype_of(options.precision) : dtype_of(options.kv_cache);
+}
+
+void MemoryPlan::raise(const MemoryPlan& next) {
+  for (std::uint64_t MemoryReport::*part :
+       {&MemoryReport::linear_weights, &MemoryReport::quantization_state, &MemoryReport::embeddings_and_head,
+        &MemoryReport::norms, &MemoryReport::buffers, &MemoryReport::kv_cache, &MemoryReport::activations,
+        &MemoryReport::mapped})
+    highest.*part = std::max(highest.*part, next.highest.*part);
+  load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
+  tokenizer = std::max(tokenizer, next.tokenizer);
+}
+
+std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return std::uint64_t(vocabulary) * 390; }
+
+Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
+                            DType kept, const Workload& workload) {
+  LoadOptions resolved = options;
+  if (options.precision.format == Precision::stored) {
+    if (checkpoint) {
+      NIBBLE_TRY(resolved.precision, resolve_precision(options.precision, *checkpoint));
+    } else {
+      resolved.precision.format = precision_of(kept);
+    }
+  }
+  const QuantizationConfig& precision = resolved.precision;
+  NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
+  const auto memory = std::make_shared<CountingAllocator>();
+  NIBBLE_TRY(const auto backend,
+             make_cpu_backend({.threads = options.threads, .target = options.cpu_target, .memory = memory}));
+  std::vector<Buffer> copies;
+  const auto source =
+      checkpoint ? checkpoint_source(*checkpoint, *memory, copies, options.precision.format == Precision::stored)
+                 : counting_source(kept);
+  Loader loader(*source, *backend, nullptr, options.threads > 0 ? options.threads : usable_cores(), precision, skip,
+                kept);
+  NIBBLE_TRY(TransformerWeights weights, loader.load(config, {}));
+  MemoryPlan plan;
+  plan.load_peak = memory->use().peak_total;
+  NIBBLE_TRY(const auto transformer,
+             Transformer::create(config, {}, *backend, std::move(weights), options.pass_tokens));
+  std::vector<KvCache> caches;
+  for (std::int64_t i = 0; i < workload.batch; ++i) {
+    NIBBLE_TRY(KvCache cache, KvCache::create(config, *memory, kv_dtype_of(resolved), workload.context));
+    caches.push_back(std::move(cache));
+  }
+  NIBBLE_CHECK(transformer->reserve(workload.earlier));
+  const std::int64_t tokens = workload.tokens ? workload.tokens : workload.context * workload.batch;
+  NIBBLE_CHECK(transformer->reserve(
+      transformer->shape_of(tokens, workload.all_logits ? tokens : workload.batch, workload.context)));
+  NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*memory, workload.workspace, Purpose::workspace));
+  plan.bytes = report_of(memory->use().now, loader.mapped), plan.own = report_of(memory->use().now, {});
+  plan.highest = report_of(memory->use().peak, loader.mapped), plan.run_peak = memory->use().total;
+  return plan;
+}
+
+}  // namespace nibble

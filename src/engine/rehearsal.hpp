@@ -1,0 +1,49 @@
+// What a run will take, by running it: the real loader, placer, backend and runner with memory that only counts.
+#pragma once
+
+#include "io/checkpoint.hpp"
+#include "models/transformer.hpp"
+#include "nibble/memory.hpp"
+#include "nibble/model.hpp"
+
+namespace nibble {
+
+// What a run asks of a loaded model.
+struct Workload {
+  std::int64_t context = 512, batch = 1;  // tokens of KV cache per sequence, and sequences
+  std::int64_t tokens = 0;                // that are read together, at most; 0: as many as the cache holds
+  bool all_logits = false;                // every position is looked at, as perplexity does, and not the last alone
+  std::uint64_t workspace = 0;            // bytes that the caller takes through the model's memory as well
+  PassShape earlier = {};                 // what the model has reserved already
+};
+
+struct MemoryPlan {
+  // The highest of both, category by category, for runs one after the other.
+  void raise(const MemoryPlan& next);
+
+  MemoryReport bytes;           // with full caches; `mapped` of it in files
+  MemoryReport own;             // the same without what is mapped
+  MemoryReport highest;         // of every category by itself, loading included
+  std::uint64_t load_peak = 0;  // own bytes while loading, at the highest
+
+  std::uint64_t run_peak = 0;  // own bytes while running, at the highest
+
+  std::uint64_t tokenizer = 0;  // of a run that keeps one at hand
+
+  std::uint64_t peak() const { return std::max(run_peak, load_peak); }
+};
+
+// `checkpoint`: headers are read, weights are not; null: config.json is all there is, and weights are taken to be
+// stored as `kept`. Microseconds per module.
+Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
+                            DType kept, const Workload& workload);
+
+// Own memory of the process beside what an allocator hands out: the program and its libraries, and the tokenizer.
+// Measured (docs/measurements/memory.md), as a heap cannot be rehearsed.
+inline constexpr std::uint64_t program_bytes = 1'100'000;
+std::uint64_t tokenizer_bytes(std::int64_t vocabulary);
+
+// How keys and values are kept under these options.
+DType kv_dtype_of(const LoadOptions& options);
+
+}  // namespace nibble

@@ -1,0 +1,35 @@
+// What can be planned about a model: one that runs is rehearsed, of any other the modules are counted.
+#pragma once
+
+#include "engine/rehearsal.hpp"
+#include "models/outline.hpp"
+#include "nibble/estimate.hpp"
+
+namespace nibble {
+
+struct Subject {
+  std::shared_ptr<Checkpoint> checkpoint;  // null: a published shape
+  bool has_weights = false;                // their headers are known
+  std::optional<ModelConfig> config;       // set: it runs
+  Outline outline;                         // else
+  DType kept = DType::bf16;                // how weights are stored that no precision converts
+  std::string architecture;
+  std::uint64_t parameters = 0;
+  std::vector<std::string> notes;
+
+  // What the model was made for; where nothing says so, 4096.
+  std::int64_t max_positions() const {
+    const std::int64_t known = config ? config->max_positions : outline.max_positions;
+    return known > 0 ? known : 4096;
+  }
+  std::uint64_t vocabulary() const { return std::uint64_t(config ? config->vocab_size : outline.vocab_size); }
+  Result<PrecisionEstimate> plan(const QuantizationConfig& precision, const EstimateOptions& options) const;
+};
+
+// Opens headers, or config.json alone where there are no weights.
+Result<Subject> open_subject(const std::filesystem::path& path, const std::vector<std::string>& ignore_config);
+
+// The published shape nearest to this size, within 20 %.
+std::optional<Subject> nearest_shape(std::uint64_t parameters);
+
+}  // namespace nibble
