@@ -9,6 +9,7 @@
 #include "engine/fitting.hpp"
 #include "engine/loader.hpp"
 #include "engine/rehearsal.hpp"
+#include "formats/all.hpp"
 
 namespace nibble {
 namespace {
