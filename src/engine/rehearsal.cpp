@@ -55,8 +55,8 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
   }
   NIBBLE_CHECK(transformer->reserve(workload.earlier));
   const std::int64_t tokens = workload.tokens ? workload.tokens : workload.context * workload.batch;
-  NIBBLE_CHECK(transformer->reserve(
-      transformer->shape_of(tokens, workload.all_logits ? tokens : workload.batch, workload.context)));
+  NIBBLE_CHECK(transformer->reserve(transformer->shape_of(tokens, workload.all_logits ? tokens : workload.batch,
+                                                          std::min(workload.context, config.max_positions))));
   NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*memory, workload.workspace, Purpose::workspace));
   plan.bytes = report_of(memory->use().now, loader.mapped), plan.own = report_of(memory->use().now, {});
   plan.highest = report_of(memory->use().peak, loader.mapped), plan.run_peak = memory->use().total;

@@ -178,6 +178,7 @@ float round_to(DType type, float x) {
 }
 
 std::vector<float> rounded_table(const Weight& weight, DType compute) {
+  if (!weight.table.data()) return {};  // none, or only counted
   std::vector<float> table(weight.table.begin(), weight.table.end());
   for (float& value : table) value = round_to(compute, value);
   return table;

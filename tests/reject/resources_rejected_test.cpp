@@ -202,7 +202,8 @@ TEST_F(Resources, RequestsWithoutSenseExitWithTwo) {
   for (const char* memory : {"-3GiB", "0GB", "nanGB", "9999999TiB", "GiB", "12Gib", "12XB", "''"})
     refused(sized + memory, 2, {"memory"});
   refused(sized + "1MB", 2, {"nothing fits into 1.0 MB", "the smallest that works", "nf4 double-quant"});
-  refused("estimate no-such-org/no-such-model", 2, {"no-such-org/no-such-model", "Hugging Face cache", "hf download"});
+  refused("estimate no-such-org/no-such-model", 2, {"no-such-org/no-such-model", "cache", "HF_HUB_OFFLINE"},
+          "HF_HUB_OFFLINE=1");
   refused("estimate /no/such/model", 2, {"/no/such/model"});
   refused("inspect /no/such/model", 2, {"/no/such/model", "no such folder"});
   refused("bench model " + model + "--prompt-tokens 0", 2, {"prompt"});
