@@ -17,6 +17,11 @@ if(sources)
   install(TARGETS nibble_program)
 endif()
 
+if(NIBBLE_SANITIZE)  # what follows is no test that runs under the sanitizers
+  include(cmake/tests.cmake)
+  return()
+endif()
+
 # Each example takes a model's folder as its first argument; running it to the end is its test.
 file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
 foreach(source ${sources})

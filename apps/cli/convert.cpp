@@ -67,17 +67,18 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
                 {"seconds", report->seconds}});
     return 0;
   }
+  std::string loss;
+  if (report->worst_error > 0)
+    loss = fmt::format("; relative error (rms){} {:.3f} %, at most {:.3f} % ({})",
+                       report->requantized_from.empty()
+                           ? ""
+                           : " of this rounding, on top of what " + report->requantized_from + " had lost,",
+                       100 * report->relative_error, 100 * report->worst_error, report->worst_tensor);
   print(fmt::format(
       "{}: {} modules in {}, {} linear layers kept; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} "
-      "s\n",
+      "s{}\n",
       a.out, report->quantized_modules, label, report->kept_modules, double(report->bytes_read) / 1e6,
-      double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds));
-  if (report->worst_error > 0)
-    print(fmt::format("{}: {:.3f} %, at most {:.3f} % ({})\n",
-                      report->requantized_from.empty() ? "relative error (rms)"
-                                                       : "rounded again, on top of what " + report->requantized_from +
-                                                             " had lost; relative error (rms) of this step",
-                      100 * report->relative_error, 100 * report->worst_error, report->worst_tensor));
+      double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds, loss));
   return 0;
 }
 

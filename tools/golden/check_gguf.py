@@ -5,7 +5,7 @@ For each type the shipped model becomes a GGUF file: the gguf package reads it, 
 ggml_quantize_chunk gives for the original's rows, llama.cpp loads it and gives the same token ids, and its perplexity is
 set beside Nibble's on the same file. Then the file becomes a folder again: transformers gives the logits of Nibble on it.
 
-Usage: python tools/golden/check_gguf.py PROGRAM   (needs gguf, llama-cpp-python, torch, transformers, safetensors)
+Usage: python tools/golden/check_gguf.py PROGRAM [TYPE ...]   (needs gguf, llama-cpp-python, torch, transformers, safetensors)
 """
 
 import ctypes
@@ -26,7 +26,7 @@ from safetensors import safe_open
 
 MODEL = ROOT / "models/gutenberg-16m"
 TEXT = ROOT / "data/held_out.txt"
-WINDOW, TOKENS = 512, 2048
+WINDOW, TOKENS = 512, 1024
 TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m"]
 NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "input_layernorm": "attn_norm", "self_attn.q_proj": "attn_q",
          "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm",
@@ -121,7 +121,7 @@ def main():
         ids_file = pathlib.Path(scratch, "ids")
         ids = json.loads(program("tokenize", MODEL, "--file", TEXT, "--no-special", "--json"))["ids"][:TOKENS]
         ids_file.write_text(" ".join(map(str, ids)))
-        for kind in TYPES:
+        for kind in sys.argv[2:] or TYPES:
             path, folder = pathlib.Path(scratch, kind + ".gguf"), pathlib.Path(scratch, kind)
             program("quantize", MODEL, path, "--to", kind, "--quiet")
             reader = gguf.GGUFReader(path)
@@ -135,7 +135,7 @@ def main():
             assert template, "the chat template is there"
             program("quantize", path, folder, "--to", "fp32", "--quiet")
             difference, spread = folder_difference(folder, ids[:256])
-            assert difference < 1e-4 * spread * 10, (kind, difference)
+            assert difference < 1e-4 * spread, (kind, difference)  # an fp32 model: some hundred roundings of 2^-24
             ratio = theirs / mine["perplexity"]
             assert abs(ratio - 1) < (0.001 if kind == "f32" else 0.01), (kind, ratio)
             print(f"| {kind} | {path.stat().st_size / 1e6:.1f} | {' '.join(types)} | {len(rows)} of {len(rows)} | {mine['perplexity']:.4f} | "
