@@ -17,10 +17,9 @@ void MemoryPlan::raise(const MemoryPlan& next) {
         &MemoryReport::mapped})
     highest.*part = std::max(highest.*part, next.highest.*part);
   load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
-  tokenizer = std::max(tokenizer, next.tokenizer);
 }
 
-std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return std::uint64_t(vocabulary) * 390; }
+std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return 1'100'000 + std::uint64_t(vocabulary) * 254; }
 
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
                             DType kept, const Workload& workload) {

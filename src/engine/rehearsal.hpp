@@ -28,8 +28,6 @@ struct MemoryPlan {
 
   std::uint64_t run_peak = 0;  // own bytes while running, at the highest
 
-  std::uint64_t tokenizer = 0;  // of a run that keeps one at hand
-
   std::uint64_t peak() const { return std::max(run_peak, load_peak); }
 };
 

@@ -159,7 +159,6 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
   if (prompts.empty()) return std::vector<Generation>();
   const auto count = std::int64_t(prompts.size());
   NIBBLE_CHECK(plan_run(model, {.context = (cached + count - 1) / count, .batch = count, .tokens = read}));
-  model.planned.tokenizer = tokenizer ? tokenizer_bytes(model.transformer->config().vocab_size) : 0;
   std::vector<KvCache> caches;
   std::vector<Sequence> sequences;
   caches.reserve(prompts.size());
