@@ -18,7 +18,7 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   const std::string& name = a.held.precision;
   const bool file = std::filesystem::path(a.out).extension() == ".gguf";
   const auto precision = read_precision(a.held, name);
-  const bool unknown = !precision && precision.error().message.find("is not known") != std::string::npos;
+  const bool unknown = !parse_precision(name.ends_with("-dq") ? name.substr(0, name.size() - 3) : name);
   if (file || unknown) {
     const std::string type = file && name == "fp32" ? "f32" : file && name == "fp16" ? "f16" : name;
     if (is_gguf_type(type)) {

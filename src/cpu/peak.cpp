@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 
+#include "base/clock.hpp"
 #include "base/cpu_features.hpp"
 #include "base/thread_pool.hpp"
 #include "tensor/memory.hpp"
@@ -67,9 +67,9 @@ template <class Job>
 double best_rate(double work, Job job) {
   double best = 0;
   for (int i = 0; i < 5; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now_seconds();
     job();
-    best = std::max(best, work / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::max(best, work / (now_seconds() - start));
   }
   return best * 1e-9;
 }

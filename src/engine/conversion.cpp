@@ -84,7 +84,7 @@ std::vector<Receipt::Tensor> Conversion::finish_module(const ModuleSpec& module,
 QuantizeReport Conversion::finish(std::uint64_t bytes_written) {
   report.relative_error = sums_.relative();
   report.bytes_read = checkpoint_->file_bytes(), report.bytes_written = bytes_written;
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  report.seconds = now_seconds() - start_;
   return report;
 }
 

@@ -1,8 +1,7 @@
 // What both writers do: a source opened and checked, modules one by one, hashes and errors noted on the way.
 #pragma once
 
-#include <chrono>
-
+#include "base/clock.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/receipt.hpp"
 #include "engine/weights.hpp"
@@ -44,7 +43,7 @@ class Conversion {
   explicit Conversion(const QuantizeCheckpointOptions& options) : options_(options), pool_(options.threads) {}
 
   const QuantizeCheckpointOptions& options_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double start_ = now_seconds();
   std::shared_ptr<Checkpoint> checkpoint_;
   ModelConfig config_;
   std::string stored_;  // precision of the source: "bf16", "nf4"

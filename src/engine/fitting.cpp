@@ -111,16 +111,19 @@ std::string readable_bytes(std::uint64_t bytes) {
                             : fmt::format("{:.2f} GB", double(bytes) / 1e9);
 }
 
-Result<std::uint64_t> bytes_needed(const Request& r) {
-  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
-  return plan.peak() + tokenizer_bytes(r.config.vocab_size) + address_overhead(r.options.threads);
+std::uint64_t bytes_beside(const ModelConfig& config, const LoadOptions& options) {
+  return tokenizer_bytes(config.vocab_size) + address_overhead(options.threads);
 }
 
-Result<void> check_fits(const Request& r, std::uint64_t limit, std::uint64_t held) {
-  if (limit == 0) return {};
-  NIBBLE_TRY(const std::uint64_t needed, bytes_needed(r));
-  if (needed <= limit) return {};
+Result<std::uint64_t> bytes_needed(const Request& r) {
   NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  return plan.peak() + bytes_beside(r.config, r.options);
+}
+
+Result<MemoryPlan> check_fits(const Request& r, std::uint64_t limit, std::uint64_t held) {
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  const std::uint64_t needed = plan.peak() + bytes_beside(r.config, r.options);
+  if (limit == 0 || needed <= limit) return plan;
   NIBBLE_TRY(const std::string next, what_next(r, limit));
   return error(Errc::out_of_memory,
                "{} with a context of {}{} needs {} of its own memory and {} are free{}; most of it is {}; {}",

@@ -14,12 +14,15 @@ struct Request {
   Workload workload;
 };
 
-// Own bytes at the highest, with what the process will take beside the model: its tokenizer, stacks of its threads.
+// What the process takes beside the model: its tokenizer, stacks of its threads.
+std::uint64_t bytes_beside(const ModelConfig& config, const LoadOptions& options);
+
+// Own bytes at the highest, with what the process takes beside the model.
 Result<std::uint64_t> bytes_needed(const Request& request);
 
-// out_of_memory unless the request fits into `limit` bytes, of which it holds `held` already; a limit of 0: nobody
-// knows, so it does.
-Result<void> check_fits(const Request& request, std::uint64_t limit, std::uint64_t held = 0);
+// The request's plan; out_of_memory unless it fits into `limit` bytes, of which it holds `held` already. A limit of 0:
+// nobody knows, so it does.
+Result<MemoryPlan> check_fits(const Request& request, std::uint64_t limit, std::uint64_t held = 0);
 
 // The same error where the system refused although the plan had said yes: with settings that need less than `limit`.
 Error explain_refusal(const Error& refused, const Request& request, std::uint64_t limit);

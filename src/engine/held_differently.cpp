@@ -4,13 +4,6 @@
 
 namespace nibble {
 
-std::uint64_t bytes_of(const Weight& weight) {
-  const std::uint64_t state = weight.nested.empty()
-                                  ? weight.scales.size_bytes()
-                                  : weight.nested.codes.size_bytes() + weight.nested.absmax.size_bytes();
-  return weight.code_bytes + state;
-}
-
 Result<HeldDifferently> HeldDifferently::create(LoadedModel& model, const ModuleSpec& module,
                                                 const QuantizationConfig& precision, ThreadPool& pool) {
   HeldDifferently out;
@@ -35,6 +28,6 @@ HeldDifferently::~HeldDifferently() {
   if (before_) slot_->weight = std::move(before_);
 }
 
-std::uint64_t HeldDifferently::bytes() const { return bytes_of(held_.weight); }
+std::uint64_t HeldDifferently::bytes() const { return held_.weight.bytes(); }
 
 }  // namespace nibble

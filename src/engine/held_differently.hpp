@@ -27,7 +27,4 @@ class HeldDifferently {
   Linear* slot_ = nullptr;
 };
 
-// Codes and scales of a weight.
-std::uint64_t bytes_of(const Weight& weight);
-
 }  // namespace nibble

@@ -1,9 +1,9 @@
 #include "engine/load.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 
+#include "base/clock.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/available_memory.hpp"
 #include "engine/fitting.hpp"
@@ -13,10 +13,6 @@
 
 namespace nibble {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 Result<void> check_options(const LoadOptions& options) {
   NIBBLE_CHECK(options.precision.check());
@@ -103,11 +99,11 @@ std::string LoadedModel::converted_from() const {
 }
 
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   NIBBLE_TRY(auto checkpoint, Checkpoint::open(path));
   NIBBLE_TRY(ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
   NIBBLE_CHECK(check_all_claimed(*checkpoint, config));
-  const double opening = seconds_since(start);
+  const double opening = now_seconds() - start;
   NIBBLE_TRY(const QuantizationConfig precision, resolve_precision(options.precision, *checkpoint));
   const DType kept = kept_dtype(*checkpoint);
   NIBBLE_CHECK(check_options(options));
@@ -124,13 +120,13 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
     model->buffers.clear(), model->backend.reset();
     return explain_refusal(filled.error(), {config, model->checkpoint.get(), options, kept, planned}, free());
   }
-  model->load_seconds = seconds_since(start), model->times.opening = opening;
+  model->load_seconds = now_seconds() - start, model->times.opening = opening;
   return model;
 }
 
 Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config, const LoadOptions& options,
                                                        std::uint64_t seed, double outliers) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   QuantizationConfig precision = options.precision;
   if (precision.format == Precision::stored) precision.format = precision_of(config.dtype);
   NIBBLE_CHECK(check_options(options));
@@ -138,7 +134,7 @@ Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config
   model->kept = config.dtype;
   const auto source = random_source(config, seed, outliers);
   NIBBLE_CHECK(fill_model(*model, *source, config, options, config.dtype));
-  model->load_seconds = seconds_since(start);
+  model->load_seconds = now_seconds() - start;
   return model;
 }
 

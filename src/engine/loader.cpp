@@ -1,19 +1,10 @@
 #include "engine/loader.hpp"
 
-#include <chrono>
-
+#include "base/clock.hpp"
 #include "formats/all.hpp"
 
 namespace nibble {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::uint64_t state_bytes(const Weight& w) {
-  return w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes();
-}
 
 std::size_t layer_of(const ModuleSpec& module) {
   return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size())));
@@ -85,7 +76,7 @@ Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& mo
   if (ready) {
     if (shared) {
       mapped[int(purpose)] += ready->code_bytes;
-      mapped[int(Purpose::scales)] += state_bytes(*ready);
+      mapped[int(Purpose::scales)] += ready->state_bytes();
     }
     return prepare(*ready, compute, purpose);
   }
@@ -95,7 +86,7 @@ Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& mo
       QuantizedWeight held,
       allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
                          module.rows, module.cols, purpose, Purpose::scales));
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   if (format_facts(format).is_block()) {
     if (!memory.counts_only()) NIBBLE_CHECK(source_.copy_blocks(module, held.codes.as<std::byte>()));
   } else {
@@ -103,7 +94,7 @@ Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& mo
     const Result<void> done = memory.counts_only() ? rehearse_quantize(held, threads_) : quantize(read, held, *pool_);
     if (!done) return done.error().at(fmt::format("tensor \"{}\"", module.name));
   }
-  times.converting += seconds_since(start);
+  times.converting += now_seconds() - start;
   NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, prepare(held.weight, compute, purpose));
   if (shared)
     for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
@@ -113,9 +104,9 @@ Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& mo
 
 Result<std::unique_ptr<PreparedWeight>> Loader::prepare(const Weight& weight, const ComputeOptions& compute,
                                                         Purpose purpose) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   auto prepared = backend_.prepare(weight, compute, purpose);
-  times.packing += seconds_since(start);
+  times.packing += now_seconds() - start;
   return prepared;
 }
 

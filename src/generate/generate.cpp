@@ -1,17 +1,13 @@
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
+#include "base/clock.hpp"
 #include "generate/sampler.hpp"
 #include "generate/session.hpp"
 #include "generate/stop_strings.hpp"
 
 namespace nibble {
 namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // The text side of one sequence: ids to characters, stop strings, what the caller sees.
 struct Writer {

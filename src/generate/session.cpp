@@ -50,11 +50,9 @@ Result<void> plan_run(LoadedModel& model, Workload workload) {
   const ModelConfig& config = model.transformer->config();
   const Request request{config, model.checkpoint.get(), model.options, model.kept, workload};
   // What the model holds already, it need not find again.
-  const std::uint64_t held = model.backend->memory().use().total + tokenizer_bytes(config.vocab_size) +
-                             address_overhead(model.options.threads);
+  const std::uint64_t held = model.backend->memory().use().total + bytes_beside(config, model.options);
   const std::uint64_t free = available_memory();
-  if (free > 0) NIBBLE_CHECK(check_fits(request, free + held, held));
-  NIBBLE_TRY(const MemoryPlan plan, rehearse(config, request.checkpoint, request.options, request.kept, workload));
+  NIBBLE_TRY(const MemoryPlan plan, check_fits(request, free > 0 ? free + held : 0, held));
   model.planned.raise(plan);
   return {};
 }

@@ -7,10 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
+
+#include "base/clock.hpp"
 
 namespace nibble {
 namespace {
@@ -74,7 +75,7 @@ std::optional<double> uncached_read_rate(const std::filesystem::path& path, std:
   if (fd < 0) return {};
   void* memory = std::aligned_alloc(direct_alignment, direct_piece);
   std::uint64_t done = 0;
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   bool failed = memory == nullptr;
   while (!failed && done < limit) {
     const ssize_t got = ::read(fd, memory, direct_piece);
@@ -83,7 +84,7 @@ std::optional<double> uncached_read_rate(const std::filesystem::path& path, std:
     done += std::uint64_t(got);
     if (std::size_t(got) < direct_piece) break;  // the end
   }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = now_seconds() - start;
   std::free(memory);
   ::close(fd);
   if (failed || done < (1 << 20) || seconds <= 0) return {};

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.hpp"
 #include "base/thread_pool.hpp"
 #include "cpu/cpu_backend.hpp"
 #include "nibble/bench.hpp"
@@ -46,11 +46,11 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
         std::vector<float> x(std::size_t(batch * cols), 0.25f), y(std::size_t(batch * rows));
         double best = 1e30, spent = 0;
         for (int repeat = 0; repeat < 50 && (repeat < 3 || spent < 0.2); ++repeat) {
-          const auto start = std::chrono::steady_clock::now();
+          const double start = now_seconds();
           backend->linear(*weight, TensorView(x.data(), DType::f32, batch, cols),
                           TensorView(y.data(), DType::f32, batch, rows), nullptr, false);
           backend->synchronize();
-          const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+          const double seconds = now_seconds() - start;
           best = std::min(best, seconds), spent += seconds;
         }
         KernelResult r;

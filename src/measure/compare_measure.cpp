@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 
+#include "base/clock.hpp"
 #include "generate/session.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
@@ -96,7 +96,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
                                           const Progress& progress) {
   PrecisionReport report;
   const MemoryWatch watch;
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   LoadOptions load;
   load.precision = precision, load.threads = options.threads, load.ignore_config = options.ignore_config;
   load.progress = [&](double done) { progress(0.1 * done); };
@@ -113,8 +113,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   GenerateOptions generation;
   generation.max_new_tokens = options.new_tokens;
   generation.on_text = [&, first = true](std::size_t, std::string_view) mutable {
-    if (std::exchange(first, false))
-      out.first_token_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (std::exchange(first, false)) out.first_token_seconds = now_seconds() - start;
     return true;
   };
   NIBBLE_TRY(const auto answers, generate_ids(model, {prompt}, generation));

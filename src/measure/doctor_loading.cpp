@@ -1,7 +1,7 @@
 // Where the seconds of a load go. The files are examined first (page cache, disk), then touched once, so that the loads
 // that follow show computing alone.
-#include <chrono>
 
+#include "base/clock.hpp"
 #include "engine/available_memory.hpp"
 #include "io/storage.hpp"
 #include "measure/doctor_findings.hpp"
@@ -11,10 +11,6 @@ namespace nibble {
 namespace {
 
 constexpr std::uint64_t disk_sample = std::uint64_t(64) << 20;  // bytes
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // One byte of every page is enough to bring the page.
 Result<void> touch(const MappedFile& file, const ExamineOptions& options) {
@@ -44,9 +40,9 @@ Result<void> examine_files(const Checkpoint& checkpoint, const ExamineOptions& o
     report.filesystem = storage.filesystem, report.network = storage.network;
     if (const auto rate = uncached_read_rate(largest->path(), disk_sample)) report.disk_gb_per_s = *rate / 1e9;
   }
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   for (const auto& file : files) NIBBLE_CHECK(touch(*file, options));
-  report.read_seconds = seconds_since(start);
+  report.read_seconds = now_seconds() - start;
   return {};
 }
 

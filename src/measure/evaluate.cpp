@@ -3,10 +3,10 @@
 #include "nibble/evaluate.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <numeric>
 
+#include "base/clock.hpp"
 #include "generate/session.hpp"
 #include "io/safetensors.hpp"
 #include "measure/divergence.hpp"
@@ -119,7 +119,7 @@ class LogitsFile {
 
 Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids,
                        const EvaluateOptions& options, const LogitsVisitor& visit) {
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now_seconds();
   LoadedModel& model = handle.implementation();
   LoadedModel* reference = reference_handle ? &reference_handle->implementation() : nullptr;
   const ModelConfig& config = model.transformer->config();
@@ -170,7 +170,7 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   out.windows = std::int64_t(plan.windows.size()), out.context = plan.context, out.bos = plan.bos,
   out.recipe = plan.recipe;
   if (reference) out.divergence = divergence.result();
-  out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  out.seconds = now_seconds() - start;
   return out;
 }
 

@@ -1,38 +1,27 @@
 #include "measure/speed.hpp"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.hpp"
 #include "formats/all.hpp"
 #include "generate/session.hpp"
 
 namespace nibble {
 namespace {
 
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values.empty() ? 0 : values[values.size() / 2];
-}
-
-std::uint64_t stored_bytes(const PreparedWeight* prepared) {
-  if (!prepared) return 0;
-  const Weight& w = prepared->canonical();
-  return w.code_bytes +
-         (w.nested.empty() ? w.scales.size_bytes() : w.nested.codes.size_bytes() + w.nested.absmax.size_bytes());
 }
 
 }  // namespace
 
 std::uint64_t bytes_per_step(const LoadedModel& model) {
   const TransformerWeights& weights = model.transformer->weights();
-  std::uint64_t bytes = stored_bytes(weights.head ? weights.head.get() : weights.embedding.get());
+  std::uint64_t bytes = (weights.head ? weights.head : weights.embedding)->canonical().bytes();
   for (const LayerWeights& layer : weights.layers)
     for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
-      bytes += stored_bytes(linear->weight.get());
+      bytes += linear->weight->canonical().bytes();
   return bytes;
 }
 

@@ -35,6 +35,11 @@ struct Weight {
   std::span<const float> table;  // 16 values of a table format; always the stored ones
 
   std::int64_t elements() const { return rows * cols; }
+  // Bytes of the scales, plain or nested; bytes of all of it.
+  std::uint64_t state_bytes() const {
+    return nested.empty() ? scales.size_bytes() : nested.codes.size_bytes() + nested.absmax.size_bytes();
+  }
+  std::uint64_t bytes() const { return code_bytes + state_bytes(); }
   float scale(std::int64_t index) const { return nested.empty() ? scales[index] : nested.scale(index); }
 };
 

@@ -2,19 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "../made/damaged_model.hpp"
-#include "nibble/compare.hpp"
-#include "nibble/doctor.hpp"
+#include "doctor_sample.hpp"
 
 namespace nibble {
 namespace {
-
-const std::string shipped = std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m";
-
-ExamineOptions sample(std::int64_t tokens) {
-  ExamineOptions options;
-  options.text = held_out_text(), options.max_tokens = tokens;
-  return options;
-}
 
 QualityReport examined(const std::filesystem::path& model, const QuantizationConfig& precision, std::int64_t tokens) {
   auto report = examine_quality(model, precision, sample(tokens));

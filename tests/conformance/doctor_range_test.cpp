@@ -2,20 +2,11 @@
 #include <gtest/gtest.h>
 
 #include "../made/damaged_model.hpp"
+#include "doctor_sample.hpp"
 #include "golden_tensors.hpp"
-#include "nibble/compare.hpp"
-#include "nibble/doctor.hpp"
 
 namespace nibble {
 namespace {
-
-const std::string shipped = std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m";
-
-ExamineOptions sample(std::int64_t tokens) {
-  ExamineOptions options;
-  options.text = held_out_text(), options.max_tokens = tokens;
-  return options;
-}
 
 const ValueRange& named(const std::vector<ValueRange>& ranges, const std::string& name) {
   for (const ValueRange& range : ranges)

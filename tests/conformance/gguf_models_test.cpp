@@ -6,25 +6,12 @@
 #include <cmath>
 #include <cstring>
 
-#include "engine/load.hpp"
-#include "io/safetensors.hpp"
+#include "golden_tensors.hpp"
 
 namespace nibble {
 namespace {
 
 const std::string folder = std::string(NIBBLE_SOURCE_DIR) + "/tests/golden/gguf/";
-
-template <class T>
-std::vector<T> values(const Safetensors& file, std::string_view name) {
-  for (const StoredTensor& tensor : file.tensors())
-    if (tensor.name == name) {
-      std::vector<T> out(tensor.bytes.size() / sizeof(T));
-      std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
-      return out;
-    }
-  ADD_FAILURE() << name << " is missing";
-  return {};
-}
 
 // "q4_1" of "llama_q4_1".
 std::string type_of(const std::string& name) { return name.substr(name.find('_') + 1); }
@@ -32,7 +19,7 @@ std::string type_of(const std::string& name) { return name.substr(name.find('_')
 class GgufModel : public testing::TestWithParam<const char*> {
  protected:
   const std::string path = folder + GetParam() + ".gguf";
-  const Safetensors expected = Safetensors::open(folder + GetParam() + ".expected.safetensors").value();
+  const GoldenTensors expected{std::string("gguf/") + GetParam() + ".expected.safetensors"};
   const std::string type = type_of(GetParam());
   const bool held_in_place = type == "q8_0" || type == "q4_0" || type == "q4_1";
 };
@@ -43,7 +30,7 @@ TEST_P(GgufModel, DecodesToTheValuesOfTheGgufPackage) {
   for (const char* name : {"self_attn.q_proj", "mlp.down_proj"}) {
     const CheckpointTensor* tensor = (*checkpoint)->find("model.layers.0." + std::string(name) + ".weight");
     ASSERT_TRUE(tensor);
-    const std::vector<float> theirs = values<float>(expected, std::strchr(name, '.') + 1);
+    const std::vector<float> theirs = expected.get<float>(std::strchr(name, '.') + 1);
     ASSERT_EQ(tensor->elements(), theirs.size());
     std::vector<float> whole(theirs.size()), pieces(theirs.size());
     tensor->read(0, std::int64_t(whole.size()), whole.data());
@@ -66,8 +53,8 @@ TEST_P(GgufModel, GivesTheLogitsOfTransformers) {
     auto loaded = load_model(path, options);
     ASSERT_TRUE(loaded) << loaded.error().message;
     LoadedModel& model = **loaded;
-    const std::vector<std::int64_t> ids = values<std::int64_t>(expected, "input_ids");
-    const std::vector<float> logits = values<float>(expected, "logits");
+    const std::vector<std::int64_t> ids = expected.get<std::int64_t>("input_ids");
+    const std::vector<float> logits = expected.get<float>("logits");
     const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size), length = ids.size() / 2;
     ASSERT_EQ(logits.size(), ids.size() * vocabulary);
     double largest = 1;

@@ -2,48 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 
-#include "engine/load.hpp"
-#include "io/safetensors.hpp"
-#include "measure/divergence.hpp"
+#include "golden_tensors.hpp"
 
 namespace nibble {
 namespace {
-
-struct Golden {
-  Safetensors file;
-  std::vector<std::int32_t> ids;
-  std::vector<float> nll, logits;
-};
-
-template <class T>
-std::vector<T> values(const Safetensors& file, std::string_view name) {
-  for (const StoredTensor& tensor : file.tensors())
-    if (tensor.name == name) {
-      std::vector<T> out(tensor.bytes.size() / sizeof(T));
-      std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
-      return out;
-    }
-  return {};
-}
-
-Golden golden() {
-  Golden out{Safetensors::open(std::string(NIBBLE_SOURCE_DIR) + "/tests/golden/gutenberg_16m_fp32.safetensors").value(),
-             {},
-             {},
-             {}};
-  for (const StoredTensor& tensor : out.file.tensors())
-    if (tensor.name == "input_ids") {
-      if (tensor.dtype == DType::i64)
-        for (const std::int64_t id : values<std::int64_t>(out.file, "input_ids")) out.ids.push_back(std::int32_t(id));
-      else
-        out.ids = values<std::int32_t>(out.file, "input_ids");
-    }
-  out.nll = values<float>(out.file, "nll");
-  out.logits = values<float>(out.file, "logits_last16");
-  return out;
-}
 
 class ShippedModel : public testing::TestWithParam<const char*> {};
 
@@ -54,27 +17,29 @@ TEST_P(ShippedModel, AgreesWithFloat64InFp32) {
   if (!loaded && loaded.error().code == Errc::unsupported) GTEST_SKIP() << loaded.error().message;
   ASSERT_TRUE(loaded) << loaded.error().message;
   LoadedModel& model = **loaded;
-  const Golden expected = golden();
-  ASSERT_EQ(expected.ids.size(), 256u);
-  ASSERT_EQ(expected.nll.size(), 255u);
+  const GoldenTensors expected("gutenberg_16m_fp32.safetensors");
+  const auto ids = expected.get<std::int32_t>("input_ids");
+  const auto expected_nll = expected.get<float>("nll"), expected_logits = expected.get<float>("logits_last16");
+  ASSERT_EQ(ids.size(), 256u);
+  ASSERT_EQ(expected_nll.size(), 255u);
 
   KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, 256).value();
   const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size),
-                    kept = expected.logits.size() / vocabulary;
+                    kept = expected_logits.size() / vocabulary;
   double worst_logit = 0, worst_nll = 0, sum = 0, expected_sum = 0;
-  const Slice slice{&cache, expected.ids, LogitsOf::all};
+  const Slice slice{&cache, ids, LogitsOf::all};
   const auto done =
       model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t position, std::span<const float> logits) {
         if (position + 1 < 256) {
-          const double nll = negative_log_likelihood(logits, expected.ids[std::size_t(position + 1)]);
-          worst_nll = std::max(worst_nll, std::fabs(nll - expected.nll[std::size_t(position)]));
-          sum += nll, expected_sum += expected.nll[std::size_t(position)];
+          const double nll = negative_log_likelihood(logits, ids[std::size_t(position + 1)]);
+          worst_nll = std::max(worst_nll, std::fabs(nll - expected_nll[std::size_t(position)]));
+          sum += nll, expected_sum += expected_nll[std::size_t(position)];
         }
         if (std::size_t(position) + kept >= 256)
           for (std::size_t i = 0; i < vocabulary; ++i)
             worst_logit = std::max(
                 worst_logit,
-                std::fabs(double(logits[i]) - expected.logits[(std::size_t(position) + kept - 256) * vocabulary + i]));
+                std::fabs(double(logits[i]) - expected_logits[(std::size_t(position) + kept - 256) * vocabulary + i]));
       });
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(kept, 16u);

@@ -61,11 +61,7 @@ INSTANTIATE_TEST_SUITE_P(Of, GgufTokenizers,
                          testing::Values("smollm", "gpt-2", "llama-bpe", "qwen2", "qwen35", "mpt", "falcon",
                                          "deepseek-llm", "deepseek-coder", "deepseek-v3", "gpt-4o", "tekken", "default",
                                          "stories", "stories-no-prefix"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         [](const auto& info) { return instance_name(info); });
 
 }  // namespace
 }  // namespace nibble

@@ -1,6 +1,7 @@
 // What the tests of tokenizers read from tests/golden/tokenizers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <span>
@@ -44,6 +45,14 @@ inline std::uint32_t crc32(std::string_view bytes) {
 }
 inline std::uint32_t crc32(std::span<const std::int32_t> ids) {
   return crc32({reinterpret_cast<const char*>(ids.data()), ids.size_bytes()});
+}
+
+// For INSTANTIATE_TEST_SUITE_P: the parameter with the characters that gtest allows in a name.
+template <class Info>
+std::string instance_name(const Info& info) {
+  std::string name = info.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
 }
 
 }  // namespace nibble

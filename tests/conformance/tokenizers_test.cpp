@@ -108,11 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Of, Tokenizers,
                                          "deepseek-llm", "deepseek-coder", "deepseek-v3", "stories-json",
                                          "stories-model", "mistral-v3", "pieces-user", "pieces-collapse",
                                          "pieces-no-prefix", "pieces-no-bytes"),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                         [](const auto& info) { return instance_name(info); });
 
 }  // namespace
 }  // namespace nibble

@@ -10,13 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 using made::little_endian;
 
-struct Case {
-  const char* what;
-  std::string bytes;
-  Errc code;
-  Words words;
-};
-
 made::Gguf one_tensor() {
   made::Gguf file;
   file.text("general.architecture", "llama");
@@ -36,7 +29,7 @@ std::string tensor(Change change) {
 
 const std::string list_of = little_endian(9, 4);  // an array's type
 
-const std::vector<Case> containers = {
+const std::vector<WrongBytes> containers = {
     {"an empty file", "", Errc::corrupt_file, {"does not begin with \"GGUF\"", "name a .gguf file"}},
     {"another magic", "GGML" + std::string(40, '\0'), Errc::corrupt_file, {"GGUF"}},
     {"version 1", changed(one_tensor(), [](auto& f) { f.version = 1; }), Errc::unsupported, {"version 1", "2 and 3"}},
@@ -145,25 +138,13 @@ const std::vector<Case> containers = {
      {"\"t\"", "twice"}},
 };
 
-TEST(GgufRejected, EveryWrongContainerIsNamedWithTheFile) {
-  for (const Case& c : containers) {
-    SCOPED_TRACE(c.what);
-    Words words = c.words;
-    words.push_back("model.gguf");
-    expect_refused(Gguf::parse(std::as_bytes(std::span(c.bytes)), "model.gguf"), c.code, words);
-  }
-}
+TEST(GgufRejected, EveryWrongContainerIsNamedWithTheFile) { expect_all_refused(containers, "model.gguf", Gguf::parse); }
 
 TEST(GgufRejected, EveryShorterPieceOfAGoodFileIsRefused) {
-  const std::string whole = one_tensor().u32("k", 7).texts("list", {"a", "bc"}).bytes();
-  ASSERT_TRUE(Gguf::parse(std::as_bytes(std::span(whole)), "x"));
-  for (std::size_t length = 0; length < whole.size(); ++length) {
-    const std::string piece = whole.substr(0, length);
-    EXPECT_FALSE(Gguf::parse(std::as_bytes(std::span(piece)), "x")) << length << " of " << whole.size();
-  }
+  expect_every_cut_refused(one_tensor().u32("k", 7).texts("list", {"a", "bc"}).bytes(), Gguf::parse);
 }
 
-const std::vector<Case> models = {
+const std::vector<WrongBytes> models = {
     {"no architecture", made::Gguf().bytes(), Errc::corrupt_file, {"general.architecture", "missing"}},
     {"an architecture in numbers",
      made::Gguf().u32("general.architecture", 1).bytes(),
@@ -269,7 +250,7 @@ TEST(GgufRejected, EveryModelThatCannotBeRunIsNamedWithTheFile) {
   const fs::path file = folder / "model.gguf";
   made::write(file, made::llama_gguf().bytes());
   ASSERT_TRUE(load_model(file, {})) << load_model(file, {}).error().message;
-  for (const Case& c : models) {
+  for (const WrongBytes& c : models) {
     SCOPED_TRACE(c.what);
     made::write(file, c.bytes);
     Words words = c.words;

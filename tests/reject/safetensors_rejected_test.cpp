@@ -9,13 +9,6 @@ namespace {
 using made::little_endian;
 using made::safetensors;
 
-struct Case {
-  const char* what;
-  std::string bytes;
-  Errc code;
-  Words words;
-};
-
 // One F32 tensor "a" of two elements, with one field replaced.
 std::string with(const std::string& field, const std::string& value) {
   made::Json entry = {{"dtype", "F32"}, {"shape", {2}}, {"data_offsets", {0, 8}}};
@@ -29,7 +22,7 @@ std::string two(const std::string& first, const std::string& second, std::size_t
                      std::string(data, '\1'));
 }
 
-const std::vector<Case> cases = {
+const std::vector<WrongBytes> cases = {
     {"an empty file", "", Errc::corrupt_file, {"0 bytes", "too short", "take it again"}},
     {"a file that ends inside the header's length", "abc", Errc::corrupt_file, {"3 bytes", "too short"}},
     {"a header that claims terabytes",
@@ -79,21 +72,11 @@ const std::vector<Case> cases = {
 };
 
 TEST(SafetensorsRejected, EveryWayToBeWrongIsNamedWithTheFile) {
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.what);
-    Words words = c.words;
-    words.push_back("weights.safetensors");
-    expect_refused(Safetensors::parse(std::as_bytes(std::span(c.bytes)), "weights.safetensors"), c.code, words);
-  }
+  expect_all_refused(cases, "weights.safetensors", Safetensors::parse);
 }
 
 TEST(SafetensorsRejected, EveryShorterPieceOfAGoodFileIsRefused) {
-  const std::string whole = made::bf16_file({{"a", {3, 2}}, {"b", {5}}});
-  ASSERT_TRUE(Safetensors::parse(std::as_bytes(std::span(whole)), "x"));
-  for (std::size_t length = 0; length < whole.size(); ++length) {
-    const std::string piece = whole.substr(0, length);
-    EXPECT_FALSE(Safetensors::parse(std::as_bytes(std::span(piece)), "x")) << length << " of " << whole.size();
-  }
+  expect_every_cut_refused(made::bf16_file({{"a", {3, 2}}, {"b", {5}}}), Safetensors::parse);
 }
 
 }  // namespace

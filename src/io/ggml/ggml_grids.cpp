@@ -37,8 +37,7 @@ void IQ2_XXS::decode(const std::byte* from, std::int64_t count, float* out) {
       const auto word = read<std::uint32_t>(part + 4);
       const float scale = half_steps(d, word >> 28, 0.25f);
       for (int l = 0; l < 4; ++l)
-        values =
-            decode_entry<2>(iq2_xxs_grid[at(part, l)], iq2_xxs_levels, scale, even_signs(word >> 7 * l & 127), values);
+        values = decode_entry<2>(iq2_xxs_grid[at(part, l)], iq2_levels, scale, even_signs(word >> 7 * l & 127), values);
     }
   });
 }
@@ -50,7 +49,7 @@ void IQ2_XS::decode(const std::byte* from, std::int64_t count, float* out) {
     for (int l = 0; l < 32; ++l) {
       const unsigned word = read<std::uint16_t>(block + 2 + 2 * l), scales = at(block, 66 + l / 4);
       const float scale = half_steps(d, scales >> 4 * (l / 2 % 2) & 15, 0.25f);
-      values = decode_entry<2>(iq2_xs_grid[word & 511], iq2_xs_levels, scale, even_signs(word >> 9), values);
+      values = decode_entry<2>(iq2_xs_grid[word & 511], iq2_levels, scale, even_signs(word >> 9), values);
     }
   });
 }
@@ -62,8 +61,7 @@ void IQ2_S::decode(const std::byte* from, std::int64_t count, float* out) {
     for (int l = 0; l < 32; ++l) {
       const unsigned high = at(block, 66 + l / 4) >> 2 * (l % 4) & 3, scales = at(block, 74 + l / 4);
       const float scale = half_steps(d, scales >> 4 * (l / 2 % 2) & 15, 0.25f);
-      values =
-          decode_entry<2>(iq2_s_grid[at(block, 2 + l) | high << 8], iq2_s_levels, scale, at(block, 34 + l), values);
+      values = decode_entry<2>(iq2_s_grid[at(block, 2 + l) | high << 8], iq2_levels, scale, at(block, 34 + l), values);
     }
   });
 }
