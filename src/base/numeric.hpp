@@ -15,15 +15,12 @@ inline std::uint16_t float_to_bf16(float value) {
   return std::uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// Without branches, so that loops over it vectorise: the exponent moves by a multiplication, which is exact and makes
+// denormals normal.
 inline float f16_to_float(std::uint16_t half) {
-  const std::uint32_t sign = std::uint32_t(half & 0x8000) << 16;
-  const std::uint32_t exponent = (half >> 10) & 31, mantissa = half & 1023;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent == 0) {  // zero or denormal: mantissa * 2^-24, exact in fp32
-    const float magnitude = float(mantissa) * 0x1p-24f;
-    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
-  }
-  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  const std::uint32_t sign = std::uint32_t(half & 0x8000) << 16, moved = std::uint32_t(half & 0x7fff) << 13;
+  const auto finite = std::bit_cast<std::uint32_t>(std::bit_cast<float>(moved) * 0x1p112f);
+  return std::bit_cast<float>(sign | (moved >= 0x0f800000u ? moved | 0x7f800000u : finite));
 }
 
 inline std::uint16_t float_to_f16(float value) {

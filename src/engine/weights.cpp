@@ -5,7 +5,7 @@
 
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
-#include "ops/relative_error.hpp"
+#include "ops/dequantize.hpp"
 
 namespace nibble {
 namespace {

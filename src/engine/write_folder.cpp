@@ -4,6 +4,7 @@
 #include "engine/shard_writer.hpp"
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
+#include "ops/dequantize.hpp"
 
 namespace nibble {
 namespace {

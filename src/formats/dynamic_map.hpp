@@ -41,14 +41,14 @@ constexpr std::array<float, 256> make_dynamic_map() {
 inline constexpr std::array<float, 256> dynamic_map = make_dynamic_map();
 
 // The index of the value of a sorted map nearest to x. A tie goes to the even index, as in bitsandbytes' CUDA kernel.
+// Without branches, so that loops over it vectorise.
 constexpr std::uint8_t nearest_in_map(const std::array<float, 256>& map, float x) {
   int lower = 0;  // the last value that is not above x
-  for (int step = 128; step > 0; step /= 2)
-    if (lower + step < 256 && map[lower + step] <= x) lower += step;
-  if (lower == 255) return 255;
-  const float middle = (map[lower] + map[lower + 1]) * 0.5f;
-  if (x == middle) return std::uint8_t(lower + (lower & 1));
-  return std::uint8_t(x > middle ? lower + 1 : lower);
+  for (int step = 128; step > 0; step /= 2) lower += map[lower + step] <= x ? step : 0;
+  const int upper = lower < 255 ? lower + 1 : 255;
+  const float middle = (map[lower] + map[upper]) * 0.5f;
+  const int tie = x == middle ? lower & 1 : 0;
+  return std::uint8_t((x > middle ? upper : lower) + (lower < 255 ? tie : 0));
 }
 
 }  // namespace nibble

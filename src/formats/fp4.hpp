@@ -32,11 +32,12 @@ struct Fp4 {
   static constexpr std::uint8_t encode(float t) {
     constexpr float thresholds[] = {0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f,
                                     0.4166667f,  0.583333f,  0.8333333f};
-    constexpr std::uint8_t by_size[] = {0, 1, 6, 7, 4, 5, 2, 3};  // magnitude codes from smallest to largest
     const float magnitude = t < 0 ? -t : t;
     int rank = 0;
     for (const float threshold : thresholds) rank += magnitude > threshold;
-    return std::uint8_t(by_size[rank] | (t < 0 ? 8 : 0));
+    // Magnitude codes from smallest to largest are 0, 1, 6, 7, 4, 5, 2, 3: computed, so that loops vectorise.
+    const int code = rank < 2 ? rank : 8 - (rank & 6) + (rank & 1);
+    return std::uint8_t(code + (t < 0 ? 8 : 0));
   }
 };
 

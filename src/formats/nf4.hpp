@@ -30,9 +30,9 @@ struct Nf4 {
 
   // A code for t = x / absmax in [-1, 1]: how many midpoints of neighbours lie strictly below t, so a tie goes down.
   static constexpr std::uint8_t encode(float t) {
-    std::uint8_t code = 0;
+    int code = 0;
     for (int i = 0; i < 15; ++i) code += t > (table[i] + table[i + 1]) * 0.5f;
-    return code;
+    return std::uint8_t(code);
   }
 };
 

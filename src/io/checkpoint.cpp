@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/numeric.hpp"
+#include "base/widest.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
 
@@ -15,11 +16,15 @@ namespace {
 template <class Code, class Decode>
 void read_codes(const std::byte* bytes, std::int64_t first, std::int64_t count, float* out, Decode decode) {
   const std::byte* from = bytes + std::size_t(first) * sizeof(Code);
-  for (std::int64_t i = 0; i < count; ++i) {
-    Code code;
-    std::memcpy(&code, from + std::size_t(i) * sizeof(Code), sizeof code);
-    out[i] = decode(code);
-  }
+  at_widest(
+      [decode](const std::byte* from, std::int64_t count, float* out) NIBBLE_INLINE_LOOP {
+        for (std::int64_t i = 0; i < count; ++i) {
+          Code code;
+          std::memcpy(&code, from + std::size_t(i) * sizeof(Code), sizeof code);
+          out[i] = decode(code);
+        }
+      },
+      from, count, out);
 }
 
 // Elements of the tensor as the file orders them.
@@ -31,9 +36,11 @@ void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std:
       case DType::f32:
         return read_codes<float>(tensor.bytes.data(), first, count, out, [](float x) { return x; });
       case DType::f16:
-        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, f16_to_float);
+        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out,
+                                         [](std::uint16_t x) { return f16_to_float(x); });
       case DType::bf16:
-        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out, bf16_to_float);
+        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out,
+                                         [](std::uint16_t x) { return bf16_to_float(x); });
       default:
         NIBBLE_ASSERT(false, "the loader reads integers only through a codec");
     }
@@ -119,8 +126,16 @@ std::int64_t first_nonfinite(const CheckpointTensor& tensor) {
   for (std::int64_t first = 0, all = std::int64_t(tensor.elements()); first < all; first += piece) {
     const std::int64_t count = std::min(piece, all - first);
     tensor.read(first, count, values.data());
-    for (std::int64_t i = 0; i < count; ++i)
-      if (!std::isfinite(values[std::size_t(i)])) return first + i;
+    const bool finite = at_widest(
+        [](const float* x, std::int64_t count) NIBBLE_INLINE_LOOP {
+          bool finite = true;
+          for (std::int64_t i = 0; i < count; ++i) finite &= std::fabs(x[i]) < INFINITY;
+          return finite;
+        },
+        values.data(), count);
+    if (finite) continue;
+    const auto bad = std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    return first + (bad - values.begin());
   }
   return -1;
 }

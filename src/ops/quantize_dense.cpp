@@ -18,9 +18,20 @@ void quantize_dense(const ElementReader& read, QuantizedWeight& out, ThreadPool&
         const std::int64_t first = piece * piece_elements, count = std::min(piece_elements, elements - first);
         float* x = scratch + thread * stride;
         read(first, count, x);
-        for (std::int64_t i = 0; i < count; ++i) codes[first + i] = F::encode(x[i]);
-        for (std::int64_t i = 0; i < count; ++i)
-          if (!std::isfinite(F::value(codes[first + i]))) return bad.report(first + i);
+        const std::int32_t largest = at_widest(
+            [](const float* x, std::int64_t count, typename F::Code* codes) NIBBLE_INLINE_LOOP {
+              std::int32_t largest = 0;
+              for (std::int64_t i = 0; i < count; ++i) {
+                codes[i] = F::encode(x[i]);
+                largest = std::max(largest, magnitude_bits(F::value(codes[i])));
+              }
+              return largest;
+            },
+            x, count, codes + first);
+        if (largest < infinity_bits) return;
+        std::int64_t i = first;
+        while (std::isfinite(F::value(codes[i]))) ++i;
+        bad.report(i);
       });
     }
   });

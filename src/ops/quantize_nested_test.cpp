@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "formats/dynamic_map.hpp"
+#include "ops/every_width.hpp"
 #include "ops/quantization_vectors.hpp"
 #include "ops/quantize.hpp"
 
@@ -55,15 +56,18 @@ TEST(NestedScales, ALongMeanCascadesAsPyTorchSums) {
 }
 
 TEST(NestedScales, EveryCodeIsTheNearestOfTheMap) {
-  const auto scales = golden().get<float>("wide.scales");
-  const auto ours = nested_of(scales);
-  const NestedScales& nested = ours.weight.nested;
-  for (std::size_t b = 0; b < scales.size(); ++b) {
-    const double t = double(scales[b] - nested.offset) * double(1.0f / nested.absmax[b / 256]);
-    double nearest = 4;
-    for (const float value : dynamic_map) nearest = std::min(nearest, std::fabs(t - double(value)));
-    EXPECT_LE(std::fabs(t - double(dynamic_map[nested.codes[b]])), nearest + 1e-7) << b;  // t was rounded to fp32 once
-  }
+  at_every_width([] {
+    const auto scales = golden().get<float>("wide.scales");
+    const auto ours = nested_of(scales);
+    const NestedScales& nested = ours.weight.nested;
+    for (std::size_t b = 0; b < scales.size(); ++b) {
+      const double t = double(scales[b] - nested.offset) * double(1.0f / nested.absmax[b / 256]);
+      double nearest = 4;
+      for (const float value : dynamic_map) nearest = std::min(nearest, std::fabs(t - double(value)));
+      // t was rounded to fp32 once.
+      EXPECT_LE(std::fabs(t - double(dynamic_map[nested.codes[b]])), nearest + 1e-7) << b;
+    }
+  });
 }
 
 TEST(NestedScales, ATieGoesToTheEvenIndex) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/widest.hpp"
 #include "ops/quantize.hpp"
 
 namespace nibble {
@@ -35,7 +36,7 @@ class FirstBadWeight {
 inline std::int32_t magnitude_bits(float x) { return std::bit_cast<std::int32_t>(x) & 0x7fffffff; }
 inline constexpr std::int32_t infinity_bits = 0x7f800000;
 
-inline std::int32_t largest_magnitude_bits(const float* x, std::int64_t count) {
+NIBBLE_INLINE_LOOP inline std::int32_t largest_magnitude_bits(const float* x, std::int64_t count) {
   std::int32_t largest = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int32_t bits = magnitude_bits(x[i]);

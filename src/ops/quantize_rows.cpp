@@ -23,10 +23,14 @@ inline float through_f16(float x) {
 // Adding 1.5 * 2^23 leaves a sum whose ulp is 1: the addition itself rounds to an integer, ties to even.
 inline std::int8_t to_int8(float x) { return std::int8_t(std::bit_cast<std::int32_t>(x + 12582912.0f) - 0x4b400000); }
 
-void quantize_row(float* __restrict x, std::int64_t cols, float absmax, std::int8_t* __restrict codes) {
+void quantize_row(const float* x, std::int64_t cols, float absmax, std::int8_t* codes) {
   // bitsandbytes writes 127.0 / absmax, which PyTorch evaluates as a reciprocal and a product: two roundings.
   const float scale = absmax > 0 ? (1.0f / absmax) * 127.0f : 0.0f;
-  for (std::int64_t i = 0; i < cols; ++i) codes[i] = to_int8(x[i] * scale);
+  at_widest(
+      [](const float* x, std::int64_t cols, float scale, std::int8_t* codes) NIBBLE_INLINE_LOOP {
+        for (std::int64_t i = 0; i < cols; ++i) codes[i] = to_int8(x[i] * scale);
+      },
+      x, cols, scale, codes);
 }
 
 }  // namespace
@@ -44,8 +48,12 @@ void quantize_rows(const ElementReader& read, QuantizedWeight& out, ThreadPool& 
     read(first * cols, count * cols, x);
     for (std::int64_t r = 0; r < count; ++r) {
       float* row = x + r * cols;
-      for (std::int64_t i = 0; i < cols; ++i) row[i] = through_f16(row[i]);
-      const float absmax = std::bit_cast<float>(largest_magnitude_bits(row, cols));
+      const float absmax = std::bit_cast<float>(at_widest(
+          [](float* row, std::int64_t cols) NIBBLE_INLINE_LOOP {
+            for (std::int64_t i = 0; i < cols; ++i) row[i] = through_f16(row[i]);
+            return largest_magnitude_bits(row, cols);
+          },
+          row, cols));
       if (!(absmax < 65536.0f)) {
         std::int64_t i = 0;
         while (magnitude_bits(row[i]) < std::bit_cast<std::int32_t>(65536.0f)) ++i;

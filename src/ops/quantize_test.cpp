@@ -7,6 +7,8 @@
 
 #include "base/numeric.hpp"
 #include "formats/all.hpp"
+#include "ops/dequantize.hpp"
+#include "ops/every_width.hpp"
 #include "ops/quantization_vectors.hpp"
 #include "ops/reference.hpp"
 
@@ -61,11 +63,13 @@ std::string key(const std::string& matrix, const std::string& kind, int block) {
 
 template <class Check>
 void for_each_4bit_golden(Check&& check) {
-  for (const std::string matrix : {"normal", "bf16", "odd", "special", "huge"})
-    for (const int block : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
-      SCOPED_TRACE(key(matrix, "4-bit", block));
-      check(matrix, block);
-    }
+  at_every_width([&] {
+    for (const std::string matrix : {"normal", "bf16", "odd", "special", "huge"})
+      for (const int block : {32, 64, 128, 256, 512, 1024, 2048, 4096}) {
+        SCOPED_TRACE(key(matrix, "4-bit", block));
+        check(matrix, block);
+      }
+  });
 }
 
 TEST(Quantize, Nf4CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {
@@ -86,11 +90,36 @@ TEST(Quantize, Fp4CodesAndScalesFollowTheRuleOfTheCudaKernel) {
 }
 
 TEST(Quantize, Int8CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {
-  for (const std::string matrix : {"normal", "bf16", "odd", "special"}) {
-    SCOPED_TRACE(matrix);
-    const auto ours = quantized(Source::golden_matrix(matrix), {"int8"});
-    EXPECT_EQ(bytes_as<std::int8_t>(ours.weight), golden().get<std::int8_t>(matrix + ".int8.codes"));
-    EXPECT_EQ(bits(ours.weight.scales), bits(golden().get<float>(matrix + ".int8.absmax")));
+  at_every_width([] {
+    for (const std::string matrix : {"normal", "bf16", "odd", "special"}) {
+      SCOPED_TRACE(matrix);
+      const auto ours = quantized(Source::golden_matrix(matrix), {"int8"});
+      EXPECT_EQ(bytes_as<std::int8_t>(ours.weight), golden().get<std::int8_t>(matrix + ".int8.codes"));
+      EXPECT_EQ(bits(ours.weight.scales), bits(golden().get<float>(matrix + ".int8.absmax")));
+    }
+  });
+}
+
+TEST(Quantize, EveryReadOfEveryFormatGivesTheValuesOfTheReference) {
+  Source source;
+  source.rows = 7, source.cols = 333;  // odd, so that rows and reads begin inside of blocks and bytes
+  for (std::int64_t i = 0; i < source.rows * source.cols; ++i)
+    source.values.push_back(float(i * 7919 % 65521) / 32768.0f - 1);
+  const std::int64_t elements = source.rows * source.cols;
+  for (const QuantizeOptions& options :
+       {QuantizeOptions{"nf4", 32}, {"nf4", 64, true}, {"fp4", 128}, {"int8"}, {"fp32"}, {"fp16"}, {"bf16"}}) {
+    SCOPED_TRACE(options.format);
+    const auto ours = quantized(source, options);
+    at_every_width([&] {
+      const ElementReader read = reader_of(ours.weight);
+      for (const std::int64_t first : {std::int64_t(0), std::int64_t(1), std::int64_t(31), std::int64_t(334)})
+        for (const std::int64_t count : {std::int64_t(1), std::int64_t(2), std::int64_t(97), elements - first}) {
+          std::vector<float> values(std::size_t(count), 7.0f);
+          read(first, count, values.data());
+          for (std::int64_t i = 0; i < count; ++i)
+            ASSERT_EQ(values[std::size_t(i)], decode_element(ours.weight, first + i)) << first << " " << i;
+        }
+    });
   }
 }
 
@@ -121,10 +150,12 @@ TEST(Quantize, DenseFormatsRoundOnce) {
   for_each_format(
       [&]<class F>() {
         if constexpr (DenseFormat<F>) {
-          const auto ours = quantized(source, {F::name});
-          const auto codes = bytes_as<typename F::Code>(ours.weight);
-          for (std::size_t i = 0; i < codes.size(); ++i) ASSERT_EQ(codes[i], F::encode(source.values[i]));
-          EXPECT_TRUE(ours.weight.scales.empty());
+          at_every_width([&] {
+            const auto ours = quantized(source, {F::name});
+            const auto codes = bytes_as<typename F::Code>(ours.weight);
+            for (std::size_t i = 0; i < codes.size(); ++i) ASSERT_EQ(codes[i], F::encode(source.values[i]));
+            EXPECT_TRUE(ours.weight.scales.empty());
+          });
         }
       },
       AllFormats{});

@@ -19,7 +19,4 @@ struct ErrorSums {
 ErrorSums error_between(const ElementReader& original, const ElementReader& copy, std::int64_t elements,
                         ThreadPool& pool);
 
-// The fp32 values of a weight. The weight's memory must outlive the reader.
-ElementReader reader_of(const Weight& weight);
-
 }  // namespace nibble
