@@ -51,7 +51,7 @@ void run(int threads, std::int64_t rows, std::int64_t cols) {
   }
   ThreadPool pool(threads);
   HostAllocator memory;
-  constexpr std::int64_t piece = 32768;
+  constexpr std::int64_t piece = 4096;
   std::vector<float> scratch(std::size_t(threads * piece));
   const std::int64_t pieces = (rows * cols + piece - 1) / piece;
   const auto each_piece = [&](auto work) {

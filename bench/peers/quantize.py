@@ -43,9 +43,11 @@ def load(folder, kind):
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    config = None if kind == "stored" else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=kind, bnb_4bit_compute_dtype=torch.bfloat16)
+    words = dict(dtype=torch.bfloat16, device_map="cpu")
+    if kind != "stored":
+        words["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type=kind, bnb_4bit_compute_dtype=torch.bfloat16)
     start = time.perf_counter()
-    AutoModelForCausalLM.from_pretrained(folder, quantization_config=config, dtype=torch.bfloat16, device_map="cpu")
+    AutoModelForCausalLM.from_pretrained(folder, **words)
     print(time.perf_counter() - start)
 
 

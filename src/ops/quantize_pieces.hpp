@@ -11,9 +11,9 @@
 
 namespace nibble {
 
-// Elements per piece: large enough to hide the hand-out of pieces, small enough for the second-level cache. A multiple
-// of every block size, so pieces share neither a block nor a byte.
-inline constexpr std::int64_t piece_elements = 32768;
+// Elements per piece: its fp32 values stay in the first-level cache between the loops over them, and it is a multiple of
+// every block size, so pieces share neither a block nor a byte.
+inline constexpr std::int64_t piece_elements = 4096;
 
 // The lowest index of a weight that cannot be quantized, whichever thread met it.
 class FirstBadWeight {
