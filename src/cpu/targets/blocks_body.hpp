@@ -1,54 +1,151 @@
-// Products with ggml's blocks where they lie. Included by linear_body.hpp inside a target's namespace: the values of
-// `lanes` elements from k on are those of F::value in formats/blocks.hpp, to the bit (so no multiplication is fused).
+// Products with ggml's blocks where they lie. Included by linear_body.hpp inside a target's namespace: the values are
+// those of F::value in formats/blocks.hpp, to the bit (so no multiplication is fused).
+//
+// A BlockReader walks along a row: read<q>() gives the q-th chunk of where it stands, next() goes on. Four-bit codes
+// are looked up in a table of values that carries the block's scale and minimum already, so that a code costs one
+// permutation.
 
-inline F f16_at(const std::byte* at) {
-  std::uint16_t bits;
-  __builtin_memcpy(&bits, at, sizeof bits);
-  return set1(_mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits))));
+alignas(64) constexpr float counting[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+alignas(64) constexpr float counting_from_8[16] = {-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7};
+
+// `count` bytes: their low nibbles are `count` elements by one table, their high ones those after them by another.
+template <int count>
+inline void look_up_nibbles(const std::byte* packed, const Table& low, const Table& high, F* w) {
+  NIBBLE_UNROLL for (int v = 0; v < count / lanes; ++v) {
+    const I codes = load_u8(packed + v * lanes);
+    w[v] = low.at(codes), w[count / lanes + v] = high.at(shift_right(codes, 4));  // a look-up takes four bits only
+  }
 }
-// Codes of a vector that begins at element `at` of 32 in 16 bytes.
-inline I nibbles(const std::byte* packed, int at) { return bits_of(load_u8(packed + at % 16), at < 16 ? 0 : 4, 15); }
 
 template <class B>
-F block_values(const std::byte* block, int at);
+void block_values(const std::byte* block, F* w);  // of a block of 32
 
 template <>
-inline F block_values<BlockQ8_0>(const std::byte* block, int at) {
-  return mul(load_i8((const std::int8_t*)block + 2 + at), f16_at(block));
+inline void block_values<BlockQ8_0>(const std::byte* block, F* w) {
+  const F scale = set1_f16(block);
+  NIBBLE_UNROLL for (int v = 0; v < 32 / lanes; ++v) w[v] =
+      mul(load_i8((const std::int8_t*)block + 2 + v * lanes), scale);
 }
 template <>
-inline F block_values<BlockQ4_0>(const std::byte* block, int at) {
-  return mul(sub(to_float(nibbles(block + 2, at)), set1(8)), f16_at(block));
+inline void block_values<BlockQ4_0>(const std::byte* block, F* w) {
+  const F scale = set1_f16(block);
+  const Table table = Table(counting_from_8).changed([=](F x) { return mul(x, scale); });
+  look_up_nibbles<16>(block + 2, table, table, w);
 }
 template <>
-inline F block_values<BlockQ4_1>(const std::byte* block, int at) {
-  return add(mul(to_float(nibbles(block + 4, at)), f16_at(block)), f16_at(block + 2));
+inline void block_values<BlockQ4_1>(const std::byte* block, F* w) {
+  const F scale = set1_f16(block), minimum = set1_f16(block + 2);
+  const Table table = Table(counting).changed([=](F x) { return add(mul(x, scale), minimum); });
+  look_up_nibbles<16>(block + 4, table, table, w);
 }
 template <>
-inline F block_values<BlockIq4Nl>(const std::byte* block, int at) {
-  return mul(f16_at(block), Table(BlockIq4Nl::table).at(nibbles(block + 2, at)));
+inline void block_values<BlockIq4Nl>(const std::byte* block, F* w) {
+  const F scale = set1_f16(block);
+  const Table table = Table(BlockIq4Nl::table).changed([=](F x) { return mul(x, scale); });
+  look_up_nibbles<16>(block + 2, table, table, w);
 }
+
+template <class B>
+struct BlockReader {
+  static constexpr int chunks = 1;  // that next() goes on by
+  const std::byte* at;
+  explicit BlockReader(const std::byte* row) : at(row) {}
+  template <int q>
+  void read(F* w) {
+    block_values<B>(at, w), block_values<B>(at + B::bytes, w + vectors / 2);
+  }
+  void next() { at += 2 * B::bytes; }
+};
+
 template <>
-inline F block_values<BlockQ4_K>(const std::byte* block, int at) {
-  const KScale k(block + 4, at / 32);
-  const F scale = mul(f16_at(block), set1(float(k.scale))), minimum = mul(f16_at(block + 2), set1(float(k.minimum)));
-  const I codes = bits_of(load_u8(block + 16 + at / 64 * 32 + at % 32), at / 32 % 2 * 4, 15);
-  return sub(mul(scale, to_float(codes)), minimum);
-}
+struct BlockReader<BlockQ4_K> {
+  static constexpr int chunks = 4;
+  const std::byte* at;
+  float scales[16];  // of the parts of 32, then their minima
+  explicit BlockReader(const std::byte* row) : at(row) {}
+
+  template <int q>
+  void read(F* w) {
+    if constexpr (q == 0) unpack_scales();
+    const auto table = [&](int part) {
+      const F scale = set1(scales[part]), minimum = set1(scales[8 + part]);
+      return Table(counting).changed([=](F x) { return sub(mul(x, scale), minimum); });
+    };
+    look_up_nibbles<32>(at + 16 + 32 * q, table(2 * q), table(2 * q + 1), w);
+  }
+  void next() { at += BlockQ4_K::bytes; }
+
+ private:
+  // KScale for all eight parts at once, four bytes at a time.
+  void unpack_scales() {
+    std::uint32_t packed[3];
+    __builtin_memcpy(packed, at + 4, sizeof packed);
+    const auto high = [](std::uint32_t low, std::uint32_t bits) {
+      return (low & 0x0f0f0f0f) | (bits >> 6 & 0x03030303) << 4;
+    };
+    const std::uint32_t bytes[4] = {packed[0] & 0x3f3f3f3f, high(packed[2], packed[0]), packed[1] & 0x3f3f3f3f,
+                                    high(packed[2] >> 4, packed[1])};
+    float by[24];  // the scale eight times, then the minimum
+    const F scale = set1_f16(at), minimum = set1_f16(at + 2);
+    for (int i = 0; i < 16; i += lanes) store(by + i, scale);
+    for (int i = 8; i < 16; i += lanes) store(by + i, minimum);
+    for (int i = 0; i < 16; i += lanes)
+      store(scales + i, mul(load(by + i), to_float(load_u8((const std::byte*)bytes + i))));
+  }
+};
+
 template <>
-inline F block_values<BlockQ6_K>(const std::byte* block, int at) {
-  const int half = at / 128, quarter = at / 32 % 4;
-  const I low = bits_of(load_u8(block + 64 * half + 32 * (quarter % 2) + at % 32), 4 * (quarter / 2), 15),
-          high = bits_of(load_u8(block + 128 + 32 * half + at % 32), 2 * quarter, 3);
-  const F scale = mul(f16_at(block + 208), set1(float(std::int8_t(block[192 + at / 16]))));
-  return mul(scale, sub(to_float(joined(low, high, 4)), set1(32)));
-}
+struct BlockReader<BlockQ6_K> {
+  static constexpr int chunks = 4;
+  const std::byte* at;
+  float scales[16];  // of the parts of 16
+  explicit BlockReader(const std::byte* row) : at(row) {}
+
+  template <int q>
+  void read(F* w) {
+    if constexpr (q == 0) {
+      const F scale = set1_f16(at + 208);
+      for (int i = 0; i < 16; i += lanes) store(scales + i, mul(scale, load_i8((const std::int8_t*)at + 192 + i)));
+    }
+    constexpr int half = q / 2, shift = 4 * (q % 2), per_part = 32 / lanes;
+    NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) {
+      const int part = v / per_part, l = v % per_part * lanes;
+      const I low = bits_of(load_u8(at + 64 * half + 32 * part + l), shift, 15),
+              high = bits_of(load_u8(at + 128 + 32 * half + l), shift + 2 * part, 3);
+      w[v] = mul(set1(scales[4 * q + v * lanes / 16]), sub(to_float(joined(low, high, 4)), set1(32)));
+    }
+  }
+  void next() { at += BlockQ6_K::bytes; }
+};
 
 template <class B>
 struct BlockRows {
   static constexpr bool scaled = false;
+  using Reader = BlockReader<B>;
   const std::byte* row[4];
-  F get(int n, std::int64_t k) const {
-    return block_values<B>(row[n] + k / B::elements * B::bytes, int(k % B::elements));
-  }
 };
+
+// use(c, n, values) for every chunk of four rows. `ahead` bytes behind what is read lies what is read next.
+template <class Rows, class Use>
+inline void walk_blocks(const Rows& rows, std::int64_t chunks, std::int64_t ahead, Use use) {
+  using Reader = typename Rows::Reader;
+  Reader readers[4] = {Reader(rows.row[0]), Reader(rows.row[1]), Reader(rows.row[2]), Reader(rows.row[3])};
+  const auto chunk_of_all = [&]<int q>(std::int64_t c) __attribute__((always_inline)) {
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+      F w[vectors];
+      readers[n].template read<q>(w);
+      use(c + q, n, w);
+    }
+  };
+  for (std::int64_t c = 0; c < chunks; c += Reader::chunks) {
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) _mm_prefetch((const char*)readers[n].at + ahead, _MM_HINT_T0);
+    chunk_of_all.template operator()<0>(c);
+    if constexpr (Reader::chunks == 4) {
+      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) _mm_prefetch((const char*)readers[n].at + ahead + 64, _MM_HINT_T0);
+      chunk_of_all.template operator()<1>(c);
+      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) _mm_prefetch((const char*)readers[n].at + ahead + 128, _MM_HINT_T0);
+      chunk_of_all.template operator()<2>(c), chunk_of_all.template operator()<3>(c);
+    }
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) readers[n].next();
+  }
+}

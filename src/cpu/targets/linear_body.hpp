@@ -49,7 +49,15 @@ template <int M, class Rows, bool Halves>
 inline void tile_f32(const Rows& rows, const Scales& scales, const float* const* x, std::int64_t chunks, float* sums) {
   F acc[lanes];
   NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
-  if constexpr (!Rows::scaled) {
+  if constexpr (requires { typename Rows::Reader; }) {
+    walk_blocks(
+        rows, chunks,
+        4 * (rows.row[1] - rows.row[0]), [&](std::int64_t c, int n, const F* w) __attribute__((always_inline)) {
+          NIBBLE_UNROLL for (int m = 0; m < M; ++m) NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) acc[m * 4 + n] =
+              fma(load(x[m] + c * chunk + v * lanes), w[v], acc[m * 4 + n]);
+        });
+    return reduce(acc, sums);
+  } else if constexpr (!Rows::scaled) {
     for (std::int64_t c = 0; c < chunks; ++c) NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) {
         F xs[M];
         NIBBLE_UNROLL for (int m = 0; m < M; ++m) xs[m] = load(x[m] + c * chunk + v * lanes);

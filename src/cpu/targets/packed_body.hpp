@@ -128,7 +128,14 @@ inline void packed_f32(const LinearCall& call, std::int64_t row, std::int64_t en
   auto* packed = (float*)(scratch + packed_sums_bytes);
   float* out = packed;
   for (int t = 0; t < tiles; ++t)
-    for (std::int64_t s = 0; s < slots; ++s)
-      for (int n = 0; n < 4; ++n, out += lanes) store(out, rows[t].get(n, s * lanes));
+    if constexpr (requires { typename Rows::Reader; }) {
+      float* tile = packed + t * slots * 4 * lanes;
+      walk_blocks(rows[t], call.chunks, 4 * (rows[t].row[1] - rows[t].row[0]), [&](std::int64_t c, int n, const F* w) {
+        NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) store(tile + ((c * vectors + v) * 4 + n) * lanes, w[v]);
+      });
+    } else {
+      for (std::int64_t s = 0; s < slots; ++s)
+        for (int n = 0; n < 4; ++n, out += lanes) store(out, rows[t].get(n, s * lanes));
+    }
   dense_packed<MultiplyF32>(call, row, end, tiles, (const std::byte*)packed, slots, scratch);
 }

@@ -25,6 +25,11 @@ inline F power_of_two(F n) {
 inline F load_bf16(const std::uint16_t* p) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16));
 }
+inline F set1_f16(const std::byte* p) {
+  short bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return _mm256_cvtph_ps(_mm_set1_epi16(bits));
+}
 inline F load_f16(const std::uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
 inline F round_f16(F x) { return _mm256_cvtph_ps(_mm256_cvtps_ph(x, 0)); }
 inline F load_i8(const std::int8_t* p) {
@@ -35,6 +40,7 @@ inline I load_u8(const std::byte* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi
 inline I bits_of(I x, int first, int mask) {
   return _mm256_and_si256(_mm256_srli_epi32(x, unsigned(first)), _mm256_set1_epi32(mask));
 }
+inline I shift_right(I x, int by) { return _mm256_srli_epi32(x, unsigned(by)); }
 inline I joined(I low, I high, int by) { return _mm256_or_si256(low, _mm256_slli_epi32(high, unsigned(by))); }
 inline I bf16_bits(F x) {
   const I bits = _mm256_castps_si256(x);
@@ -56,6 +62,12 @@ struct Table {
   F at(I index) const {
     return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, index), _mm256_permutevar8x32_ps(high, index),
                             _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)));
+  }
+  template <class Change>
+  Table changed(Change change) const {
+    Table table;
+    table.low = change(low), table.high = change(high);
+    return table;
   }
 };
 inline void lookup(const Table& table, const std::byte* codes, F* out) {

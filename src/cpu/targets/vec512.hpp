@@ -26,6 +26,11 @@ inline F power_of_two(F n) {
 inline F load_bf16(const std::uint16_t* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16));
 }
+inline F set1_f16(const std::byte* p) {
+  short bits;
+  __builtin_memcpy(&bits, p, sizeof bits);
+  return _mm512_cvtph_ps(_mm256_set1_epi16(bits));
+}
 inline F load_f16(const std::uint16_t* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
 inline F round_f16(F x) { return _mm512_cvtph_ps(_mm512_cvtps_ph(x, 0)); }
 inline F load_i8(const std::int8_t* p) {
@@ -36,6 +41,7 @@ inline I load_u8(const std::byte* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si1
 inline I bits_of(I x, int first, int mask) {
   return _mm512_and_si512(_mm512_srli_epi32(x, unsigned(first)), _mm512_set1_epi32(mask));
 }
+inline I shift_right(I x, int by) { return _mm512_srli_epi32(x, unsigned(by)); }
 inline I joined(I low, I high, int by) { return _mm512_or_si512(low, _mm512_slli_epi32(high, unsigned(by))); }
 // Nearest, ties to even; NaN is not met here.
 inline I bf16_bits(F x) {
@@ -54,6 +60,12 @@ struct Table {
   Table() = default;
   explicit Table(const float* table) : values(_mm512_loadu_ps(table)) {}
   F at(I index) const { return _mm512_permutexvar_ps(index, values); }
+  template <class Change>
+  Table changed(Change change) const {
+    Table table;
+    table.values = change(values);
+    return table;
+  }
 };
 // The codes of one chunk (32 bytes): even elements 0..31, then odd ones.
 inline void lookup(const Table& table, const std::byte* codes, F* out) {
