@@ -28,10 +28,12 @@ struct Nf4 {
                                                   0.7229568362236023f,
                                                   1.0f};
 
-  // A code for t = x / absmax in [-1, 1]: how many midpoints of neighbours lie strictly below t, so a tie goes down.
+  static constexpr float middle(int i) { return (table[std::size_t(i)] + table[std::size_t(i) + 1]) * 0.5f; }
+
+  // A code for t = x / absmax in [-1, 1]: how many middles of neighbours lie strictly below t, so a tie goes down.
   static constexpr std::uint8_t encode(float t) {
     int code = 0;
-    for (int i = 0; i < 15; ++i) code += t > (table[i] + table[i + 1]) * 0.5f;
+    for (int i = 0; i < 15; ++i) code += t > middle(i);
     return std::uint8_t(code);
   }
 };

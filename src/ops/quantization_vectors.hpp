@@ -1,4 +1,5 @@
-// For tests: the arrays of tests/golden/quantization/vectors.bin, found by the names in vectors.txt.
+// For tests: the arrays of tests/golden/quantization/vectors.bin (bitsandbytes on a CPU) and
+// tests/golden/quantization_cuda/vectors.bin (on a GPU), found by the names in vectors.txt.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,11 +15,11 @@ namespace nibble {
 
 class QuantizationVectors {
  public:
-  QuantizationVectors() {
-    const std::string folder = NIBBLE_SOURCE_DIR "/tests/golden/quantization/";
+  explicit QuantizationVectors(const std::string& name) {
+    const std::string folder = NIBBLE_SOURCE_DIR "/tests/golden/" + name + "/";
     std::ifstream index(folder + "vectors.txt"), data(folder + "vectors.bin", std::ios::binary);
-    std::string name, dtype;
-    for (std::size_t offset, count; index >> name >> dtype >> offset >> count;) places_[name] = {offset, count};
+    std::string array, dtype;
+    for (std::size_t offset, count; index >> array >> dtype >> offset >> count;) places_[array] = {offset, count};
     data_.assign(std::istreambuf_iterator<char>(data), {});
     EXPECT_FALSE(places_.empty()) << "no golden vectors in " << folder;
   }
@@ -45,7 +46,11 @@ class QuantizationVectors {
 };
 
 inline const QuantizationVectors& golden() {
-  static const QuantizationVectors vectors;
+  static const QuantizationVectors vectors("quantization");
+  return vectors;
+}
+inline const QuantizationVectors& golden_cuda() {
+  static const QuantizationVectors vectors("quantization_cuda");
   return vectors;
 }
 

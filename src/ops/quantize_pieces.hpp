@@ -11,8 +11,8 @@
 
 namespace nibble {
 
-// Elements per piece: its fp32 values stay in the first-level cache between the loops over them, and it is a multiple of
-// every block size, so pieces share neither a block nor a byte.
+// Elements per piece: its fp32 values stay in the first-level cache between the loops over them, and it is a multiple
+// of every block size, so pieces share neither a block nor a byte.
 inline constexpr std::int64_t piece_elements = 4096;
 
 // The lowest index of a weight that cannot be quantized, whichever thread met it.
