@@ -1,6 +1,7 @@
 // Group A. Before: params_billions * bits / 8, or the sum over parameters and buffers, which forgets 4-bit scales.
-// Here: the rule of thumb, the estimate from headers alone, and what a loaded model really holds, by category.
-#include <nibble/estimate.hpp>
+// Here: the rule of thumb, the estimate from headers alone, and what a loaded model really holds, by category; then
+// what to choose for the memory there is.
+#include <nibble/advise.hpp>
 #include <nibble/model.hpp>
 
 #include "example.hpp"
@@ -25,5 +26,11 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "the estimate of the weights was wrong\n");
       return 1;
     }
+  }
+  for (const char* memory : {"1GiB", "64MB"}) {
+    const nibble::AdviseOptions options{.memory = example::value_or_exit(nibble::parse_bytes(memory)), .context = 512};
+    const nibble::Advice advice = example::value_or_exit(nibble::advise(path, options));
+    std::printf("\n%s: %s, %s\n  %s\n", memory, advice.fits[advice.choice].precision.label().c_str(),
+                advice.reason.c_str(), advice.command.c_str());
   }
 }

@@ -112,7 +112,7 @@ std::string readable_bytes(std::uint64_t bytes) {
 }
 
 std::uint64_t bytes_beside(const ModelConfig& config, const LoadOptions& options) {
-  return tokenizer_bytes(config.vocab_size) + address_overhead(options.threads);
+  return metadata_bytes(config.vocab_size) + tokenizer_bytes(config.vocab_size) + address_overhead(options.threads);
 }
 
 Result<std::uint64_t> bytes_needed(const Request& r) {

@@ -17,9 +17,8 @@ void MemoryPlan::raise(const MemoryPlan& next) {
         &MemoryReport::mapped})
     highest.*part = std::max(highest.*part, next.highest.*part);
   load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
+  text = std::max(text, next.text);
 }
-
-std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return 1'100'000 + std::uint64_t(vocabulary) * 254; }
 
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
                             DType kept, const Workload& workload) {
@@ -59,6 +58,7 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
   NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*memory, workload.workspace, Purpose::workspace));
   plan.bytes = report_of(memory->use().now, loader.mapped), plan.own = report_of(memory->use().now, {});
   plan.highest = report_of(memory->use().peak, loader.mapped), plan.run_peak = memory->use().total;
+  plan.text = workload.text;
   return plan;
 }
 

@@ -14,6 +14,7 @@ struct Workload {
   std::int64_t tokens = 0;                // that are read together, at most; 0: as many as the cache holds
   bool all_logits = false;                // every position is looked at, as perplexity does, and not the last alone
   std::uint64_t workspace = 0;            // bytes that the caller takes through the model's memory as well
+  std::uint64_t text = 0;                 // bytes of ids and losses that the caller holds beside it
   PassShape earlier = {};                 // what the model has reserved already
 };
 
@@ -27,6 +28,7 @@ struct MemoryPlan {
   std::uint64_t load_peak = 0;  // own bytes while loading, at the highest
 
   std::uint64_t run_peak = 0;  // own bytes while running, at the highest
+  std::uint64_t text = 0;      // bytes of ids and losses that callers held, at the highest
 
   std::uint64_t peak() const { return std::max(run_peak, load_peak); }
 };
@@ -36,10 +38,11 @@ struct MemoryPlan {
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
                             DType kept, const Workload& workload);
 
-// Own memory of the process beside what an allocator hands out: the program and its libraries, and the tokenizer.
-// Measured (docs/measurements/memory.md), as a heap cannot be rehearsed.
-inline constexpr std::uint64_t program_bytes = 1'100'000;
-std::uint64_t tokenizer_bytes(std::int64_t vocabulary);
+// Own memory of the process beside what an allocator hands out: the program and its libraries, the metadata of a GGUF
+// file (its tokens and merges), the tokenizer. Measured (docs/measurements/memory.md), as a heap cannot be rehearsed.
+inline constexpr std::uint64_t program_bytes = 1'250'000;
+constexpr std::uint64_t metadata_bytes(std::int64_t vocabulary) { return std::uint64_t(vocabulary) * 120; }
+constexpr std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return 180'000 + std::uint64_t(vocabulary) * 109; }
 
 // How keys and values are kept under these options.
 DType kv_dtype_of(const LoadOptions& options);

@@ -154,7 +154,10 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
   }
   if (prompts.empty()) return std::vector<Generation>();
   const auto count = std::int64_t(prompts.size());
-  NIBBLE_CHECK(plan_run(model, {.context = (cached + count - 1) / count, .batch = count, .tokens = read}));
+  NIBBLE_CHECK(plan_run(model, {.context = (cached + count - 1) / count,
+                                .batch = count,
+                                .tokens = read,
+                                .text = std::uint64_t(cached) * 8 * sizeof(std::int32_t)}));
   std::vector<KvCache> caches;
   std::vector<Sequence> sequences;
   caches.reserve(prompts.size());

@@ -71,6 +71,15 @@ std::string marker(Precision precision, double x, double y, std::string_view sty
 
 constexpr double page = 720;
 
+// Parts of the memory bars are told apart by pattern, not by colour alone.
+constexpr const char* memory_patterns = R"(<defs>
+<pattern id="scales" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" class="under"/><path d="M0 5L5 0" class="hatch"/></pattern>
+<pattern id="files" width="6" height="6" patternUnits="userSpaceOnUse"><circle cx="2" cy="2" r="1.1" class="dots"/></pattern>
+<pattern id="kept" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="ground"/><path d="M0 2H4" class="stripe"/></pattern>
+<pattern id="cache" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="ground"/><path d="M2 0V4" class="stripe"/></pattern>
+<pattern id="work" width="5" height="5" patternUnits="userSpaceOnUse"><path d="M0 0L5 5" class="stripe"/></pattern>
+</defs>)";
+
 }  // namespace
 
 std::string escape_html(std::string_view text) {
@@ -164,27 +173,24 @@ std::string rate_chart(const Comparison& c, std::string_view title, double (*val
 }
 
 std::string memory_chart(const Comparison& c) {
-  constexpr double left = 132, right = page - 92, top = 46, row = 46;
+  constexpr double left = 132, right = page - 92, top = 64, row = 46;
   double highest = 0;
   for (const PrecisionResult& r : c.results)
-    highest = std::max({highest, double(r.resident.weights_total() + r.resident.buffers) / 1e6,
-                        double(r.peak_anonymous + r.peak_mapped) / 1e6});
+    highest =
+        std::max({highest, double(r.memory.predicted.total()) / 1e6, double(r.peak_anonymous + r.peak_mapped) / 1e6});
   const HorizontalAxis axis(left, right, highest);
   const double bottom = top + 6 + row * double(c.results.size());
-  std::string out =
-      "<defs><pattern id=\"scales\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\"><rect width=\"5\" "
-      "height=\"5\" class=\"under\"/><path d=\"M0 5L5 0\" class=\"hatch\"/></pattern><pattern id=\"files\" width=\"6\" "
-      "height=\"6\" patternUnits=\"userSpaceOnUse\"><circle cx=\"2\" cy=\"2\" r=\"1.1\" "
-      "class=\"dots\"/></pattern><pattern id=\"kept\" width=\"4\" "
-      "height=\"4\" patternUnits=\"userSpaceOnUse\"><rect width=\"4\" height=\"4\" class=\"ground\"/><path d=\"M0 "
-      "2H4\" "
-      "class=\"stripe\"/></pattern></defs>";
+  std::string out = memory_patterns;
   const auto legend = [&](double x, double y, const char* style, std::string_view name) {
     out += rect(x, y, 14, 12, style) + text(x + 19, y + 10, "start", "tick", name);
   };
-  legend(left, 2, "part linear", "model: linear weights"),
-      legend(left + 205, 2, "part kept", "embeddings, head, norms"), legend(left + 395, 2, "part scales", "scales");
-  legend(left, 20, "part own", "process: own memory, peak"), legend(left + 205, 20, "part files", "mapped files, peak");
+  out += text(left - 10, 12, "end", "tick", "predicted");
+  legend(left, 2, "part linear", "linear weights"), legend(left + 150, 2, "part kept", "embeddings, head, norms"),
+      legend(left + 340, 2, "part scales", "scales");
+  legend(left, 20, "part cache", "KV cache"), legend(left + 150, 20, "part work", "activations"),
+      legend(left + 340, 20, "part program", "program");
+  out += text(left - 10, 48, "end", "tick", "measured");
+  legend(left, 38, "part own", "own memory, peak"), legend(left + 150, 38, "part files", "mapped files, peak");
   out += axis.draw(top, bottom, "MB");
   double y = top + 6;
   for (const PrecisionResult& r : c.results) {
@@ -198,9 +204,11 @@ std::string memory_chart(const Comparison& c) {
         out += rect(axis.at(at), y + below, axis.at(at + size) - axis.at(at), 15, style);
         at += size;
       };
-      piece(r.resident.linear_weights, 0, "part linear");
-      piece(r.resident.embeddings_and_head + r.resident.norms + r.resident.buffers, 0, "part kept");
-      piece(r.resident.quantization_state, 0, "part scales");
+      const MemoryReport& m = r.memory.predicted;
+      piece(m.linear_weights, 0, "part linear");
+      piece(m.embeddings_and_head + m.norms + m.buffers, 0, "part kept");
+      piece(m.quantization_state, 0, "part scales");
+      piece(m.kv_cache, 0, "part cache"), piece(m.activations, 0, "part work"), piece(m.process, 0, "part program");
       out += text(axis.at(at) + 6, y + 12, "start", "tick", short_number(std::round(at * 10) / 10));
       at = 0;
       piece(r.peak_anonymous, 18, "part own"), piece(r.peak_mapped, 18, "part files");

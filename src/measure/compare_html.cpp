@@ -32,6 +32,7 @@ svg text{fill:var(--ink)}svg .tick,svg .name{fill:var(--soft);font-size:12px}
 .axis{stroke:var(--soft);stroke-width:1}.grid{stroke:var(--grid);stroke-width:1}
 .bar,.mark{fill:var(--bar)}.mark{stroke:var(--ink);stroke-width:1}.bar.chosen,.mark.chosen{fill:var(--accent)}
 .part{stroke:var(--page);stroke-width:.6}.linear{fill:var(--linear)}.kept{fill:url(#kept)}.ground{fill:var(--kept)}.stripe{stroke:var(--linear);stroke-width:.7}.scales{fill:url(#scales)}
+.cache{fill:url(#cache)}.work{fill:url(#work);stroke:var(--linear)}.program{fill:var(--soft)}
 .own{fill:var(--own)}.files{fill:url(#files);stroke:var(--soft);stroke-width:.8}
 .under{fill:var(--scales)}.hatch{stroke:var(--page);stroke-width:1.2}.dots{fill:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;font-size:.92rem}dt{font-weight:600}dd{margin:0}
@@ -115,12 +116,13 @@ std::string to_html(const Comparison& c) {
                  rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; }));
   out += "<p>Prefill is reading the prompt: all its tokens together, limited by arithmetic.</p>" +
          rate_chart(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; });
-  out +=
-      section("Memory",
-              "Above, what the loaded model holds; below, the highest memory of the process that measured it: its own, "
-              "and pages of mapped files, which are shared between processes and can be dropped and read again. "
-              "Weights that are used as they are stored count as file pages, not as own memory.",
-              memory_chart(c));
+  out += section(
+      "Memory",
+      "Above, what was predicted before a byte was read, the highest of every part; below, the highest memory of "
+      "the process that measured it: its own, and pages of mapped files, which are shared between processes and "
+      "can be dropped and read again. Weights that are used as they are stored count as file pages, not as own "
+      "memory. Parts that are not needed together make the upper bar the longer one.",
+      memory_chart(c));
   std::string answers, reference_answer;
   for (const PrecisionResult& r : c.results)
     if (r.error.empty() && r.precision.label() == c.reference) reference_answer = r.answer;

@@ -130,7 +130,12 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
   // The reference's logits of one window wait here for the model's.
   const std::size_t waiting = reference ? std::size_t(plan.context * config.vocab_size) * sizeof(float) : 0;
-  NIBBLE_CHECK(plan_run(model, {.context = plan.context, .all_logits = true, .workspace = waiting}));
+  std::size_t predicted = 0;
+  for (const Window& window : plan.windows) predicted += window.ids.size() - std::size_t(window.scored_from);
+  // A loss and an id for each that is predicted; what finding the ids took is not all given back.
+  const std::size_t text =
+      ids.size() * 6 * sizeof(std::int32_t) + predicted * (sizeof(TokenLoss) + sizeof(std::int32_t));
+  NIBBLE_CHECK(plan_run(model, {.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
   if (reference) NIBBLE_CHECK(plan_run(*reference, {.context = plan.context, .all_logits = true}));
   NIBBLE_TRY(const Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
   NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, plan.context));
@@ -142,6 +147,7 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   NIBBLE_TRY(std::optional<LogitsFile> file, LogitsFile::create(options, plan, config.vocab_size));
 
   Evaluation out;
+  out.tokens.reserve(predicted);
   DivergenceSum divergence;
   for (std::size_t w = 0; w < plan.windows.size(); ++w) {
     const Window& window = plan.windows[w];

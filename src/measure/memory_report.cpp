@@ -34,7 +34,10 @@ MemoryCheck MemoryWatch::check(const std::vector<const Model*>& models) const {
     add(out.predicted, model.planned.highest), planned += model.planned.peak();
     const MemoryUse& use = model.backend->memory().use();
     add(out.measured, report_of(use.peak, model.mapped)), taken += use.peak_total;
-    if (model.tokenizer) out.predicted.process += tokenizer_bytes(model.transformer->config().vocab_size);
+    const std::int64_t vocabulary = model.transformer->config().vocab_size;
+    if (model.checkpoint && model.checkpoint->is_gguf()) out.predicted.process += metadata_bytes(vocabulary);
+    if (model.tokenizer) out.predicted.process += tokenizer_bytes(vocabulary);
+    out.predicted.process += model.planned.text;
   }
   out.predicted_peak = planned + out.predicted.process;
   out.measured.process = out.measured_peak > taken ? out.measured_peak - taken : 0;

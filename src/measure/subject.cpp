@@ -76,7 +76,10 @@ Result<PrecisionEstimate> Subject::plan(const QuantizationConfig& precision, con
     NIBBLE_TRY(out.bytes, count_outline(outline, precision, kept, options));
     out.peak = out.bytes.total();
   }
-  const std::uint64_t process = program_bytes + tokenizer_bytes(config ? config->vocab_size : outline.vocab_size);
+  const std::int64_t vocabulary = config ? config->vocab_size : outline.vocab_size;
+  const bool metadata = checkpoint && checkpoint->is_gguf();
+  const std::uint64_t process =
+      program_bytes + (metadata ? metadata_bytes(vocabulary) : 0) + tokenizer_bytes(vocabulary);
   out.bytes.process = process, out.peak += process;
   out.resident = out.bytes.total() - out.bytes.mapped;
   out.disk = disk_bytes(config ? list_modules(*config) : outline.modules, out.bytes, precision);

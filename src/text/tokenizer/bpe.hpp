@@ -50,6 +50,7 @@ class Bpe {
   static constexpr std::size_t longest_piece = 256;
 
   static BpeScratchPtr scratch();
+  static void expect(BpeScratch& scratch, std::size_t text_bytes);  // before the words of a text of so many bytes
   // Appends the ids of one pre-token (valid UTF-8).
   void encode(std::string_view text, BpeScratch& scratch, std::vector<std::int32_t>& out) const;
 

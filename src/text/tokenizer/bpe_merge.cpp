@@ -15,6 +15,7 @@ constexpr std::string_view metaspace = "\xE2\x96\x81";
 }  // namespace
 
 BpeScratchPtr Bpe::scratch() { return BpeScratchPtr(new BpeScratch); }
+void Bpe::expect(BpeScratch& scratch, std::size_t text_bytes) { scratch.cache.expect(text_bytes); }
 void BpeScratchDeleter::operator()(BpeScratch* scratch) const { delete scratch; }
 
 void Bpe::encode(std::string_view text, BpeScratch& scratch, std::vector<std::int32_t>& out) const {

@@ -42,6 +42,7 @@ std::vector<std::int32_t> Pipeline::encode(std::string_view text, const EncodeOp
   out.reserve(text.size() / 4 + 8);
   if (options.add_special) out = parts_.prefix;
   auto scratch = take_scratch();
+  Bpe::expect(*scratch->bpe, text.size());
   scratch->segments.clear();
   parts_.added.find(text, false, options.parse_special, scratch->segments);
   for (const auto& segment : scratch->segments) {
@@ -52,7 +53,8 @@ std::vector<std::int32_t> Pipeline::encode(std::string_view text, const EncodeOp
                   *scratch, out);
     }
   }
-  give_scratch(std::move(scratch));
+  constexpr std::size_t kept_up_to = 64 << 10;  // what a long text needed is not held for the lines of a conversation
+  if (text.size() <= kept_up_to) give_scratch(std::move(scratch));
   if (options.add_special) out.insert(out.end(), parts_.suffix.begin(), parts_.suffix.end());
   return out;
 }

@@ -1,6 +1,8 @@
 // Words repeat: a direct-mapped table of the words seen last, one cache line each. A full slot is simply replaced.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -15,9 +17,13 @@ class WordCache {
  public:
   static constexpr std::size_t longest_word = 30, most_ids = 8;
 
-  WordCache() : slots_(slot_count) {}
+  // Makes room for the words of a text: two megabytes where it is long, next to nothing for a line.
+  void expect(std::size_t text_bytes) {
+    const std::size_t wanted = std::bit_ceil(std::clamp(text_bytes / 8, std::size_t(64), std::size_t(1) << 15));
+    if (wanted > slots_.size()) slots_ = std::vector<Slot>(wanted);
+  }
 
-  std::size_t place(std::string_view word) const { return hash_bytes(word.data(), word.size()) & (slot_count - 1); }
+  std::size_t place(std::string_view word) const { return hash_bytes(word.data(), word.size()) & (slots_.size() - 1); }
 
   std::span<const std::int32_t> find(std::size_t place, std::string_view word) const {
     const Slot& slot = slots_[place];
@@ -41,8 +47,7 @@ class WordCache {
     char word[longest_word] = {};
     std::int32_t ids[most_ids] = {};
   };
-  static constexpr std::size_t slot_count = std::size_t(1) << 15;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_ = std::vector<Slot>(64);  // a power of two
 };
 
 }  // namespace nibble
