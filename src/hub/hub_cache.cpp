@@ -46,7 +46,8 @@ std::optional<HubName> parse_hub_name(std::string_view model) {
   std::string_view id = model;
   if (const std::size_t at = model.find('@'); at != model.npos) {
     const std::string_view revision = model.substr(at + 1);
-    if (!is_word(revision, "._-/", 128) || revision.back() == '/') return {};
+    const bool plain = revision.find("//") == revision.npos && revision.find("/.") == revision.npos;
+    if (!is_word(revision, "._-/", 128) || revision.back() == '/' || !plain) return {};
     name.revision = revision, id = model.substr(0, at);
   }
   const std::size_t slash = id.find('/');

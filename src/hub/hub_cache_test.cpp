@@ -81,5 +81,34 @@ TEST_F(HubCacheLinks, AReferenceIsACommitOrNothing) {
   EXPECT_FALSE(cache.commit_of("main"));
 }
 
+TEST_F(HubCacheLinks, PlacesThatAreTakenByFoldersAreNamed) {
+  const fs::path snapshot = model / "snapshots" / commit;
+  fs::create_directories(snapshot / "tokenizer.json" / "x");
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure, {"tokenizer.json", "cannot be linked"});
+  fs::remove_all(options.cache);
+  const std::string blob = hash(files["m-1.safetensors"], DigestKind::sha256);
+  fs::create_directories(model / "blobs" / blob / "x");
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure, {blob, "cannot be renamed"});
+  fs::remove_all(options.cache);
+  made::write(options.cache, "a file");
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure, {options.cache.string()});
+}
+
+TEST_F(HubCacheLinks, AFileThatClaimsToBeLargerThanTheDiskIsNotBegun) {
+  answer = [&](const HubRequest& r) {
+    HubAnswer out = honest(r);
+    for (std::string& header : out.headers)
+      if (header.starts_with("X-Linked-Size")) header = "X-Linked-Size: 70368744177664";
+    return out;
+  };
+  expect_error(locate_model("acme/tiny", options), Errc::io_failure,
+               {"m-1.safetensors", "70368.74 GB", "HF_HOME names another place"});
+}
+
+TEST_F(HubCacheLinks, FilesThatMakeNoModel) {
+  files.erase("config.json");
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"acme/tiny", "do not make a model"});
+}
+
 }  // namespace
 }  // namespace nibble

@@ -209,8 +209,10 @@ TEST_F(Hub, ListsAndNamesThatWouldLeaveTheFolder) {
 TEST(HubName, IsOrgAndNameWithARevisionOrAFile) {
   for (const char* good : {"acme/tiny", "Qwen/Qwen3-4B", "a/b@main", "a/b@refs/pr/1", "a/b/c-Q4_K_M.gguf", "a_1/b.2"})
     EXPECT_TRUE(is_hub_name(good)) << good;
-  for (const char* bad : {"", "a", "a/", "/a", "./a", "../a", "a/../b", "a//b", "a/b/c", "a/b/c/d.gguf", "~/a", "a/b@",
-                          "a/b@..", "a/b@x/", "a b/c", "a/b?c", "a/-b", "a/.b", "a/b/.x.gguf"})
+  for (const char* bad :
+       {"",     "a",          "a/",     "/a",     "./a",     "../a",     "a/../b",   "a//b",  "a/b/c", "a/b/c/d.gguf",
+        "~/a",  "a/b@",       "a/b@..", "a/b@x/", "a/b@x/.", "a/b@x//y", "a/b@x/.y", "a b/c", "a/b?c", "a/-b",
+        "a/.b", "a/b/.x.gguf"})
     EXPECT_FALSE(is_hub_name(bad)) << bad;
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "text/tokenizer/vocabulary.hpp"
 
@@ -15,7 +17,10 @@ class WordCache {
  public:
   static constexpr std::size_t longest_word = 30, most_ids = 8;
 
-  WordCache() : slots_(slot_count) {}
+  // Zeroed by the system page by page, as slots are used: a short text should not pay for two megabytes.
+  WordCache() : slots_(static_cast<Slot*>(std::calloc(slot_count, sizeof(Slot)))) {
+    if (!slots_) throw std::bad_alloc();
+  }
 
   std::size_t place(std::string_view word) const { return hash_bytes(word.data(), word.size()) & (slot_count - 1); }
 
@@ -42,7 +47,10 @@ class WordCache {
     std::int32_t ids[most_ids] = {};
   };
   static constexpr std::size_t slot_count = std::size_t(1) << 15;
-  std::vector<Slot> slots_;
+  struct Free {
+    void operator()(Slot* slots) const { std::free(slots); }
+  };
+  std::unique_ptr<Slot[], Free> slots_;
 };
 
 }  // namespace nibble
