@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing, builds with warnings as errors, and runs every test: the whole suite, then the fast tests and
-# the fuzz targets (FUZZ_SECONDS each, default 20) under AddressSanitizer and UndefinedBehaviorSanitizer.
+# the fuzz targets (FUZZ_EXECUTIONS each, default 10000, the same inputs every time) under AddressSanitizer and UndefinedBehaviorSanitizer.
 set -eu
 cd "$(dirname "$0")"
 tools/setup.sh libgtest-dev
@@ -10,5 +10,5 @@ ctest --test-dir build-dev --output-on-failure -j 2
 
 tools/build.sh sanitize
 for target in build-sanitize/fuzz/*_fuzz; do echo "$target"; done |
-  xargs -P 2 -I '{}' env '{}' --seconds "${FUZZ_SECONDS:-20}"
+  xargs -P 2 -I '{}' env '{}' --executions "${FUZZ_EXECUTIONS:-10000}"
 ctest --test-dir build-sanitize --output-on-failure -j 2 -L fast

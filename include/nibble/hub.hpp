@@ -37,10 +37,10 @@ struct HubOptions {
 bool is_hub_name(std::string_view model);
 
 // The folder (or .gguf file) of a model, downloaded if the cache lacks it. What names an existing path, or has not the
-// form of a hub name, is given back as it is. Proxies: $HTTPS_PROXY, $NO_PROXY and their like.
-// Errors: not_found (no such model, revision or file; nothing cached while offline), bad_request (gated: how to ask for
-// access), unsupported (pickled weights alone), corrupt_file (bytes that do not have the hash that the hub names),
-// io_failure (network, disk), cancelled.
+// form of a hub name, is given back as it is. Proxies: $https_proxy, $all_proxy and $no_proxy in either case,
+// $http_proxy in lower case alone, as libcurl has it. Errors: not_found (no such model, revision or file; nothing
+// cached while offline), bad_request (gated: how to ask for access), unsupported (pickled weights alone), corrupt_file
+// (bytes that do not have the hash that the hub names), io_failure (network, disk), cancelled.
 Result<std::filesystem::path> locate_model(const std::string& model, const HubOptions& options = {});
 
 }  // namespace nibble

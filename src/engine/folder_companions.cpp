@@ -6,6 +6,7 @@
 #include "engine/placement.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
+#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {
@@ -126,6 +127,9 @@ Result<void> write_companions(const Checkpoint& checkpoint, const fs::path& to) 
   };
   if (checkpoint.is_gguf()) {
     if (!checkpoint.gguf()->find("tokenizer.ggml.model")) return {};  // a file of weights alone
+    if (!is_valid_utf8(checkpoint.chat_template()))
+      return error(Errc::corrupt_file, "{}: \"tokenizer.chat_template\" is not UTF-8, so no folder can hold it",
+                   from.string());
     auto files = tokenizer_from_gguf(*checkpoint.gguf());
     if (!files) return files.error().at(from.string());
     if (!checkpoint.chat_template().empty()) files->config["chat_template"] = checkpoint.chat_template();

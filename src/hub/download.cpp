@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
-#include "hub/http.hpp"
+#include "hub/hub_answers.hpp"
 
 namespace nibble {
 namespace {
@@ -22,7 +22,8 @@ namespace fs = std::filesystem;
 
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
+  // A link under a temporary name is not ours, and would lead elsewhere.
+  Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0644)) {}
   ~Descriptor() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -136,7 +137,7 @@ Result<void> fetch_part(HttpClient& client, Job& job, std::uint64_t first, std::
       return explain_status(session, answer.status,
                             answer.problem.empty() ? "the connection ended early" : answer.problem, job.file.name);
     }
-    wait_seconds(session, seconds_to_wait(session, answer.header("retry-after"), std::max(attempt, 1)));
+    wait_seconds(session, seconds_to_wait(session, answer, std::max(attempt, 1)));
   }
 }
 
@@ -228,10 +229,8 @@ bool worth_another_attempt(int status) {
   return status == 0 || status == 408 || status == 416 || status == 429 || status >= 500;
 }
 
-double seconds_to_wait(const HubSession& session, const std::string& retry_after, int attempt) {
-  char* end = nullptr;
-  const double asked = std::strtod(retry_after.c_str(), &end);
-  if (end != retry_after.c_str() && asked >= 0) return std::min(asked, 300.0);
+double seconds_to_wait(const HubSession& session, const HttpResponse& answer, int attempt) {
+  if (const auto asked = read_retry_after(answer)) return *asked;
   return std::min(session.options.first_wait_seconds * std::pow(2.0, attempt - 1), 60.0);
 }
 

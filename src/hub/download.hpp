@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 
+#include "hub/http.hpp"
 #include "hub/hub_cache.hpp"
 
 namespace nibble {
@@ -33,7 +34,7 @@ struct HubSession {
 Error explain_status(const HubSession& session, int status, const std::string& problem, const std::string& what);
 // Whether asking again may help, and how long to wait before attempt number `attempt` (from 1).
 bool worth_another_attempt(int status);
-double seconds_to_wait(const HubSession& session, const std::string& retry_after, int attempt);
+double seconds_to_wait(const HubSession& session, const HttpResponse& answer, int attempt);
 void wait_seconds(HubSession& session, double seconds);  // ends early if the session is stopped
 
 // The blob is whole and has its hash when this succeeds.

@@ -15,18 +15,8 @@ struct Transfer {
 };
 
 std::size_t on_header(char* data, std::size_t size, std::size_t count, void* user) {
-  auto& transfer = *static_cast<Transfer*>(user);
-  std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/")) transfer.response.headers.clear();  // of the next answer, after a redirection
-  const std::size_t colon = line.find(':');
-  if (colon == line.npos || transfer.response.headers.size() > 200) return line.size();
-  std::string name(line.substr(0, colon)), value(line.substr(colon + 1));
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!value.empty() && blank(value.back())) value.pop_back();
-  value.erase(0, std::size_t(std::find_if_not(value.begin(), value.end(), blank) - value.begin()));
-  transfer.response.headers[name] = value;
-  return line.size();
+  add_header(static_cast<Transfer*>(user)->response, {data, size * count});
+  return size * count;
 }
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user) {
@@ -42,6 +32,19 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* user)
 
 }  // namespace
 
+void add_header(HttpResponse& response, std::string_view line) {
+  constexpr std::size_t most = 200;
+  if (line.starts_with("HTTP/")) response.headers.clear();  // of the next answer, after a redirection
+  const std::size_t colon = line.find(':');
+  if (colon == line.npos || response.headers.size() >= most) return;
+  std::string name(line.substr(0, colon)), value(line.substr(colon + 1));
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
+  while (!value.empty() && blank(value.back())) value.pop_back();
+  value.erase(0, std::size_t(std::find_if_not(value.begin(), value.end(), blank) - value.begin()));
+  response.headers[name] = value;
+}
+
 HttpClient::HttpClient() {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
@@ -54,7 +57,9 @@ HttpResponse HttpClient::get(const HttpRequest& request, const BodySink& sink) {
   auto* curl = static_cast<CURL*>(handle_);
   curl_easy_reset(curl);
   Transfer transfer{{}, &sink, curl};
+  char details[CURL_ERROR_SIZE] = {};  // "CONNECT tunnel failed, response 407", where the code alone says little
   curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, details);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "nibble");
@@ -82,7 +87,8 @@ HttpResponse HttpClient::get(const HttpRequest& request, const BodySink& sink) {
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   transfer.response.status = int(status);
-  if (code != CURLE_OK) transfer.response.problem = curl_easy_strerror(code);
+  if (code != CURLE_OK) transfer.response.problem = details[0] ? details : curl_easy_strerror(code);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);  // which ends here
   return std::move(transfer.response);
 }
 

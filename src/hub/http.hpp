@@ -29,6 +29,9 @@ struct HttpResponse {
   }
 };
 
+// Adds a line of an answer's head; a status line begins the head of a further answer. No more than 200 are kept.
+void add_header(HttpResponse& response, std::string_view line);
+
 // Whether the body may go on; called for answers with status 200 and 206 only, never with more than 256 KiB.
 using BodySink = std::function<bool(const HttpResponse& so_far, std::string_view bytes)>;
 

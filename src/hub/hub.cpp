@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/error.hpp"
 #include "hub/download.hpp"
-#include "hub/http.hpp"
-#include "io/json.hpp"
+#include "hub/hub_answers.hpp"
 
 namespace nibble {
 namespace {
@@ -59,7 +59,7 @@ Result<HttpResponse> ask(HttpClient& client, HubSession& session, const std::str
         !(answer.status == 200 || worth_another_attempt(answer.status)))
       return explain_status(session, answer.status,
                             answer.refused_by_sink ? "the list of files is longer than 32 MiB" : answer.problem, what);
-    wait_seconds(session, seconds_to_wait(session, answer.header("retry-after"), attempt));
+    wait_seconds(session, seconds_to_wait(session, answer, attempt));
   }
 }
 
@@ -73,29 +73,13 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-struct Listing {
-  std::string commit;
-  std::vector<std::string> files;
-};
-
-Result<Listing> list_files(HttpClient& client, HubSession& session, const HubName& name) {
+Result<HubListing> list_files(HttpClient& client, HubSession& session, const HubName& name) {
   std::string body;
   const std::string url =
       fmt::format("{}/api/models/{}/revision/{}", session.options.endpoint, name.id, escaped(name.revision));
   const std::string what = name.revision == "main" ? "the model" : fmt::format("revision {}", name.revision);
   NIBBLE_CHECK(ask(client, session, url, false, what, &body));
-  NIBBLE_TRY(const Json json, parse_json(body, fmt::format("{}: the hub's list of files", name.id)));
-  Listing out;
-  const auto commit = json.find("sha"), siblings = json.find("siblings");
-  if (commit != json.end() && commit->is_string()) out.commit = commit->get<std::string>();
-  if (siblings != json.end() && siblings->is_array())
-    for (const Json& entry : *siblings)
-      if (const auto file = entry.find("rfilename"); entry.is_object() && file != entry.end() && file->is_string())
-        if (is_plain_file_name(file->get_ref<const std::string&>())) out.files.push_back(file->get<std::string>());
-  if (out.commit.size() != 40 || out.commit.find_first_not_of("0123456789abcdef") != std::string::npos)
-    return error(Errc::corrupt_file, "{}: {} did not answer with a commit; is it a mirror of the hub?", name.id,
-                 session.options.endpoint);
-  return out;
+  return read_listing(body, fmt::format("{}: the hub's list of files", name.id), session.options.endpoint);
 }
 
 // Size and hash, which stand in the headers of the file's address, before it redirects to where large files lie.
@@ -109,21 +93,12 @@ Result<RemoteFile> describe(HttpClient& client, HubSession& session, const std::
   std::string url = out.url;
   for (int hop = 0; hop < 5; ++hop) {
     NIBBLE_TRY(const HttpResponse answer, ask(client, session, url, true, file, nullptr));
-    const std::string linked = answer.header("x-linked-etag"), place = answer.header("location");
-    if (answer.status / 100 == 3 && linked.empty() && place.starts_with('/')) {  // within the hub
-      url = session.options.endpoint + place;
+    if (const auto next = redirected_within_host(url, answer)) {
+      url = *next;
       continue;
     }
-    std::string etag = linked.empty() ? answer.header("etag") : linked;
-    if (etag.starts_with("W/")) etag.erase(0, 2);
-    std::erase(etag, '"');
-    const std::string size = linked.empty() ? answer.header("content-length") : answer.header("x-linked-size");
-    char* end = nullptr;
-    out.bytes = std::strtoull(size.c_str(), &end, 10), out.etag = etag;
-    if (size.empty() || *end != '\0' || !is_plain_file_name(etag) || etag.size() > 128 || out.bytes > (1ull << 46))
-      return error(Errc::corrupt_file,
-                   "{}: {}: the server names no usable size and etag (\"{}\", \"{}\"); is it a mirror of the hub?",
-                   session.id, file, size, etag);
+    NIBBLE_TRY(const FileFacts facts, read_file_facts(answer, fmt::format("{}: {}", session.id, file)));
+    out.etag = facts.etag, out.bytes = facts.bytes;
     return out;
   }
   return error(Errc::io_failure, "{}: {}: redirected more than five times", session.id, file);
@@ -146,7 +121,8 @@ Result<void> fetch_files(HttpClient& client, HubSession& session, HubCache& cach
 
 Result<fs::path> fetch(HubSession& session, HubCache& cache, const HubName& name) {
   HttpClient client;
-  NIBBLE_TRY(const Listing listing, list_files(client, session, name));
+  NIBBLE_TRY(const HubListing listing, list_files(client, session, name));
+  NIBBLE_CHECK(cache.check_inside(listing.commit, name.revision));
   NIBBLE_TRY(const auto there, cache.complete(listing.commit, name, session.options.files));
   if (!there) {
     NIBBLE_TRY(const std::vector<std::string> wanted, choose_files(listing.files, name, session.options.files));

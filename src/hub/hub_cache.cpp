@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <set>
 
 #include "base/error.hpp"
-#include "io/json.hpp"
+#include "io/mapped_file.hpp"
+#include "io/shard_index.hpp"
 
 namespace nibble {
 namespace {
@@ -30,6 +30,15 @@ Result<void> make_folder(const fs::path& path) {
                code.message());
 }
 
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
+Error leads_out(const fs::path& path) {
+  return error(Errc::corrupt_file,
+               "{}: leads out of the model's folder in the cache; remove it, and look who put it there", path.string());
+}
+
 }  // namespace
 
 std::optional<HubName> parse_hub_name(std::string_view model) {
@@ -37,7 +46,8 @@ std::optional<HubName> parse_hub_name(std::string_view model) {
   std::string_view id = model;
   if (const std::size_t at = model.find('@'); at != model.npos) {
     const std::string_view revision = model.substr(at + 1);
-    if (!is_word(revision, "._-/", 128) || revision.back() == '/') return {};
+    const bool plain = revision.find("//") == revision.npos && revision.find("/.") == revision.npos;
+    if (!is_word(revision, "._-/", 128) || revision.back() == '/' || !plain) return {};
     name.revision = revision, id = model.substr(0, at);
   }
   const std::size_t slash = id.find('/');
@@ -54,11 +64,6 @@ std::optional<HubName> parse_hub_name(std::string_view model) {
   return name;
 }
 
-bool is_plain_file_name(std::string_view name) {
-  return !name.empty() && name.size() <= 200 && name[0] != '.' &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) { return c >= 32 && c != '/' && c != '\\'; });
-}
-
 HubCache::HubCache(const fs::path& root, const std::string& id) {
   std::string name = "models--" + id;
   name.replace(name.find('/'), 1, "--");
@@ -68,9 +73,10 @@ HubCache::HubCache(const fs::path& root, const std::string& id) {
 std::optional<std::string> HubCache::commit_of(const std::string& revision) const {
   std::error_code code;
   if (fs::is_directory(snapshot(revision), code)) return revision;
-  std::ifstream file(folder_ / "refs" / revision);
-  std::string commit;
-  if (!(file >> commit) || !is_word(commit, "", 64)) return {};
+  const auto text = read_text(folder_ / "refs" / revision, 256);
+  if (!text) return {};
+  const std::string commit = text->substr(0, text->find_first_of(" \r\n"));
+  if (!is_word(commit, "", 64)) return {};
   return commit;
 }
 
@@ -78,15 +84,17 @@ Result<void> HubCache::remember(const std::string& revision, const std::string& 
   if (revision == commit) return {};
   const fs::path path = folder_ / "refs" / revision;
   NIBBLE_CHECK(make_folder(path.parent_path()));
-  const fs::path temporary = path.string() + ".partial";
-  std::error_code code;
-  {
-    std::ofstream file(temporary);
-    file << commit << std::flush;
-    if (!file) return error(Errc::io_failure, "{}: cannot be written; is there space?", temporary.string());
+  NIBBLE_TRY(AtomicFile file, AtomicFile::create(path));
+  NIBBLE_CHECK(file.write(commit));
+  return file.commit();
+}
+
+Result<void> HubCache::check_inside(const std::string& commit, const std::string& revision) const {
+  for (const fs::path& path : {folder_ / "blobs", snapshot(commit), (folder_ / "refs" / revision).parent_path()}) {
+    std::error_code code;
+    const fs::path real = fs::weakly_canonical(path, code);
+    if (code || !is_inside(real, fs::weakly_canonical(folder_, code))) return leads_out(path);
   }
-  fs::rename(temporary, path, code);
-  if (code) return error(Errc::io_failure, "{}: cannot be written ({})", path.string(), code.message());
   return {};
 }
 
@@ -112,11 +120,8 @@ Result<std::optional<fs::path>> HubCache::complete(const std::string& commit, co
   for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
     const std::string file = entry->path().filename().string();
     if (!fs::exists(entry->path(), code)) continue;  // a link to a blob that is not there (yet)
-    const fs::path real = fs::canonical(entry->path(), code), own = fs::canonical(folder_, code);
-    if (code || std::mismatch(own.begin(), own.end(), real.begin(), real.end()).first != own.end())
-      return error(Errc::corrupt_file,
-                   "{}: leads out of the model's folder in the cache; remove it, and look who put it there",
-                   entry->path().string());
+    const fs::path real = fs::canonical(entry->path(), code);
+    if (code || !is_inside(real, fs::canonical(folder_, code))) return leads_out(entry->path());
     there.push_back(file);
   }
   const auto wanted = choose_files(there, name, files);
@@ -179,16 +184,9 @@ Result<std::vector<std::string>> choose_files(const std::vector<std::string>& th
 
 Result<std::vector<std::string>> shards_of_index(const fs::path& index) {
   NIBBLE_TRY(const Json json, read_json(index));
-  const auto map = json.find("weight_map");
-  if (map == json.end() || !map->is_object())
-    return error(Errc::corrupt_file, "{}: has no \"weight_map\"", index.string());
+  NIBBLE_TRY(const auto map, parse_shard_index(json, index.string()));
   std::set<std::string> shards;
-  for (const auto& [tensor, shard] : map->items()) {
-    if (!shard.is_string() || !is_plain_file_name(shard.get_ref<const std::string&>()))
-      return error(Errc::corrupt_file, "{}: tensor \"{}\" lies in {}, which is no file beside the index",
-                   index.string(), tensor, shard.dump());
-    shards.insert(shard.get<std::string>());
-  }
+  for (const auto& [tensor, shard] : map) shards.insert(shard);
   return std::vector<std::string>(shards.begin(), shards.end());
 }
 

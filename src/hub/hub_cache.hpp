@@ -18,9 +18,6 @@ struct HubName {
 };
 std::optional<HubName> parse_hub_name(std::string_view model);
 
-// A file name that stays in its folder.
-bool is_plain_file_name(std::string_view name);
-
 class HubCache {
  public:
   HubCache(const std::filesystem::path& root, const std::string& id);
@@ -31,6 +28,8 @@ class HubCache {
 
   std::filesystem::path blob(const std::string& etag) const { return folder_ / "blobs" / etag; }
   std::filesystem::path snapshot(const std::string& commit) const { return folder_ / "snapshots" / commit; }
+  // Whether what is about to be written stays in the model's own folder: no part of the way may be a link out of it.
+  Result<void> check_inside(const std::string& commit, const std::string& revision) const;
   // Makes the snapshot's file point to a blob that is whole.
   Result<void> link(const std::string& commit, const std::string& file, const std::string& etag);
   // What loading needs, if all of it is there: the snapshot's folder or its .gguf file. An error if a link leads out of
@@ -47,7 +46,7 @@ class HubCache {
 // later. unsupported: only pickled weights; not_found: no weights, or several .gguf files and none named.
 Result<std::vector<std::string>> choose_files(const std::vector<std::string>& there, const HubName& name,
                                               HubFiles files);
-// The shards that an index names, each once. corrupt_file if it is no index, or a name leads out of the folder.
+// The shards that an index names, each once.
 Result<std::vector<std::string>> shards_of_index(const std::filesystem::path& index);
 
 }  // namespace nibble

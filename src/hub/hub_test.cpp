@@ -1,99 +1,10 @@
 // Downloads from a server on this machine that cuts, lies, refuses and redirects.
-#include "nibble/hub.hpp"
-
-#include <gtest/gtest.h>
-
 #include <cmath>
 
-#include "../../tests/made/hub_server.hpp"
-#include "../../tests/made/made_files.hpp"
-#include "base/digest.hpp"
-#include "hub/hub_cache.hpp"
+#include "hub/hub_sample.hpp"
 
 namespace nibble {
 namespace {
-
-namespace fs = std::filesystem;
-using made::HubAnswer;
-using made::HubRequest;
-
-const std::string commit(40, 'a'), base = "/acme/tiny/resolve/" + commit + "/";
-
-// A repository of two shards, and what a test does to the answers.
-class Hub : public testing::Test {
- protected:
-  Hub() : folder("hub-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name())) {
-    files = {{"config.json", R"({"model_type": "llama"})"},
-             {"tokenizer.json", "{}"},
-             {"README.md", "not fetched"},
-             {"model.safetensors.index.json", R"({"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}})"},
-             {"m-1.safetensors", pattern(100'000, 3)},
-             {"m-2.safetensors", pattern(1000, 5)}};
-    options.endpoint = server.address(), options.cache = folder / "cache", options.part_bytes = 16'384;
-    options.first_wait_seconds = 0.001, options.attempts = 3;
-    for (const char* name : {"HF_TOKEN", "HF_HUB_OFFLINE", "HF_TOKEN_PATH", "HF_ENDPOINT", "http_proxy", "HTTP_PROXY"})
-      ::unsetenv(name);
-    ::setenv("HF_HOME", (folder / "home").c_str(), 1);
-  }
-  static std::string pattern(std::size_t size, unsigned salt) {
-    std::string out(size, '\0');
-    for (std::size_t i = 0; i < size; ++i) out[i] = char(i * salt + i / 251);
-    return out;
-  }
-  std::string hash(const std::string& content, DigestKind kind) {
-    made::write(folder / "hashed", content);
-    return digest_of_file(folder / "hashed", kind,
-                          kind == DigestKind::sha1 ? "blob " + std::to_string(content.size()) : "")
-        .value();
-  }
-  HubAnswer honest(const HubRequest& request) {
-    if (request.path.starts_with("/api/models/acme/tiny/revision/")) {
-      made::Json listing = {{"sha", commit}, {"siblings", made::Json::array()}};
-      for (const auto& [name, content] : files) listing["siblings"].push_back({{"rfilename", name}});
-      return {200, {}, listing.dump()};
-    }
-    const bool stored = request.path.starts_with("/stored/");  // where large files lie
-    if (!stored && !request.path.starts_with(base)) return {404};
-    const std::string name = request.path.substr(stored ? 8 : base.size());
-    if (!files.contains(name)) return {404};
-    const std::string& content = files[name];
-    const bool large = name.ends_with(".safetensors");
-    if (large && !stored)
-      return {
-          302,
-          {"X-Linked-Etag: \"" + hash(content, DigestKind::sha256) + "\"",
-           "X-Linked-Size: " + std::to_string(content.size()), "Location: " + server.address() + "/stored/" + name}};
-    HubAnswer out{200, {"ETag: \"" + hash(content, DigestKind::sha1) + "\""}, content};
-    if (request.has_range) {
-      out.status = 206;
-      out.headers.push_back("Content-Range: bytes " + std::to_string(request.first) + "-" +
-                            std::to_string(request.last) + "/" + std::to_string(content.size()));
-      out.body = content.substr(request.first, request.last - request.first + 1);
-    }
-    return out;
-  }
-  void expect_whole(const Result<fs::path>& located) {
-    ASSERT_TRUE(located) << located.error().message;
-    for (const char* name : {"config.json", "tokenizer.json", "m-1.safetensors", "m-2.safetensors"})
-      EXPECT_EQ(made::read(*located / name), files[name]) << name;
-    EXPECT_FALSE(fs::exists(*located / "README.md"));
-    for (const auto& entry : fs::directory_iterator(options.cache / "models--acme--tiny/blobs"))
-      EXPECT_EQ(entry.path().string().find("nibble-part"), std::string::npos) << entry.path() << " was left behind";
-  }
-  void expect_error(const Result<fs::path>& located, Errc code, const std::vector<std::string>& words) {
-    ASSERT_FALSE(located) << located->string();
-    EXPECT_EQ(int(located.error().code), int(code)) << located.error().message;
-    for (const std::string& word : words)
-      EXPECT_NE(located.error().message.find(word), std::string::npos) << word << ": " << located.error().message;
-  }
-  bool is_first_shard(const HubRequest& r) { return r.path == "/stored/m-1.safetensors"; }
-
-  made::Folder folder;
-  std::map<std::string, std::string> files;
-  std::function<HubAnswer(const HubRequest&)> answer = [this](const HubRequest& r) { return honest(r); };
-  made::HubServer server{[this](const HubRequest& r) { return answer(r); }};
-  HubOptions options;
-};
 
 TEST_F(Hub, FetchesAModelInPartsIntoTheCacheOfHuggingFace) {
   std::uint64_t done = 0, total = 0;
@@ -241,25 +152,6 @@ TEST_F(Hub, WhoMayNotReadIsToldHowToAsk) {
   expect_whole(locate_model("acme/tiny", options));
 }
 
-TEST_F(Hub, TheTokenIsNotSentOnToAnotherHost) {
-  std::string seen;
-  made::HubServer elsewhere([&](const HubRequest& r) {
-    if (r.headers.contains("authorization")) seen = r.headers.at("authorization");
-    return honest(r);
-  });
-  answer = [&](const HubRequest& r) {
-    HubAnswer out = honest(r);
-    for (std::string& header : out.headers)
-      if (header.starts_with("Location: "))
-        header = "Location: " + elsewhere.address() + "/stored" + r.path.substr(base.size() - 1);
-    return out;
-  };
-  options.token = "secret";
-  expect_whole(locate_model("acme/tiny", options));
-  EXPECT_GT(elsewhere.requests(), 0);
-  EXPECT_EQ(seen, "");
-}
-
 TEST_F(Hub, NamesThatAreNotThere) {
   expect_error(locate_model("acme/none", options), Errc::not_found, {"acme/none", "404", "no file or folder here"});
   answer = [&](const HubRequest&) { return HubAnswer{404}; };
@@ -298,7 +190,7 @@ TEST_F(Hub, RepositoriesWithoutSafetensors) {
 
 TEST_F(Hub, ListsAndNamesThatWouldLeaveTheFolder) {
   files["model.safetensors.index.json"] = R"({"weight_map": {"a": "../../../evil.safetensors"}})";
-  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"evil", "beside the index"});
+  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"evil", "no file of this folder"});
   fs::remove_all(options.cache);
   answer = [&](const HubRequest& r) { return r.path.starts_with("/api") ? HubAnswer{200, {}, "{"} : honest(r); };
   expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"list of files"});
@@ -314,19 +206,13 @@ TEST_F(Hub, ListsAndNamesThatWouldLeaveTheFolder) {
   expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"etag", "config.json"});
 }
 
-TEST_F(Hub, ALinkThatLeadsOutOfTheCacheIsRefused) {
-  const fs::path located = locate_model("acme/tiny", options).value();
-  made::write(folder / "outside", "secret");
-  fs::remove(located / "tokenizer.json");
-  fs::create_symlink(folder / "outside", located / "tokenizer.json");
-  expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"tokenizer.json", "leads out"});
-}
-
 TEST(HubName, IsOrgAndNameWithARevisionOrAFile) {
   for (const char* good : {"acme/tiny", "Qwen/Qwen3-4B", "a/b@main", "a/b@refs/pr/1", "a/b/c-Q4_K_M.gguf", "a_1/b.2"})
     EXPECT_TRUE(is_hub_name(good)) << good;
-  for (const char* bad : {"", "a", "a/", "/a", "./a", "../a", "a/../b", "a//b", "a/b/c", "a/b/c/d.gguf", "~/a", "a/b@",
-                          "a/b@..", "a/b@x/", "a b/c", "a/b?c", "a/-b", "a/.b", "a/b/.x.gguf"})
+  for (const char* bad :
+       {"",     "a",          "a/",     "/a",     "./a",     "../a",     "a/../b",   "a//b",  "a/b/c", "a/b/c/d.gguf",
+        "~/a",  "a/b@",       "a/b@..", "a/b@x/", "a/b@x/.", "a/b@x//y", "a/b@x/.y", "a b/c", "a/b?c", "a/-b",
+        "a/.b", "a/b/.x.gguf"})
     EXPECT_FALSE(is_hub_name(bad)) << bad;
 }
 

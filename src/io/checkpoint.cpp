@@ -9,6 +9,7 @@
 #include "base/widest.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "io/shard_index.hpp"
 
 namespace nibble {
 namespace {
@@ -93,12 +94,6 @@ Result<std::string> read_chat_template(const std::filesystem::path& folder) {
           entry["template"].is_string())
         return entry["template"].get<std::string>();
   return std::string();
-}
-
-// Files named by an index must be plain names inside the folder.
-bool plain_file_name(const std::string& name) {
-  return !name.empty() && name.find('/') == std::string::npos && name.find('\\') == std::string::npos && name != "." &&
-         name != "..";
 }
 
 Error pickled(const std::filesystem::path& file) {
@@ -218,23 +213,15 @@ Result<void> Checkpoint::open_folder() {
   NIBBLE_TRY(chat_template_, read_chat_template(path_));
 
   std::vector<std::string> names;
-  Json index;
+  std::map<std::string, std::string> index;
   NIBBLE_TRY(const bool sharded, present(path_ / "model.safetensors.index.json"));
   NIBBLE_TRY(const bool single, present(path_ / "model.safetensors"));
   if (sharded) {
     const auto file = path_ / "model.safetensors.index.json";
-    NIBBLE_TRY(index, read_json(file));
-    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-      return error(Errc::corrupt_file,
-                   "{}: no \"weight_map\" object; the index of the shards is damaged, take the file again",
-                   file.string());
+    NIBBLE_TRY(const Json json, read_json(file));
+    NIBBLE_TRY(index, parse_shard_index(json, file.string()));
     std::set<std::string> unique;
-    for (const auto& [tensor, shard] : index["weight_map"].items()) {
-      if (!shard.is_string() || !plain_file_name(shard.get<std::string>()))
-        return error(Errc::corrupt_file, "{}: tensor \"{}\" is said to be in {}, which is no file of this folder",
-                     file.string(), tensor, shard.dump().substr(0, 80));
-      unique.insert(shard.get<std::string>());
-    }
+    for (const auto& [tensor, shard] : index) unique.insert(shard);
     names.assign(unique.begin(), unique.end());
   } else if (single) {
     names = {"model.safetensors"};
@@ -267,12 +254,11 @@ Result<void> Checkpoint::open_folder() {
       stored_[stored.name] = &stored;
     }
   }
-  if (index.is_object())
-    for (const auto& [tensor, shard] : index["weight_map"].items())
-      if (!index_.count(tensor))
-        return error(Errc::corrupt_file,
-                     "{}: tensor \"{}\" should be in {} but is not; index and shards do not belong together",
-                     path_.string(), tensor, shard.get<std::string>());
+  for (const auto& [tensor, shard] : index)
+    if (!index_.count(tensor))
+      return error(Errc::corrupt_file,
+                   "{}: tensor \"{}\" should be in {} but is not; index and shards do not belong together",
+                   path_.string(), tensor, shard);
   return {};
 }
 

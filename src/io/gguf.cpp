@@ -8,7 +8,11 @@ namespace nibble {
 namespace {
 
 constexpr std::uint64_t entry_limit = 1 << 20;  // metadata keys, tensors
-constexpr std::uint64_t array_limit = 1 << 24;  // elements of one array: 16 times the largest vocabulary
+// Elements of all arrays together: two million tokens with their scores, types and merges, more than twice the largest
+// vocabulary. A value takes 40 bytes here and may take one in the file: a file of gigabytes would take tens of them.
+constexpr std::uint64_t array_limit = 1 << 23;
+constexpr std::uint64_t part_limit = 99999;  // of a split file: the names have five digits
+constexpr std::size_t key_limit = 65535;     // of a key's name, by the format
 constexpr std::uint64_t default_alignment = 32;
 constexpr int array_depth_limit = 4;
 
@@ -39,6 +43,12 @@ class Cursor {
     return error(Errc::corrupt_file, "{}: byte {}: the file ends inside {}; it is cut short, take it again", place_,
                  at_, what);
   }
+  // False once the arrays of the file have more elements than any model's.
+  bool count_elements(std::uint64_t count) {
+    if (count > array_limit - elements_) return false;
+    elements_ += count;
+    return true;
+  }
   std::size_t at() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
   std::string_view place() const { return place_; }
@@ -47,6 +57,7 @@ class Cursor {
   std::span<const std::byte> bytes_;
   std::string_view place_;
   std::size_t at_ = 0;
+  std::uint64_t elements_ = 0;
 };
 
 template <class T, class As>
@@ -114,9 +125,9 @@ Result<GgufValue> read_value(Cursor& cursor, std::uint32_t type, std::string_vie
       if (element > f64)
         return error(Errc::corrupt_file, "{}: key \"{}\": unknown value type {}", cursor.place(), key, element);
       // Every element takes at least its smallest size, so a count beyond the file is refused before memory is taken.
-      if (count > array_limit)
-        return error(Errc::corrupt_file, "{}: key \"{}\" claims {} elements, more than {}", cursor.place(), key, count,
-                     array_limit);
+      if (!cursor.count_elements(count))
+        return error(Errc::corrupt_file, "{}: key \"{}\" claims {} elements; all arrays together may have {}",
+                     cursor.place(), key, count, array_limit);
       if (count > cursor.left() / smallest_size(element)) return cursor.cut_short(key);
       GgufValue::Array values;
       values.reserve(count);
@@ -197,15 +208,20 @@ Result<void> Gguf::open_others(const std::filesystem::path& path, std::int64_t c
   const auto number_of = [](const Gguf& file, std::string_view key) {
     return file.integer(key).has_value() ? *file.integer(key) : -1;
   };
-  if (count > 99999 || !name.ends_with(ending(number_of(*this, "split.no"))))
+  const std::int64_t own = number_of(*this, "split.no");
+  if (count > std::int64_t(part_limit) || own < 0 || own >= count)
+    return error(Errc::corrupt_file,
+                 "{}: \"split.no\" is {} and \"split.count\" {}, expected a part of at most {}; take the file again",
+                 path.string(), own, count, part_limit);
+  if (!name.ends_with(ending(own)))
     return error(
         Errc::corrupt_file,
         "{}: is one of {} files by its metadata, so its name should end in \"{}\"; name it as it was published",
-        path.string(), count, ending(std::max<std::int64_t>(0, number_of(*this, "split.no"))));
+        path.string(), count, ending(own));
   const std::string stem = name.substr(0, name.size() - ending(0).size());
-  if (number_of(*this, "split.no") != 0)
-    return error(Errc::bad_request, "{}: is part {} of {}; name the first, {}{}", path.string(),
-                 number_of(*this, "split.no") + 1, count, stem, ending(0));
+  if (own != 0)
+    return error(Errc::bad_request, "{}: is part {} of {}; name the first, {}{}", path.string(), own + 1, count, stem,
+                 ending(0));
   std::set<std::string> names;
   for (const GgufTensor& tensor : tensors_) names.insert(tensor.name);
   for (std::int64_t part = 1; part < count; ++part) {
@@ -255,6 +271,11 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
   file.file_bytes_ = bytes.size();
   for (std::uint64_t i = 0; i < key_count; ++i) {
     NIBBLE_TRY(std::string key, cursor.read_text("a metadata key"));
+    if (key.size() > key_limit || std::any_of(key.begin(), key.end(), [](char c) { return c < ' ' || c > '~'; }))
+      return error(
+          Errc::corrupt_file,
+          "{}: byte {}: the name of metadata key {} is not ASCII text of at most {} bytes; take the file again", place,
+          cursor.at(), i, key_limit);
     NIBBLE_TRY(const auto type, cursor.read<std::uint32_t>(key));
     const std::size_t begin = cursor.at();
     NIBBLE_TRY(GgufValue value, read_value(cursor, type, key, 0));

@@ -66,12 +66,16 @@ Result<Json> rope_from_metadata(const Gguf& file, const std::string& prefix) {
   return rope;
 }
 
-// What is not understood, as an error message shows it.
+// What is not understood, as an error message shows it. With --ignore-config it is written to a config.json as well,
+// so text is made UTF-8.
 Json as_json(const GgufValue& value) {
   return std::visit(
       [](const auto& held) -> Json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, GgufValue::Array>)
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, GgufValue::Array>)
           return fmt::format("{} values", held.size());
+        else if constexpr (std::is_same_v<Held, std::string>)
+          return Json::parse(Json(held).dump(-1, ' ', true, Json::error_handler_t::replace));
         else
           return held;
       },
@@ -89,7 +93,7 @@ Result<void> check_head_widths(const Gguf& file, const std::string& prefix, cons
     NIBBLE_CHECK(read_number(file, prefix + key, value));
     if (!value.is_null() && value != head_dim)
       return error(Errc::unsupported, "\"{}{}\" is {} where a head's width is {}; Nibble needs them equal", prefix, key,
-                   value.dump(), head_dim.dump());
+                   shown(value), shown(head_dim));
   }
   return {};
 }
@@ -97,7 +101,7 @@ Result<void> check_head_widths(const Gguf& file, const std::string& prefix, cons
 Result<std::int64_t> head_count(const Json& config, const char* name, const std::string& key) {
   const Json& value = config[name];
   if (!value.is_number_integer() || value < 1 || value > (1 << 20))
-    return error(Errc::corrupt_file, "\"{}\" is {}, expected a whole number from 1 to 2^20", key, value.dump());
+    return error(Errc::corrupt_file, "\"{}\" is {}, expected a whole number from 1 to 2^20", key, shown(value));
   return value.get<std::int64_t>();
 }
 

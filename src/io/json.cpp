@@ -9,6 +9,7 @@ namespace nibble {
 namespace {
 
 constexpr int depth_limit = 200;
+constexpr std::size_t file_limit = 100'000'000;  // as of a safetensors header; the largest published index has 10 MB
 
 // The first byte at which brackets nest deeper than the limit; npos: nowhere. Parsers recurse, stacks end.
 std::size_t too_deep_at(std::string_view text) {
@@ -67,8 +68,12 @@ Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedK
 }
 
 Result<Json> read_json(const std::filesystem::path& path) {
-  NIBBLE_TRY(const std::string text, read_text(path));
+  NIBBLE_TRY(const std::string text, read_text(path, file_limit));
   return parse_json(text, path.string());
+}
+
+std::string shown(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80);
 }
 
 }  // namespace nibble

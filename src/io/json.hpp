@@ -16,8 +16,12 @@ using OrderedJson = nlohmann::ordered_json;
 // that names a tensor twice is refused.
 enum class RepeatedKeys { keep_last, refuse };
 
-// `place` is named in errors ("config.json"). Depth is limited to 200. Errors give the byte where parsing stopped.
+// `place` is named in errors ("config.json"). Depth is limited to 200, a file to 100 MB: as a tree it takes some twenty
+// times that. Errors give the byte where parsing stopped.
 Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedKeys repeated = RepeatedKeys::keep_last);
 Result<Json> read_json(const std::filesystem::path& path);
+
+// A value as an error message shows it: at most 80 bytes, and text that is not UTF-8 (GGUF may hold some) replaced.
+std::string shown(const Json& value);
 
 }  // namespace nibble

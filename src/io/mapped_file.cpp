@@ -64,7 +64,8 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
   AtomicFile file;
   file.path_ = path, file.temporary_ = path;
   file.temporary_ += fmt::format(".partial-{}", ::getpid());
-  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  // A link under the temporary name is not ours, and would lead elsewhere.
+  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (file.fd_ < 0) return system_error(path, "cannot create", errno);
   return file;
 }

@@ -51,7 +51,7 @@ Result<StoredTensor> read_entry(const Json& entry, std::string_view place, const
   constexpr std::string_view known = "F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL";
   if (!dtype)
     return error(Errc::unsupported, "{}: tensor \"{}\": dtype {} is not one that Nibble reads ({}); convert it first",
-                 place, name, type->dump().substr(0, 80), known);
+                 place, name, shown(*type), known);
   tensor.dtype = *dtype;
   const auto shape = entry.find("shape");
   if (shape == entry.end() || !shape->is_array())
@@ -60,14 +60,13 @@ Result<StoredTensor> read_entry(const Json& entry, std::string_view place, const
   for (const Json& size : *shape) {
     if (!size.is_number_unsigned() || size > std::uint64_t(1) << 40 ||
         __builtin_mul_overflow(bytes, size.get<std::uint64_t>(), &bytes))
-      return error(Errc::corrupt_file, "{}: tensor \"{}\": shape {} is impossible", place, name,
-                   shape->dump().substr(0, 80));
+      return error(Errc::corrupt_file, "{}: tensor \"{}\": shape {} is impossible", place, name, shown(*shape));
     tensor.shape.push_back(size.get<std::int64_t>());
   }
   NIBBLE_TRY(extent, read_offsets(entry, place, name, data.size()));
   if (extent.end - extent.begin != bytes)
     return error(Errc::corrupt_file, "{}: tensor \"{}\": {} {} needs {} bytes, the header gives it {}", place, name,
-                 name_of(*dtype), shape->dump().substr(0, 80), bytes, extent.end - extent.begin);
+                 name_of(*dtype), shown(*shape), bytes, extent.end - extent.begin);
   tensor.bytes = data.subspan(extent.begin, bytes);
   return tensor;
 }

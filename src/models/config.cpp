@@ -153,7 +153,7 @@ class Reader {
                    key);
     if (!value->is_number_integer() || *value < 1 || *value > limit)
       return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a whole number from 1 to {}", place_, key,
-                   value->dump().substr(0, 80), limit);
+                   shown(*value), limit);
     return value->get<std::int64_t>();
   }
   // A count that may be 0.
@@ -165,23 +165,21 @@ class Reader {
     const Json* value = find(key);
     if (!value) return fallback;
     if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() <= 0)
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive number", place_, key,
-                   value->dump().substr(0, 80));
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive number", place_, key, shown(*value));
     return value->get<double>();
   }
   Result<bool> flag(std::string_view key, bool fallback) const {
     const Json* value = find(key);
     if (!value) return fallback;
     if (!value->is_boolean())
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected true or false", place_, key,
-                   value->dump().substr(0, 80));
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected true or false", place_, key, shown(*value));
     return value->get<bool>();
   }
   Result<std::string> text(std::string_view key, std::string_view fallback) const {
     const Json* value = find(key);
     if (!value) return std::string(fallback);
     if (!value->is_string())
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected text", place_, key, value->dump().substr(0, 80));
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected text", place_, key, shown(*value));
     return value->get<std::string>();
   }
   std::string_view place() const { return place_; }
@@ -225,7 +223,7 @@ Result<void> refuse_unknown(const Reader& reader, const Json& config, const std:
     return error(Errc::unsupported,
                  "{}: \"{}\": {} is not understood, and ignoring it could change what the model computes; "
                  "if it is harmless, say so with --ignore-config {}",
-                 reader.place(), key, value.dump().substr(0, 80), key);
+                 reader.place(), key, shown(value), key);
   }
   return {};
 }
@@ -238,15 +236,14 @@ Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   if (!object) object = reader.find("rope_scaling"), key = "rope_scaling";
   if (!object) return {};
   const std::string place = fmt::format("{}: {}", reader.place(), key);
-  if (!object->is_object())
-    return error(Errc::corrupt_file, "{}: expected an object, found {}", place, object->dump().substr(0, 80));
+  if (!object->is_object()) return error(Errc::corrupt_file, "{}: expected an object, found {}", place, shown(*object));
   const Reader rope(*object, place);
   constexpr std::string_view known[] = {
       "rope_theta",       "rope_type", "type",      "factor",           "low_freq_factor",
       "high_freq_factor", "beta_fast", "beta_slow", "attention_factor", "original_max_position_embeddings"};
   for (const auto& [name, value] : object->items())
     if (!contains(known, name) && !value.is_null())
-      return error(Errc::unsupported, "{}: \"{}\": {} is not understood", place, name, value.dump().substr(0, 80));
+      return error(Errc::unsupported, "{}: \"{}\": {} is not understood", place, name, shown(value));
   NIBBLE_TRY(out.rope_theta, rope.number("rope_theta", out.rope_theta));
   NIBBLE_TRY(std::string type, rope.text("type", "default"));
   NIBBLE_TRY(type, rope.text("rope_type", type));
@@ -314,7 +311,7 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
       NIBBLE_TRY(out.windows[layer], reader.size("sliding_window", -1, Reader::most_positions));
     } else {
       return error(Errc::unsupported, "{}: \"layer_types\"[{}]: {} is not supported", reader.place(), layer,
-                   type.dump().substr(0, 80));
+                   shown(type));
     }
   }
   return {};

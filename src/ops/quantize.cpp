@@ -53,6 +53,16 @@ Error bad_weight(const ElementReader& read, const Weight& weight, std::int64_t e
                value, weight.format == Int8::name ? "fp16 (the first step of int8)" : weight.format);
 }
 
+// Scales are stored as their distance from a mean, and near the end of fp32 neither mean nor distance may be a number.
+Result<void> check_nested(const Weight& weight) {
+  for (const float absmax : weight.nested.absmax)
+    if (!std::isfinite(weight.nested.offset + absmax))
+      return error(Errc::unsupported,
+                   "its weights are too large for double quantization, whose scales are sums in fp32; quantize it "
+                   "without, or check the training run that wrote it");
+  return {};
+}
+
 // What is held while a weight is quantized: pieces of every thread, and plain scales where they are nested afterwards.
 struct Scratch {
   Buffer pieces, scales;
@@ -132,7 +142,9 @@ Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPoo
       const auto count = std::int64_t(out.weight.nested.codes.size());
       float* scales = count > 0 ? held.scales.as<float>() : out.scales.as<float>();
       quantize_table(read, out, scales, pool, scratch, bad);
-      if (count > 0 && !bad.found()) nest_scales(scales, count, out, pool);
+      if (count == 0 || bad.found()) break;
+      nest_scales(scales, count, out, pool);
+      NIBBLE_CHECK(check_nested(out.weight));
     }
   }
   if (bad.found()) return bad_weight(read, out.weight, bad.element());

@@ -82,5 +82,22 @@ TEST(NestedScales, ATieGoesToTheEvenIndex) {
   EXPECT_EQ(nearest_in_map(dynamic_map, -1.0f), 0);
 }
 
+TEST(NestedScales, WhoseMeanOrDistanceFp32CannotHoldAreRefused) {
+  ThreadPool pool(1);
+  const auto refusal = [&](const std::vector<float>& scales) {
+    auto out = allocate_quantized(memory(), {"fp4", 32, true}, std::int64_t(scales.size()), 32, Purpose::linear_weights,
+                                  Purpose::scales);
+    const auto done = quantize(
+        [&](std::int64_t first, std::int64_t count, float* x) {
+          for (std::int64_t i = 0; i < count; ++i) x[i] = scales[std::size_t((first + i) / 32)];
+        },
+        *out, pool);
+    return done ? "" : done.error().message;
+  };
+  EXPECT_EQ(refusal({1e38f, 1e30f}), "");
+  for (const auto& scales : {std::vector<float>{3.4e38f, 2e36f, 1e34f}, std::vector<float>{3.4e38f, 3.4e38f}})
+    EXPECT_NE(refusal(scales).find("too large for double quantization"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace nibble

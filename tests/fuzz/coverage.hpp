@@ -1,8 +1,14 @@
-// Which places of the instrumented code ran since the last reset: one byte for each (hashed) place.
+// Which places of the instrumented code ran.
 #pragma once
 
-#include <array>
-#include <cstddef>
+#include <cstdint>
+#include <vector>
 
-inline constexpr std::size_t coverage_places = 1 << 16;
-extern std::array<unsigned char, coverage_places> coverage_hits;
+// Whether the code that ran since the last call reached a place, or a power of two of visits to it, that none before
+// had reached.
+bool coverage_found_new();
+
+// From now on every place is also kept as it is, for a report; slower.
+void coverage_keep_places();
+// Addresses in the program's file of the places that ran since then.
+std::vector<std::uintptr_t> coverage_kept_places();

@@ -5,10 +5,11 @@
 #include <string_view>
 #include <vector>
 
-// Feeds any bytes to one reader. An error result is fine; a crash, a hang or unbounded memory is the finding.
-void fuzz_one(std::string_view bytes);
+// Feeds any bytes to one reader; whether it took them. An error result is fine; a crash, a hang, unbounded memory or a
+// broken promise (fuzz_expect) is the finding.
+bool fuzz_one(std::string_view bytes);
 
-// Valid inputs that mutation starts from, small ones (a few KB).
+// Inputs that mutation starts from, small ones (a few KB). The reader must take each: one that it refuses is no seed.
 std::vector<std::string> fuzz_seeds();
 
 // Words of the format, inserted now and then.
@@ -16,3 +17,6 @@ std::vector<std::string> fuzz_words();
 
 // Bytes of a file of the repository ("tests/golden/..."); ends the program if it is missing.
 std::string repository_file(const std::string& path);
+
+// Ends the program with a finding if a promise about what was accepted is broken.
+void fuzz_expect(bool holds, const char* promise);

@@ -1,58 +1,57 @@
-// The files beside the weights: the first byte chooses which one the rest is.
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
+// The files of a tokenizer: the first byte chooses which one the rest is.
+#include <array>
 
 #include "fuzz.hpp"
+#include "memory_folder.hpp"
 #include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/tokenizer_convert.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
+constexpr std::string_view small_vocabulary = R"({"a":0,"b":1,"c":2,"ab":3,"Ġ":4,"Ġa":5})";
+constexpr std::string_view small_tokenizer =
+    R"({"added_tokens":[],"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},)"
+    R"("model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3},"merges":["a b"]}})";
+constexpr std::int64_t small_enough = 1000;  // tokens, to be written as GGUF for a comparison
 
-// Readers of tokenizers take a folder: one on the memory disk if there is any, removed at the end.
-class Folder {
+const std::array<std::string, 7> names = {"tokenizer.json",   "tokenizer.model",       "merges.txt",
+                                          "vocab.json",       "tokenizer_config.json", "special_tokens_map.json",
+                                          "added_tokens.json"};
+
+// A folder for each of the names, in which that file alone changes.
+class Folders {
  public:
-  Folder()
-      : path_((fs::exists("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path()) /
-              ("nibble-fuzz-" + std::to_string(getpid()))) {
-    fs::create_directories(path_);
+  Folders() {
+    folders_[2].put("vocab.json", small_vocabulary);
+    folders_[3].put("merges.txt", "a b\n");
+    for (int i = 4; i < 7; ++i) folders_[i].put("tokenizer.json", small_tokenizer);
   }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
+  const std::filesystem::path& with(std::size_t which, std::string_view bytes) {
+    folders_[which].put(names[which], bytes);
+    return folders_[which].path();
   }
-  void write(const std::string& name, std::string_view bytes) {
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-  }
-  void remove(const std::string& name) { fs::remove(path_ / name); }
-  const fs::path& path() const { return path_; }
 
  private:
-  fs::path path_;
+  std::array<MemoryFolder, names.size()> folders_;
 };
-
-constexpr std::string_view small_vocabulary = R"({"a":0,"b":1,"c":2,"ab":3,"Ġ":4,"Ġa":5})";
 
 }  // namespace
 
-void fuzz_one(std::string_view bytes) {
-  static Folder folder;
-  if (bytes.empty()) return;
-  const std::string names[] = {"tokenizer.json", "tokenizer.model", "merges.txt", "vocab.json"};
-  const std::string& name = names[bytes[0] & 3];
-  for (const std::string& other : names) folder.remove(other);
-  if (name == "merges.txt") folder.write("vocab.json", small_vocabulary);
-  if (name == "vocab.json") folder.write("merges.txt", "a b\n");
-  folder.write(name, bytes.substr(1));
-  if (const auto tokenizer = nibble::Tokenizer::open(folder.path())) {
-    const auto ids = (*tokenizer)->encode("ab ab\tc 12 \xe2\x82\xac\xff<s>");
-    (*tokenizer)->decode(ids);
-    nibble::StreamDecoder stream(**tokenizer);
-    for (const std::int32_t id : ids) stream.push(id);
-    stream.flush();
-  }
+bool fuzz_one(std::string_view bytes) {
+  static Folders folders;
+  if (bytes.empty()) return false;
+  const std::size_t which = (static_cast<unsigned char>(bytes[0]) & 63) % names.size();
+  const std::filesystem::path& folder = folders.with(which, bytes.substr(1));
+  const auto tokenizer = nibble::Tokenizer::open(folder);
+  if (!tokenizer) return false;
+  const auto ids = (*tokenizer)->encode("ab ab\tc 12 \xe2\x82\xac\xff<s>");
+  (*tokenizer)->decode(ids);
+  nibble::StreamDecoder stream(**tokenizer);
+  for (const std::int32_t id : ids) stream.push(id);
+  stream.flush();
+  const std::int64_t size = (*tokenizer)->vocabulary_size();
+  if (bytes.size() % 8 == 0 && size <= small_enough) (void)nibble::tokenizer_to_gguf(folder, size);
+  return true;
 }
 
 std::vector<std::string> fuzz_seeds() {
@@ -77,7 +76,12 @@ std::vector<std::string> fuzz_seeds() {
       R"("model":{"type":"BPE","unk_token":"<unk>","fuse_unk":true,"byte_fallback":true,"vocab":{"<unk>":0,"<s>":1,"<0x61>":2,"▁":3,"a":4},"merges":[]}})",
       'A' + piece("<unk>", 2) + piece("<s>", 3) + piece("</s>", 3) + piece("<0x61>", 6) + piece("\xe2\x96\x81", 1) +
           piece("a", 1) + piece("ab", 1) + std::string("\x12\x02\x18\x02\x1a\x02\x18\x01"),
-      "B#version: 0.2\na b\n\xc4\xa0 a\n", 'C' + std::string(small_vocabulary)};
+      "B#version: 0.2\na b\n\xc4\xa0 a\n",
+      'C' + std::string(small_vocabulary),
+      R"(D{"added_tokens_decoder":{"7":{"content":"<s>","special":true},"8":{"content":"x y","lstrip":true}},"bos_token":"<s>",)"
+      R"("eos_token":{"content":"<s>"},"add_bos_token":true,"additional_special_tokens":["c"],"tokenizer_class":"LlamaTokenizer"})",
+      R"(E{"bos_token":"a","eos_token":{"content":"b"},"unk_token":"c"})",
+      R"(F{"<x>":9,"<y>":10})"};
 }
 
 std::vector<std::string> fuzz_words() {
@@ -98,6 +102,9 @@ std::vector<std::string> fuzz_words() {
           "\"id\":-1",
           "null",
           "\xff\xff\xff\xff\x0f",
+          "\"added_tokens_decoder\":{",
+          "\"add_prefix_space\":null",
+          "\"invert\":null",
           "\x0a",
           "\x12",
           "\x1a"};

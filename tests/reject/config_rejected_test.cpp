@@ -43,6 +43,11 @@ const std::vector<Case> cases = {
     {"an odd head", {{"head_dim", 15}}, Errc::corrupt_file, {"head_dim", "15", "even"}},
     {"an epsilon of nothing", {{"rms_norm_eps", 0}}, Errc::corrupt_file, {"rms_norm_eps", "positive"}},
     {"a switch that is a word", {{"tie_word_embeddings", "yes"}}, Errc::corrupt_file, {"tie_word_embeddings", "yes"}},
+    {"a kind of model that is a number", {{"model_type", 7}}, Errc::corrupt_file, {"\"model_type\" is 7", "text"}},
+    {"biases that Mistral does not have",
+     {{"architectures", {"MistralForCausalLM"}}, {"model_type", "mistral"}, {"attention_bias", true}},
+     Errc::unsupported,
+     {"biases", "MistralForCausalLM"}},
     {"two kinds of model", {{"model_type", "qwen3"}}, Errc::corrupt_file, {"LlamaForCausalLM", "qwen3", "contradict"}},
     {"another activation", {{"hidden_act", "gelu"}}, Errc::unsupported, {"hidden_act", "gelu", "silu"}},
     {"a key that is not understood",
@@ -117,6 +122,8 @@ TEST(ConfigRejected, AConfigThatIsNoneIsNamedWithTheByte) {
   expect_refused(load_model(model, {}), Errc::corrupt_file, {config.string(), "not valid JSON at byte"});
   made::write(config, "[1, 2]");
   expect_refused(load_model(model, {}), Errc::corrupt_file, {config.string(), "JSON object"});
+  made::write(config, R"({"rms_norm_eps": 1e999})");
+  expect_refused(load_model(model, {}), Errc::corrupt_file, {config.string(), "not valid JSON", "overflow"});
   made::write(config, "");
   expect_refused(load_model(model, {}), Errc::corrupt_file, {config.string(), "byte 1"});
   made::write(config, std::string(100000, '['));

@@ -2,6 +2,7 @@
 #include "../made/made_files.hpp"
 #include "engine/load.hpp"
 #include "generate/session.hpp"
+#include "nibble/quantize.hpp"
 #include "refused.hpp"
 
 namespace nibble {
@@ -74,6 +75,12 @@ const std::vector<WrongBytes> containers = {
      made::Gguf().raw("k", 13, "").bytes(),
      Errc::corrupt_file,
      {"\"k\"", "unknown value type 13"}},
+    {"a key that is no ASCII",
+     made::Gguf().u32("k\xc3\xa9", 1).bytes(),
+     Errc::corrupt_file,
+     {"byte", "name of metadata key 0", "ASCII"}},
+    {"a key with a line break", made::Gguf().u32("a\nb", 1).bytes(), Errc::corrupt_file, {"metadata key 0", "ASCII"}},
+    {"a key of 64 KiB", made::Gguf().u32(std::string(65536, 'k'), 1).bytes(), Errc::corrupt_file, {"at most 65535"}},
     {"a key twice", made::Gguf().u32("k", 1).u32("k", 2).bytes(), Errc::corrupt_file, {"\"k\"", "twice"}},
     {"an alignment of 48",
      made::Gguf().u32("general.alignment", 48).bytes(),
@@ -199,6 +206,18 @@ const std::vector<WrongBytes> models = {
      made::llama_gguf().f32("llama.logit_scale", 0.5f).bytes(),
      Errc::unsupported,
      {"llama.logit_scale", "0.5", "--ignore-config"}},
+    {"a key that is not understood, with a value that is no text",
+     made::llama_gguf().text("llama.mystery", "a\xff\x1b[2J").bytes(),
+     Errc::unsupported,
+     {"llama.mystery", "--ignore-config"}},
+    {"an architecture that is no text",
+     made::Gguf().text("general.architecture", "\xff\xfe").bytes(),
+     Errc::unsupported,
+     {"cannot be run"}},
+    {"a scaling of rope that is no text",
+     made::llama_gguf().text("llama.rope.scaling.type", "\xff").bytes(),
+     Errc::unsupported,
+     {"rope type"}},
     {"a scaling of rope that is not known",
      made::llama_gguf().text("llama.rope.scaling.type", "longrope").bytes(),
      Errc::unsupported,
@@ -211,6 +230,10 @@ const std::vector<WrongBytes> models = {
      changed(made::llama_gguf(), [](auto& f) { std::swap(f.tensors[7].shape[0], f.tensors[7].shape[1]); }),
      Errc::corrupt_file,
      {"mlp.gate_proj.weight", "[32, 64]", "[64, 32]"}},
+    {"rows that the heads do not divide",
+     changed(made::llama_gguf(), [](auto& f) { f.tensors[2].shape[1] = 30; }),
+     Errc::corrupt_file,
+     {"blk.0.attn_q.weight", "30 rows", "2 heads do not divide"}},
     {"a matrix in blocks that Nibble cannot read",
      changed(made::llama_gguf(),
              [](auto& f) {
@@ -257,6 +280,16 @@ TEST(GgufRejected, EveryModelThatCannotBeRunIsNamedWithTheFile) {
     words.push_back(file.string());
     expect_refused(load_model(file, {}), c.code, words);
   }
+}
+
+TEST(GgufRejected, ATemplateThatIsNoTextIsNotWrittenToAFolder) {
+  const made::Folder folder("gguf-template");
+  const fs::path file = folder / "model.gguf";
+  made::write(file, made::llama_gguf().text("tokenizer.chat_template", "{{ '\xff' }}").bytes());
+  ASSERT_TRUE(load_model(file, {})) << load_model(file, {}).error().message;
+  expect_refused(quantize_checkpoint(file, folder / "out", {}), Errc::corrupt_file,
+                 {file.string(), "tokenizer.chat_template", "UTF-8"});
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "only the model is there";
 }
 
 TEST(GgufRejected, AnArchitectureThatComesLaterIsStillInspected) {

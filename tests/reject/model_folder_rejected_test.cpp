@@ -69,7 +69,8 @@ TEST_F(ModelFolderRejected, AnIndexThatLeadsOutOfTheFolder) {
   made::write(folder / "outside.safetensors", made::bf16_file(made::llama_tensors()));
   const Json good = index;
   for (const Json& name : {Json("../outside.safetensors"), Json((folder / "outside.safetensors").string()), Json(".."),
-                           Json(""), Json(7), Json("sub/model.safetensors")}) {
+                           Json(""), Json(7), Json("sub/model.safetensors"), Json(".hidden"), Json("a\\b"),
+                           Json("a\nb"), Json(std::string(201, 'a')), Json(nullptr), Json::array()}) {
     index = good;
     index["weight_map"]["model.norm.weight"] = name;
     write_index();
@@ -78,6 +79,31 @@ TEST_F(ModelFolderRejected, AnIndexThatLeadsOutOfTheFolder) {
   }
   made::write(model / "model.safetensors.index.json", "{}");
   expect_refused(load_model(model, {}), Errc::corrupt_file, {"index.json", "weight_map"});
+}
+
+TEST_F(ModelFolderRejected, ShardsThatAreNoFilesOfTensors) {
+  shard();
+  const fs::path second = model / "model-00002-of-00002.safetensors";
+  const std::string name = second.filename().string();
+  fs::remove(second);
+  fs::create_symlink(name, second);  // a link to itself
+  expect_refused(load_model(model, {}), Errc::io_failure, {name, "symbolic links"});
+  fs::remove(second);
+  fs::create_symlink("model.safetensors.index.json", second);  // the index once more
+  expect_refused(load_model(model, {}), Errc::corrupt_file, {name, "not a safetensors file"});
+  fs::remove(second);
+  fs::create_directory(second);
+  expect_refused(load_model(model, {}), Errc::bad_request, {name, "not a regular file"});
+  fs::remove(second);
+  ASSERT_EQ(::mkfifo(second.c_str(), 0600), 0);  // which must not be waited for
+  expect_refused(load_model(model, {}), Errc::bad_request, {name, "not a regular file"});
+  fs::remove(second);
+  made::write(second, "");
+  expect_refused(load_model(model, {}), Errc::corrupt_file, {name, "0 bytes", "too short"});
+  index["weight_map"]["model.norm.weight"] = "model.safetensors.index.json";
+  write_index();
+  made::write(second, made::bf16_file({}));
+  expect_refused(load_model(model, {}), Errc::corrupt_file, {"model.safetensors.index.json", "not a safetensors file"});
 }
 
 TEST_F(ModelFolderRejected, TensorsThatAreNotWhatTheConfigAsksFor) {
@@ -91,6 +117,17 @@ TEST_F(ModelFolderRejected, TensorsThatAreNotWhatTheConfigAsksFor) {
   tensors.erase(tensors.begin() + 7);
   made::write(model / "model.safetensors", made::bf16_file(tensors));
   both(Errc::corrupt_file, {"mlp.gate_proj.weight", "missing"});
+}
+
+TEST_F(ModelFolderRejected, QuantizedWeightsOfAnotherSize) {
+  fs::remove_all(model);
+  fs::copy(NIBBLE_SOURCE_DIR "/tests/golden/quantization/llama-nf4", model);
+  ASSERT_TRUE(load_model(model, {})) << load_model(model, {}).error().message;
+  Json config = Json::parse(made::read(model / "config.json"));
+  config["intermediate_size"] = config["intermediate_size"].get<int>() * 2;
+  made::write(model / "config.json", config.dump());
+  expect_refused(load_model(model, {}), Errc::corrupt_file,
+                 {model.string(), "mlp.gate_proj.weight", "config.json asks for"});
 }
 
 TEST_F(ModelFolderRejected, WeightsThatAreWholeNumbers) {

@@ -3,6 +3,7 @@
 #include "nibble/generate.hpp"
 #include "refused.hpp"
 #include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/tokenizer_convert.hpp"
 
 namespace nibble {
 namespace {
@@ -100,9 +101,31 @@ TEST_F(TokenizersRejected, StepsThatNibbleDoesNotKnow) {
        Errc::corrupt_file, {"often"});
   json("/post_processor/single/0/SpecialToken/id", "<x>", Errc::corrupt_file, {"<x>"});
   json("/post_processor/special_tokens/<s>/ids", Json::array(), Errc::corrupt_file, {"<s>", "no ids"});
+  json("/pre_tokenizer/pretokenizers/0/pattern/Regex", "[ab", Errc::unsupported, {"does not compile", "[ab"});
+  json("/post_processor/single", nullptr, Errc::corrupt_file, {"no template for single texts"});
+  json("/post_processor/single/0", {{"Other", 1}}, Errc::corrupt_file, {"no token and no sequence"});
+  json("/post_processor/special_tokens/<s>/ids/0", -1, Errc::corrupt_file, {"<s>", "no usable id"});
+  json("/post_processor", {{"type", "Sequence"}}, Errc::corrupt_file, {"lists no processors"});
+  json("/decoder", {{"type", "Strip"}, {"content", " "}, {"start", -1}, {"stop", 0}}, Errc::corrupt_file,
+       {"\"start\" is not a count"});
   Json nested = {{"type", "NFC"}};
   for (int i = 0; i < 40; ++i) nested = {{"type", "Sequence"}, {"normalizers", {nested}}};
   json("/normalizer", nested, Errc::corrupt_file, {"nested"});
+}
+
+// What is read as its default is written as that, too.
+TEST_F(TokenizersRejected, SwitchesThatAreNull) {
+  Json changed = tokenizer_json();
+  Json& steps = changed["pre_tokenizer"]["pretokenizers"];
+  steps[0]["invert"] = nullptr, steps[1]["use_regex"] = nullptr, steps[1]["add_prefix_space"] = nullptr;
+  ASSERT_TRUE(with("tokenizer.json", changed.dump()));
+  expect_refused(tokenizer_to_gguf(folder.path(), 6), Errc::unsupported, {"add_prefix_space", "write a folder"});
+  steps[1]["add_prefix_space"] = false;
+  ASSERT_TRUE(with("tokenizer.json", changed.dump()));
+  expect_refused(tokenizer_to_gguf(folder.path(), 6), Errc::unsupported, {"write a folder"});
+  steps = {{{"type", "Digits"}, {"individual_digits", nullptr}}, {{"type", "ByteLevel"}, {"add_prefix_space", false}}};
+  ASSERT_TRUE(with("tokenizer.json", changed.dump()));
+  expect_refused(tokenizer_to_gguf(folder.path(), 6), Errc::unsupported, {"Digits", "write a folder"});
 }
 
 TEST_F(TokenizersRejected, ConfigsAndWordListsBesideIt) {

@@ -27,9 +27,7 @@ std::string python_float(double value) {
 }
 
 Error bad(std::string_view key, const Json& value, std::string_view expected) {
-  std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  if (shown.size() > 60) shown = shown.substr(0, 60) + "...";
-  return error(Errc::corrupt_file, "\"{}\" is {}, expected {}", key, shown, expected);
+  return error(Errc::corrupt_file, "\"{}\" is {}, expected {}", key, shown(value), expected);
 }
 
 Result<void> read_shape(const Json& value, BnbQuantState& out) {

@@ -270,6 +270,16 @@ TEST(Bnb, DamageToAFourBitWeightIsRefusedByTensor) {
   EXPECT_TRUE(names(with(nested, [&](Stored& s) { s[gate + ".absmax"].dtype = DType::i8; }), "nested scales are I8"));
 }
 
+TEST(Bnb, AStateOfGigabytesIsNotRead) {
+  Stored stored("llama-nf4");
+  const std::string state = gate + ".quant_state.bitsandbytes__nf4";
+  stored.set_text(state, std::string(65537, ' '));
+  EXPECT_TRUE(names(refusal(stored), "65537 bytes of U8, expected at most 65536"));
+  Stored other("llama-nf4");
+  other[state].dtype = DType::i8;
+  EXPECT_TRUE(names(refusal(other), "of I8, expected"));
+}
+
 TEST(Bnb, DamageToAnEightBitWeightIsRefusedByTensor) {
   const std::string module = "model.layers.0.mlp.gate_proj";
   const auto with = [](auto&& damage) {

@@ -1,6 +1,7 @@
 #include "text/tokenizer/tokenizer_config.hpp"
 
 #include <charconv>
+#include <unordered_set>
 
 #include "text/tokenizer/vocabulary.hpp"
 
@@ -109,16 +110,16 @@ Result<TokenizerConfig> read_tokenizer_config(const std::filesystem::path& folde
   }
   if (const auto path = folder / "added_tokens.json"; std::filesystem::exists(path, code)) {
     NIBBLE_TRY(const Json json, read_json(path));
+    std::unordered_set<std::string> known;
+    for (const AddedToken& token : config.added) known.insert(token.content);
     for (const auto& [content, id] : json.items()) {
       if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || id.get<std::int64_t>() >= Vocabulary::limit) {
         return error(Errc::corrupt_file, "{}: \"{}\" has no usable id", path.string(), content);
       }
-      bool known = false;
-      for (const AddedToken& token : config.added) known = known || token.content == content;
       AddedToken token;
       token.content = content;
       token.id = id.get<std::int32_t>();
-      if (!known) config.added.push_back(std::move(token));
+      if (known.insert(content).second) config.added.push_back(std::move(token));
     }
   }
   return config;

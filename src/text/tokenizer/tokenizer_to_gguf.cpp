@@ -39,16 +39,20 @@ Result<void> add_split(const Json& entry, GgufPreType& type, bool& done) {
     return {};
   }
   if (kind == "ByteLevel") {
-    if (entry.value("add_prefix_space", true)) return unnamed("add_prefix_space");
-    if (entry.value("use_regex", true)) type.splits.emplace_back(pattern_text(KnownPattern::gpt2));
+    NIBBLE_TRY(const bool prefix, json_flag(entry, "add_prefix_space", true));
+    NIBBLE_TRY(const bool pattern, json_flag(entry, "use_regex", true));
+    if (prefix) return unnamed("add_prefix_space");
+    if (pattern) type.splits.emplace_back(pattern_text(KnownPattern::gpt2));
     done = true;
     return {};
   }
-  if (kind == "Digits" && entry.value("individual_digits", false))
-    return type.splits.emplace_back(split_digits), Result<void>();
+  NIBBLE_TRY(const bool each_digit, json_flag(entry, "individual_digits", false));
+  if (kind == "Digits" && each_digit) return type.splits.emplace_back(split_digits), Result<void>();
   const Json pattern = entry.value("pattern", Json::object());
-  if (kind != "Split" || entry.value("behavior", "") != "Isolated" || entry.value("invert", false) ||
-      !pattern.contains("Regex") || !pattern["Regex"].is_string())
+  NIBBLE_TRY(const std::string behavior, json_text(entry, "behavior"));
+  NIBBLE_TRY(const bool invert, json_flag(entry, "invert", false));
+  if (kind != "Split" || behavior != "Isolated" || invert || !pattern.contains("Regex") ||
+      !pattern["Regex"].is_string())
     return unnamed(kind);
   type.splits.push_back(pattern["Regex"].get<std::string>());
   return {};

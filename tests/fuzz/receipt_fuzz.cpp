@@ -1,0 +1,72 @@
+// Receipts: the first byte says whether the rest is one ('0'), or a safetensors ('1') or GGUF file ('2') that holds
+// one.
+#include "../made/made_files.hpp"
+#include "engine/receipt.hpp"
+#include "fuzz.hpp"
+
+namespace {
+
+using nibble::Receipt;
+
+bool read_receipt(std::string_view text) {
+  const auto receipt = Receipt::parse(text, "fuzz");
+  if (!receipt) return false;
+  const std::string printed = receipt->text();
+  const auto again = Receipt::parse(printed, "printed");
+  fuzz_expect(again && again->text() == printed, "a printed receipt reads back as it was");
+  return true;
+}
+
+const std::string hash(64, 'a');
+const std::string receipt =
+    R"({"nibble":"0.1.0","recipe":"nf4","source_type":"BF16","tensors":{"a.weight":{"sha256":")" + hash +
+    R"(","source":")" + hash + R"(","error":9.1e-02},"a.weight.absmax":{"sha256":")" + hash + R"("}}})";
+
+}  // namespace
+
+bool fuzz_one(std::string_view bytes) {
+  if (bytes.empty()) return false;
+  const std::string_view rest = bytes.substr(1);
+  const auto data = std::as_bytes(std::span(rest));
+  switch (bytes[0]) {
+    case '1': {
+      const auto file = nibble::Safetensors::parse(data, "fuzz");
+      if (!file) return false;
+      const auto found = file->metadata().find(std::string(Receipt::key));
+      return found != file->metadata().end() && read_receipt(found->second);
+    }
+    case '2': {
+      const auto file = nibble::Gguf::parse(data, "fuzz");
+      if (!file) return false;
+      const auto text = file->text(Receipt::key);
+      return text && read_receipt(*text);
+    }
+    default:
+      return read_receipt(rest);
+  }
+}
+
+std::vector<std::string> fuzz_seeds() {
+  const std::string key(Receipt::key);
+  const made::Json header = {{"__metadata__", {{"format", "pt"}, {key, receipt}}},
+                             {"a", {{"dtype", "U8"}, {"shape", {1}}, {"data_offsets", {0, 1}}}}};
+  return {"0" + receipt, "1" + made::safetensors(header.dump(), "x"), "2" + made::Gguf().text(key, receipt).bytes()};
+}
+
+std::vector<std::string> fuzz_words() {
+  return {"\"nibble\":",
+          "\"recipe\":",
+          "\"source_type\":",
+          "\"tensors\":{",
+          "\"sha256\":",
+          "\"source\":",
+          "\"error\":",
+          "1e308",
+          "-1",
+          "null",
+          "{}",
+          "\\ud800",
+          hash,
+          "\\\"",
+          "nibble.receipt"};
+}
