@@ -26,6 +26,53 @@ void leave_bar() {
   bar_is_open = false;
 }
 
+// What cannot be shown is lost: a signal or a reader that is gone must not end the work.
+void complain(const std::string& text) { std::fputs(text.c_str(), stderr); }
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+
+// The one printer of progress.
+class ProgressPrinter {
+ public:
+  ProgressPrinter(std::string what, double patience) : what_(std::move(what)), patience_(patience) {}
+
+  // `bytes`: of all of it; 0: no bytes are counted.
+  void show(double done, std::uint64_t bytes) {
+    if (first_ < 0) first_ = done, first_time_ = Clock::now();  // what was there before counts for no speed
+    const int now = int(std::clamp(done, 0.0, 1.0) * (terminal_ ? 100 : 10) + 1e-9);
+    const bool stale = terminal_ && last_ > 0 && now < 100 && seconds_since(drawn_) > 0.5;
+    if ((now <= last_ && !stale) || (last_ == 0 && seconds_since(begun_) < patience_)) return;
+    last_ = now, drawn_ = Clock::now();
+    const std::string rest = pace(done, bytes);
+    if (terminal_) {
+      complain(fmt::format("\r{} [{:<40}] {:3} %{}\033[K", what_, std::string(std::size_t(now * 40 / 100), '#'), now,
+                           rest));  // and clears what stood longer there
+      bar_is_open = true;
+      if (now == 100) leave_bar();
+    } else {
+      complain(fmt::format("{}: {} %{}\n", what_, now * 10, rest));
+    }
+  }
+
+ private:
+  std::string pace(double done, std::uint64_t bytes) const {
+    const double seconds = seconds_since(first_time_), share = done - first_;
+    if (seconds < 1 || share <= 0) return {};
+    std::string out = bytes ? fmt::format(", {:.2f} GB/s", share * double(bytes) / seconds / 1e9) : "";
+    const double left = (1 - done) * seconds / share;
+    if (left >= 3600) return out + fmt::format(", {:.1f} h left", left / 3600);
+    if (left >= 120) return out + fmt::format(", {:.0f} min left", left / 60);
+    return done < 1 ? out + fmt::format(", {:.0f} s left", left) : out;
+  }
+
+  std::string what_;
+  double patience_, first_ = -1;
+  bool terminal_ = ::isatty(2);
+  int last_ = 0;
+  Clock::time_point begun_ = Clock::now(), first_time_ = begun_, drawn_ = begun_;
+};
+
 }  // namespace
 
 void add_common(CLI::App& verb, Common& common, int uses) {
@@ -121,31 +168,28 @@ void print_json(const Json& json) { print(json.dump(2, ' ', false, Json::error_h
 
 Progress progress_bar(const Common& common, const std::string& what, double patience) {
   if (common.quiet) return {};
-  const bool terminal = ::isatty(2);
-  const auto start = std::chrono::steady_clock::now();
-  return [what, terminal, start, patience, last = 0](double done) mutable {
-    const int now = int(std::clamp(done, 0.0, 1.0) * (terminal ? 100 : 10) + 1e-9);
-    if (now <= last ||
-        (last == 0 && std::chrono::steady_clock::now() - start < std::chrono::duration<double>(patience)))
-      return;
-    last = now;
-    if (terminal) {
-      std::fprintf(stderr, "\r%s [%-40s] %3d %%", what.c_str(), std::string(std::size_t(now * 40 / 100), '#').c_str(),
-                   now);
-      bar_is_open = true;
-      if (now == 100) leave_bar();
-    } else {
-      std::fprintf(stderr, "%s: %d %%\n", what.c_str(), now * 10);
-    }
+  return [printer = ProgressPrinter(what, patience)](double done) mutable { printer.show(done, 0); };
+}
+
+ByteProgress byte_progress(const Common& common, const std::string& what, double patience) {
+  if (common.quiet) return {};
+  return [printer = ProgressPrinter(what, patience)](std::uint64_t done, std::uint64_t total) mutable {
+    if (total) printer.show(double(done) / double(total), total);
   };
+}
+
+void note(const Common& common, const std::string& what, const std::string& sentence) {
+  if (common.quiet) return;
+  leave_bar();
+  complain(fmt::format("{}: {}\n", what, sentence));
 }
 
 int with_model(std::string& model, const Common& common, const std::function<int()>& verb, HubFiles files) {
   if (model.empty()) return verb();
   HubOptions options;
   options.files = files;
-  options.on_progress = [bar = progress_bar(common, "fetch " + model, 0.5)](std::uint64_t done, std::uint64_t total) {
-    if (bar && total) bar(double(done) / double(total));
+  options.on_progress = [bar = byte_progress(common, "fetch " + model, 0.5)](std::uint64_t done, std::uint64_t total) {
+    if (bar) bar(done, total);
     return true;
   };
   auto located = locate_model(model, options);

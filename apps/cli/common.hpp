@@ -58,6 +58,11 @@ void print_json(const Json& json);
 // A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. Nothing either of what takes less than
 // `patience` seconds.
 Progress progress_bar(const Common& common, const std::string& what, double patience = 0);
+// The same of bytes, with their speed. After a second both say how much time is left.
+using ByteProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+ByteProgress byte_progress(const Common& common, const std::string& what, double patience = 0);
+// A line on standard error beside the progress; nothing with --quiet.
+void note(const Common& common, const std::string& what, const std::string& sentence);
 
 // Runs the verb on `model`, which may be a name on the hub: it is fetched first, and replaced by where it lies. An
 // empty name is left alone.

@@ -1,5 +1,6 @@
 // quantize and tokenize.
 #include "common.hpp"
+#include "nibble/advise.hpp"
 #include "nibble/quantize.hpp"
 #include "nibble/tokenizer.hpp"
 
@@ -8,7 +9,7 @@ namespace {
 
 struct QuantizeArguments {
   std::string model, out;
-  double shard_gb = 5;
+  std::string shard_size = "5GB", quant_storage;
   bool allow_requantize = false;
   PrecisionArguments held;
 };
@@ -22,8 +23,10 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   if (file || unknown) {
     const std::string type = file && name == "fp32" ? "f32" : file && name == "fp16" ? "f16" : name;
     if (is_gguf_type(type)) {
-      if (file && (a.held.double_quant || !a.held.skip.empty() || !a.held.compute_dtype.empty()))
-        return Error{Errc::bad_request, "--double-quant, --skip and --compute-dtype are for folders, not for GGUF"};
+      if (file &&
+          (a.held.double_quant || !a.held.skip.empty() || !a.held.compute_dtype.empty() || !a.quant_storage.empty()))
+        return Error{Errc::bad_request,
+                     "--double-quant, --skip, --compute-dtype and --quant-storage are for folders, not for GGUF"};
       options.gguf_type = type;
       return {};
     }
@@ -43,20 +46,25 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   QuantizeCheckpointOptions options;
   if (auto ok = read_target(a, options); !ok) return fail(ok.error());
   const std::string label = options.gguf_type.empty() ? options.precision.label() : options.gguf_type;
-  if (!(a.shard_gb > 0 && a.shard_gb < 1e6))
-    return fail({Errc::bad_request, "--shard-size must be a positive number of GB"});
-  options.allow_requantize = a.allow_requantize;
+  const auto shard_bytes = parse_bytes(a.shard_size);
+  if (!shard_bytes) return fail(shard_bytes.error().at("--max-shard-size"));
+  options.allow_requantize = a.allow_requantize, options.quant_storage = a.quant_storage;
   options.threads = common.threads, options.ignore_config = common.ignore_config;
-  options.shard_bytes = std::uint64_t(a.shard_gb * 1e9), options.progress = progress_bar(common, "quantize");
+  options.shard_bytes = *shard_bytes, options.progress = byte_progress(common, "quantize");
+  options.say = [&](const std::string& sentence) { note(common, "quantize", sentence); };
   watch_interrupt();
   options.stop = interrupted;
   auto report = quantize_checkpoint(a.model, a.out, options);
-  if (!report) return fail(report.error());
+  if (!report) {
+    const int code = fail(report.error());
+    return report.error().code == Errc::cancelled ? 130 : code;  // as a shell counts what SIGINT ended
+  }
   if (common.json) {
     print_json({{"out", a.out},
                 {"precision", label},
                 {"bytes_read", report->bytes_read},
                 {"bytes_written", report->bytes_written},
+                {"bytes_taken_over", report->bytes_taken_over},
                 {"peak_buffer_bytes", report->peak_buffer_bytes},
                 {"quantized_modules", report->quantized_modules},
                 {"kept_modules", report->kept_modules},
@@ -155,14 +163,22 @@ void add_quantize(CLI::App& app, Verb& run) {
   CLI::App* verb = app.add_subcommand(
       "quantize", "write a copy: a folder for transformers and bitsandbytes, or a GGUF file for llama.cpp");
   verb->add_option("MODEL", a->model, model_help)->required();
-  verb->add_option("OUT", a->out, "the new folder, or a file NAME.gguf; appears when it is complete")->required();
+  verb->add_option("OUT", a->out,
+                   "the new folder, or a file NAME.gguf; appears when it is complete, and what was "
+                   "interrupted continues when the same command is given again")
+      ->required();
   add_precision(*verb, a->held, "--to");
   verb->get_option("--to")->required()->description(
       "a folder: fp32, fp16, bf16, int8, nf4, fp4; nf4-dq, fp4-dq with double quantization. NAME.gguf: " +
       gguf_type_names());
   verb->add_flag("--allow-requantize", a->allow_requantize,
                  "MODEL is quantized already and may be rounded a second time; the report says how far that goes");
-  verb->add_option("--shard-size", a->shard_gb, "GB (10^9 bytes) per file at most (default: 5)");
+  verb->add_option(
+      "--quant-storage", a->quant_storage,
+      "nf4, fp4: dtype under which a folder's codes lie, the same bytes: uint8, float16, bfloat16, float32 "
+      "(default: as in MODEL, else uint8)");
+  verb->add_option("--max-shard-size", a->shard_size,
+                   "bytes of tensors per file of a folder, with a unit, such as 500MB or 2GiB (default: 5GB)");
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);
   verb->callback(
       [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return quantize_verb(*a, *common); }); }; });

@@ -9,17 +9,24 @@ namespace nibble {
 
 struct QuantizeCheckpointOptions {
   QuantizationConfig precision = QuantizationConfig::nf4();  // of a folder
-  std::string gguf_type = {};     // "q4_k_m": write one GGUF file of this type; `precision` then says nothing
+  std::string gguf_type = {};  // "q4_k_m": write one GGUF file of this type; `precision` then says nothing
+  // Of a folder in nf4 or fp4: the dtype under which codes lie, the same bytes under another name (FSDP wants that of
+  // the other weights): uint8, float16, bfloat16, float32. Empty: the source's, or uint8.
+  std::string quant_storage = {};
   bool allow_requantize = false;  // a source that is quantized may be rounded a second time
   int threads = 0;
-  std::uint64_t shard_bytes = std::uint64_t(5) << 30;  // of a folder: a new file starts before this is exceeded
+  std::uint64_t shard_bytes = 5'000'000'000;  // of a folder: a new file starts before its tensors exceed this
   std::vector<std::string> ignore_config = {};
-  Progress progress = {};
-  std::function<bool()> stop = {};  // asked between tensors; true: cancelled, and nothing is written
+  // Bytes of the source that are done, of how many; first called with what an earlier process had done.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  // A sentence about what happens: that an interrupted conversion continues, that a shard is complete.
+  std::function<void(const std::string& sentence)> say = {};
+  std::function<bool()> stop = {};  // asked between tensors; true: cancelled, to be continued by the same call
 };
 
 struct QuantizeReport {
   std::uint64_t bytes_read = 0, bytes_written = 0;
+  std::uint64_t bytes_taken_over = 0;   // of those written, by an earlier process that was interrupted
   std::uint64_t peak_buffer_bytes = 0;  // the most that was held at once beside the mapped input
   std::size_t quantized_modules = 0, kept_modules = 0;
   double seconds = 0;
@@ -31,9 +38,14 @@ struct QuantizeReport {
 };
 
 // Streams tensor by tensor. `out` appears only when complete. A folder must not exist or be empty, a file must not
-// exist. Each output carries a receipt that verify() reads. Errors, beside those of loading: bad_request (out exists,
-// its name does not fit the form, a second rounding without allow_requantize), unsupported (rows that the type's blocks
-// do not fill, a feature that GGUF has no key for), out of space and the like.
+// exist. Each output carries a receipt that verify() reads.
+// Until then everything lies in "OUT.partial". If that was interrupted, however hard, the same call continues with what
+// is finished there and still has the bytes that were written; the result is the same to the byte. Another source,
+// precision or version starts over. An error that may pass (stopped, disk full, out of memory) keeps it, any other
+// removes it.
+// Errors, beside those of loading: bad_request (out exists, its name does not fit the form, another process is making
+// it, a second rounding without allow_requantize), unsupported (rows that the type's blocks do not fill, a feature that
+// GGUF has no key for), out of space and the like.
 Result<QuantizeReport> quantize_checkpoint(const std::filesystem::path& model, const std::filesystem::path& out,
                                            const QuantizeCheckpointOptions& options = {});
 

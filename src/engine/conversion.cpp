@@ -19,7 +19,7 @@ Result<std::unique_ptr<Conversion>> Conversion::open(const fs::path& path, const
   out->modules_ = list_modules(out->config_);
   std::string types;
   for (const ModuleSpec& module : out->modules_) {
-    out->elements_ += module.elements();
+    out->source_bytes_ += out->bytes_of(module);
     if (const std::string type = out->quantized_as(module); !type.empty() && types.find(type) == std::string::npos)
       types += (types.empty() ? "" : ", ") + type;
   }
@@ -55,14 +55,30 @@ Receipt Conversion::receipt(std::string recipe) const {
   return out;
 }
 
+std::uint64_t Conversion::bytes_of(const ModuleSpec& module) const {
+  std::uint64_t sum = 0;
+  for (const CheckpointTensor* part : checkpoint_->parts_of(module.name)) sum += part->bytes.size();
+  return sum;
+}
+
+std::string Conversion::source_files() const {
+  std::string out;
+  for (const auto& file : checkpoint_->files()) {
+    std::error_code code;
+    const auto time = fs::last_write_time(file->path(), code).time_since_epoch().count();
+    out += fmt::format("{} {} {}\n", file->path().filename().string(), file->bytes().size(), time);
+  }
+  return out;
+}
+
 Result<void> Conversion::may_go_on(const fs::path& out) const {
-  if (options_.stop && options_.stop()) return error(Errc::cancelled, "{}: stopped, nothing was written", out.string());
+  if (options_.stop && options_.stop()) return error(Errc::cancelled, "{}: stopped", out.string());
   return {};
 }
 
-std::vector<Receipt::Tensor> Conversion::finish_module(const ModuleSpec& module, const ErrorSums& error,
-                                                       const std::vector<std::span<const std::byte>>& parts,
-                                                       std::size_t weight) {
+std::vector<Receipt::Tensor> Conversion::notes(const ModuleSpec& module, const ErrorSums& error,
+                                               const std::vector<std::span<const std::byte>>& parts,
+                                               std::size_t weight) {
   std::vector<Receipt::Tensor> notes(parts.size());
   pool_.run(std::int64_t(parts.size()) + 1, [&](std::int64_t piece, int) {
     if (piece == 0)
@@ -71,14 +87,29 @@ std::vector<Receipt::Tensor> Conversion::finish_module(const ModuleSpec& module,
       notes[std::size_t(piece - 1)].sha256 = sha256(parts[std::size_t(piece - 1)]);
   });
   notes[weight].error = error.relative();
-  if (*notes[weight].error > report.worst_error)
-    report.worst_error = *notes[weight].error, report.worst_tensor = module.name;
-  sums_.add(error);
+  return notes;
+}
+
+void Conversion::finished(const ModuleSpec& module) {
   release();
   report.peak_buffer_bytes = std::max(report.peak_buffer_bytes, memory_.use().peak_total);
-  done_ += module.elements();
-  if (options_.progress) options_.progress(double(done_) / double(elements_));
-  return notes;
+  done_ += bytes_of(module);
+  show_progress();
+}
+
+void Conversion::taken_over(const ModuleSpec& module, std::uint64_t written) {
+  done_ += bytes_of(module);
+  report.bytes_taken_over += written;
+}
+
+void Conversion::show_progress() const {
+  if (options_.progress) options_.progress(done_, source_bytes_);
+}
+
+void Conversion::account(const ModuleSpec& module, const ErrorSums& error) {
+  if (const double relative = error.relative(); relative > report.worst_error)
+    report.worst_error = relative, report.worst_tensor = module.name;
+  sums_.add(error);
 }
 
 QuantizeReport Conversion::finish(std::uint64_t bytes_written) {

@@ -28,12 +28,20 @@ class Conversion {
   Result<void> round_again(const ModuleSpec& module, std::string_view to);
   Receipt receipt(std::string recipe) const;  // without tensors
 
-  // Before a module: whether to go on. The error says that nothing was written.
-  Result<void> may_go_on(const std::filesystem::path& out) const;
-  // After it. `parts`: what was stored of it; parts[weight] is the weight itself, the others stand beside it.
-  std::vector<Receipt::Tensor> finish_module(const ModuleSpec& module, const ErrorSums& error,
-                                             const std::vector<std::span<const std::byte>>& parts,
-                                             std::size_t weight = 0);
+  // Names, sizes and times of the source's files: while these stay, so do the bytes.
+  std::string source_files() const;
+
+  Result<void> may_go_on(const std::filesystem::path& out) const;  // asked before each module
+  // `parts`: what was stored of a module; parts[weight] is the weight itself, the others stand beside it.
+  std::vector<Receipt::Tensor> notes(const ModuleSpec& module, const ErrorSums& error,
+                                     const std::vector<std::span<const std::byte>>& parts, std::size_t weight);
+  void finished(const ModuleSpec& module);                           // by this process
+  void taken_over(const ModuleSpec& module, std::uint64_t written);  // from an earlier one
+  void account(const ModuleSpec& module, const ErrorSums& error);    // of each module, in their order
+  void show_progress() const;
+  void say(const std::string& sentence) const {
+    if (options_.say) options_.say(sentence);
+  }
   void release() { copies_.clear(); }  // what reading a module took
   QuantizeReport finish(std::uint64_t bytes_written);
 
@@ -41,6 +49,8 @@ class Conversion {
 
  private:
   explicit Conversion(const QuantizeCheckpointOptions& options) : options_(options), pool_(options.threads) {}
+
+  std::uint64_t bytes_of(const ModuleSpec& module) const;  // in the source
 
   const QuantizeCheckpointOptions& options_;
   double start_ = now_seconds();
@@ -53,7 +63,7 @@ class Conversion {
   std::unique_ptr<WeightSource> source_;
   ThreadPool pool_;
   ErrorSums sums_;
-  std::uint64_t elements_ = 0, done_ = 0;
+  std::uint64_t source_bytes_ = 0, done_ = 0;
 };
 
 // Writes a GGUF file, or a folder.

@@ -97,7 +97,7 @@ Result<void> write_whole(const fs::path& path, std::span<const std::byte> bytes)
 }
 
 Result<Json> folder_config(const Checkpoint& checkpoint, const ModelConfig& config, const QuantizationConfig& precision,
-                           const std::vector<std::string>& skipped) {
+                           const std::vector<std::string>& skipped, DType storage) {
   Json out = checkpoint.config();
   if (checkpoint.is_gguf()) {
     NIBBLE_TRY(out, config_of_gguf(checkpoint, config));
@@ -108,7 +108,7 @@ Result<Json> folder_config(const Checkpoint& checkpoint, const ModelConfig& conf
     bnb.bits = precision.format == Precision::int8 ? 8 : 4;
     if (bnb.bits == 4) bnb.quant_type = std::string(name_of(precision.format));
     bnb.double_quant = precision.double_quant, bnb.compute_dtype = compute_dtype_of(precision),
-    bnb.threshold = precision.int8_threshold;
+    bnb.threshold = precision.int8_threshold, bnb.quant_storage = storage;
     if (!skipped.empty()) bnb.skip_modules = skipped;
     out["quantization_config"] = to_json(bnb);
   } else {

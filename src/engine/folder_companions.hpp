@@ -7,10 +7,10 @@
 
 namespace nibble {
 
-// config.json for weights held like this. `skipped`: modules that were left out, lm_head with them. Errors: frequencies
-// of a GGUF file that no config.json expresses.
+// config.json for weights held like this. `skipped`: modules that were left out, lm_head with them. `storage`: the
+// dtype of 4-bit codes. Errors: frequencies of a GGUF file that no config.json expresses.
 Result<Json> folder_config(const Checkpoint& checkpoint, const ModelConfig& config, const QuantizationConfig& precision,
-                           const std::vector<std::string>& skipped);
+                           const std::vector<std::string>& skipped, DType storage);
 
 // Tokenizer, template, generation defaults, licence: copied from a folder, made from a GGUF file.
 Result<void> write_companions(const Checkpoint& checkpoint, const std::filesystem::path& to);

@@ -32,11 +32,26 @@ std::string Receipt::text() const {
   return out + "}}";
 }
 
+bool Receipt::read_tensor(const Json& entry, Tensor& out) {
+  if (!entry.is_object() || !entry.contains("sha256") || !is_hash(entry["sha256"])) return false;
+  out.sha256 = entry["sha256"].get<std::string>();
+  if (entry.contains("source")) {
+    if (!is_hash(entry["source"])) return false;
+    out.source = entry["source"].get<std::string>();
+  }
+  if (entry.contains("error")) {
+    if (!entry["error"].is_number()) return false;
+    out.error = entry["error"].get<double>();
+    if (!(*out.error >= 0 && std::isfinite(*out.error))) return false;
+  }
+  return true;
+}
+
 Result<Receipt> Receipt::parse(std::string_view text, std::string_view place) {
   const auto damaged = [&](std::string_view what) {
     return error(Errc::corrupt_file, "{}: the receipt {}; the file is damaged, convert the model again", place, what);
   };
-  NIBBLE_TRY(const Json json, parse_json(text, place));
+  NIBBLE_TRY(const Json json, parse_json(text, fmt::format("{}: the receipt", place), RepeatedKeys::refuse));
   Receipt out;
   if (!json.is_object()) return damaged("is not an object");
   for (const auto& [name, into] :
@@ -44,16 +59,14 @@ Result<Receipt> Receipt::parse(std::string_view text, std::string_view place) {
     if (!json.contains(name) || !json[name].is_string()) return damaged(fmt::format("has no text \"{}\"", name));
     *into = json[name].get<std::string>();
   }
+  for (const auto& [key, value] : json.items())
+    if (key != "nibble" && key != "recipe" && key != "source_type" && key != "tensors")
+      return error(Errc::unsupported, "{}: the receipt says \"{}\", which Nibble {} does not know; it is of version {}",
+                   place, key.substr(0, 80), NIBBLE_VERSION, out.version.substr(0, 80));
   if (!json.contains("tensors") || !json["tensors"].is_object()) return damaged("lists no tensors");
   for (const auto& [name, entry] : json["tensors"].items()) {
     Tensor tensor;
-    if (!entry.is_object() || !entry.contains("sha256") || !is_hash(entry["sha256"]) ||
-        (entry.contains("source") && !is_hash(entry["source"])) ||
-        (entry.contains("error") && !(entry["error"].is_number() && entry["error"] >= 0)))
-      return damaged(fmt::format("is wrong about tensor \"{}\"", name));
-    tensor.sha256 = entry["sha256"].get<std::string>();
-    if (entry.contains("source")) tensor.source = entry["source"].get<std::string>();
-    if (entry.contains("error")) tensor.error = entry["error"].get<double>();
+    if (!read_tensor(entry, tensor)) return damaged(fmt::format("is wrong about tensor \"{}\"", name));
     out.tensors.emplace(name, std::move(tensor));
   }
   return out;

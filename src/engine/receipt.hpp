@@ -23,6 +23,8 @@ struct Receipt {
 
   // JSON whose length depends on names and texts alone, not on hashes and numbers.
   std::string text() const;
+  // One tensor's entry, of a receipt or of a list like it; false: it is wrong.
+  static bool read_tensor(const Json& entry, Tensor& out);
   static Result<Receipt> parse(std::string_view text, std::string_view place);
 };
 

@@ -19,18 +19,30 @@ namespace fs = std::filesystem;
 constexpr double rounding = 1e-6;
 
 Result<Receipt> receipt_of(const Checkpoint& checkpoint) {
+  if (const Gguf* gguf = checkpoint.gguf(); gguf && gguf->find(Receipt::key))
+    if (const auto text = gguf->text(Receipt::key); !text) return text.error().at(checkpoint.path().string());
   const std::vector<std::string> texts = checkpoint.metadata_texts(Receipt::key);
   if (texts.empty())
     return error(Errc::unsupported,
                  "{}: has no receipt, so there is nothing to check it against; `quantize` writes one",
                  checkpoint.path().string());
-  Receipt all;
+  std::optional<Receipt> all;
   for (const std::string& text : texts) {
-    NIBBLE_TRY(Receipt part, Receipt::parse(text, checkpoint.path().string()));
-    all.version = part.version, all.recipe = part.recipe, all.source_type = part.source_type;
-    all.tensors.merge(part.tensors);
+    const std::string place = checkpoint.path().string();
+    NIBBLE_TRY(Receipt part, Receipt::parse(text, place));
+    if (!all) all = {part.version, part.recipe, part.source_type, {}};
+    if (part.version != all->version || part.recipe != all->recipe || part.source_type != all->source_type)
+      return error(
+          Errc::corrupt_file,
+          "{}: its files are of different conversions ({} from {} by {}, and {} from {} by {}); take them again "
+          "or convert the model anew",
+          place, all->recipe, all->source_type, all->version, part.recipe, part.source_type, part.version);
+    all->tensors.merge(part.tensors);
+    if (!part.tensors.empty())
+      return error(Errc::corrupt_file, "{}: two receipts tell of tensor \"{}\"; take its files again", place,
+                   part.tensors.begin()->first);
   }
-  return all;
+  return std::move(*all);
 }
 
 void check_hashes(const Checkpoint& checkpoint, const Receipt& receipt, ThreadPool& pool, const Progress& progress,

@@ -1,9 +1,11 @@
 // A copy as a Hugging Face folder, tensor by tensor; memory holds one at a time.
-#include "engine/conversion.hpp"
+#include <limits>
+
+#include "engine/continued_output.hpp"
 #include "engine/folder_companions.hpp"
-#include "engine/shard_writer.hpp"
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
+#include "io/codecs/bnb_config.hpp"
 #include "ops/dequantize.hpp"
 
 namespace nibble {
@@ -18,50 +20,80 @@ std::string_view dense_format(DType dtype) {
   return dtype == DType::bf16 ? Bf16::name : dtype == DType::f16 ? Fp16::name : Fp32::name;
 }
 
-class FolderWriter {
+// Of a 4-bit weight this is the one tensor whose length depends on what the weight holds.
+constexpr std::string_view state_mark = ".quant_state.";
+
+class FolderWriter final : public ContinuedOutput::Container {
  public:
-  FolderWriter(Conversion& conversion, const QuantizeCheckpointOptions& options, SkipPatterns skip,
-               const fs::path& folder)
+  FolderWriter(Conversion& conversion, const QuantizeCheckpointOptions& options, SkipPatterns skip, DType storage)
       : conversion_(conversion),
         options_(options),
         skip_(std::move(skip)),
         kept_(kept_dtype(conversion.checkpoint())),
-        shards_(folder, options.shard_bytes, conversion.receipt(options.precision.label())) {}
+        storage_(storage),
+        receipt_(conversion.receipt(options.precision.label())) {}
 
-  // Everything that can be wrong with the request is found before the first byte is written.
-  Result<void> check(const ModuleSpec& module) {
-    if (conversion_.quantized_as(module).empty()) {
-      NIBBLE_TRY([[maybe_unused]] const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
-      return {};
+  // Everything that can be wrong with the request is found here, before anything is written.
+  Result<OutputPlan> plan() {
+    OutputPlan plan;
+    plan.to = options_.precision.label();
+    plan.recipe = fmt::format("{} {} {}", plan.to, options_.precision.block_size, name_of(kept_));
+    for (const ModuleSpec& module : conversion_.modules()) {
+      NIBBLE_CHECK(check(module));
+      NIBBLE_TRY(std::vector<SafetensorsWriter::Entry> entries, planned_entries(module));
+      OutputPlan::Weight weight;
+      weight.module = &module;
+      std::uint64_t bytes = 0;
+      for (std::size_t i = 0; i < entries.size(); ++i) {
+        Journal::Part part{entries[i].name, entries[i].bytes(), {std::string(64, '0'), {}, {}}};
+        if (part.name == module.name) part.note.source = part.note.sha256, part.note.error = 0;
+        if (part.name.find(state_mark) != std::string::npos) weight.varying = i;
+        bytes += part.bytes;
+        weight.record.parts.push_back(std::move(part));
+      }
+      if (plan.files.empty() || (held_ > 0 && held_ + bytes > options_.shard_bytes))
+        plan.files.push_back({{}, 0, plan.weights.size(), 0}), held_ = 0;
+      held_ += bytes, plan.files.back().end = plan.weights.size() + 1;
+      plan.weights.push_back(std::move(weight)), entries_.push_back(std::move(entries));
     }
-    NIBBLE_TRY(const std::string_view format, format_for(module));
-    NIBBLE_TRY(const auto ready, conversion_.source().in_place(module, format, options_.precision));
-    conversion_.release();
-    if (ready || format == Fp32::name) return {};
-    return conversion_.round_again(module, format);
+    for (std::size_t i = 0; i < plan.files.size(); ++i)  // as transformers names them
+      plan.files[i].name = plan.files.size() == 1
+                               ? "model.safetensors"
+                               : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, plan.files.size());
+    return plan;
   }
 
-  Result<void> write(const ModuleSpec& module) {
+  Result<std::string> head(const OutputPlan::File& file, ContinuedOutput::Records records) override {
+    std::vector<SafetensorsWriter::Entry> entries;
+    receipt_.tensors.clear();
+    for (std::size_t i = file.first; i < file.end; ++i)
+      for (std::size_t part = 0; part < entries_[i].size(); ++part) {
+        const Journal::Part& made = records[i - file.first]->parts[part];
+        entries.push_back(entries_[i][part]);
+        if (made.name.find(state_mark) != std::string::npos) entries.back().shape = {std::int64_t(made.bytes)};
+        receipt_.tensors[made.name] = made.note;
+      }
+    return SafetensorsWriter::head(file.name, entries, {{"format", "pt"}, {std::string(Receipt::key), receipt_.text()}},
+                                   file.room);
+  }
+
+  Result<void> make(std::size_t index, ContinuedOutput& output) override {
+    const ModuleSpec& module = *output.plan().weights[index].module;
     NIBBLE_TRY(const std::string_view format, format_for(module));
     const bool matrix = module.cols > 0, quantized = format_facts(format).bits < 16;
-    if (quantized)
-      ++conversion_.report.quantized_modules;
-    else if (module.role == Role::linear)
-      ++conversion_.report.kept_modules, skipped_.push_back(module.module());
     const CheckpointTensor* tensor = conversion_.checkpoint().find(module.name);
-    if (!matrix && options_.precision.quantized() && tensor->in_place())  // vectors are copied as they are
-      return copy(module, *tensor);
-
-    NIBBLE_TRY(const std::optional<Weight> ready,
-               matrix ? conversion_.source().in_place(module, format, options_.precision)
-                      : Result<std::optional<Weight>>(std::optional<Weight>()));
+    const std::string place = conversion_.checkpoint().path().string();
+    if (is_copied(module)) {
+      NIBBLE_CHECK(check_finite(place, *tensor));
+      return output.add({}, {tensor->bytes});
+    }
+    NIBBLE_TRY(const std::optional<Weight> ready, ready_weight(module, format));
     QuantizedWeight made;
     Weight weight;
     ErrorSums difference;
-    const std::string place = conversion_.checkpoint().path().string();
     if (ready) {
       weight = *ready;
-      if (tensor->readable()) NIBBLE_CHECK(check_finite(place, *tensor));
+      if (!quantized) NIBBLE_CHECK(check_finite(place, *tensor));  // codes may lie under a floating type
     } else {
       NIBBLE_TRY(made, allocate_quantized(
                            conversion_.memory(),
@@ -73,25 +105,73 @@ class FolderWriter {
       weight = made.weight;
       difference = error_between(read, reader_of(weight), std::int64_t(module.elements()), conversion_.pool());
     }
-    if (!quantized) return store(module, difference, {module.name, dense_dtype(format), shape_of(module)}, weight);
-    NIBBLE_TRY(const BnbTensors tensors, write_bnb_weight(module.name, weight, kept_));
+    if (!quantized) return output.add(difference, {{weight.codes, weight.code_bytes}});
+    NIBBLE_TRY(const BnbTensors tensors, write_bnb_weight(module.name, weight, kept_, storage_));
     std::size_t own = 0;
     while (tensors.entries[own].name != module.name) ++own;
-    return shards_.add(tensors.entries, tensors.bytes,
-                       conversion_.finish_module(module, difference, tensors.bytes, own));
+    return output.add(difference, tensors.bytes, own);
   }
 
-  Result<std::vector<std::string>> finish() {
-    NIBBLE_CHECK(shards_.finish());
-    // Naming some replaces the default, which leaves out the head.
-    if (!skipped_.empty()) skipped_.push_back("lm_head");
-    return skipped_;
+  // Weights that stay as they are in a quantized copy, head and all.
+  std::vector<std::string> skipped() const {
+    std::vector<std::string> names = skipped_;
+    if (!names.empty()) names.push_back("lm_head");  // naming some replaces the default, which leaves out the head
+    return names;
+  }
+
+  Result<void> write_index(const ContinuedOutput& output) const {
+    if (output.plan().files.size() < 2) return {};
+    Json map = Json::object();
+    std::uint64_t bytes = 0, parameters = 0;
+    for (const OutputPlan::File& file : output.plan().files)
+      for (std::size_t i = file.first; i < file.end; ++i) {
+        parameters += output.plan().weights[i].module->elements();
+        for (const Journal::Part& part : output.record(i).parts) map[part.name] = file.name, bytes += part.bytes;
+      }
+    const Json index = {{"metadata", {{"total_parameters", parameters}, {"total_size", bytes}}}, {"weight_map", map}};
+    const std::string text = index.dump(2) + "\n";
+    return write_whole(output.folder() / "model.safetensors.index.json", std::as_bytes(std::span(text)));
   }
 
  private:
-  static std::vector<std::int64_t> shape_of(const ModuleSpec& module) {
-    return module.cols > 0 ? std::vector<std::int64_t>{module.rows, module.cols}
-                           : std::vector<std::int64_t>{module.rows};
+  Result<void> check(const ModuleSpec& module) {
+    NIBBLE_TRY(const std::string_view format, format_for(module));
+    if (format_facts(format).bits < 16)
+      ++conversion_.report.quantized_modules;
+    else if (module.role == Role::linear)
+      ++conversion_.report.kept_modules, skipped_.push_back(module.module());
+    if (conversion_.quantized_as(module).empty()) {
+      NIBBLE_TRY([[maybe_unused]] const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
+      return {};
+    }
+    NIBBLE_TRY(const auto ready, ready_weight(module, format));
+    conversion_.release();
+    if (ready || format == Fp32::name) return {};
+    // The same name, and yet another form: another block size, other scales, or a table that the file brings.
+    const bool same = conversion_.quantized_as(module) == format;
+    return conversion_.round_again(
+        module, same ? fmt::format("{} in another form", options_.precision.label()) : std::string(format));
+  }
+
+  // The tensors of a weight, each at its longest.
+  Result<std::vector<SafetensorsWriter::Entry>> planned_entries(const ModuleSpec& module) const {
+    const std::vector<std::int64_t> shape =
+        module.cols > 0 ? std::vector<std::int64_t>{module.rows, module.cols} : std::vector<std::int64_t>{module.rows};
+    if (is_copied(module)) {
+      const CheckpointTensor* tensor = conversion_.checkpoint().find(module.name);
+      return std::vector<SafetensorsWriter::Entry>{{module.name, *tensor->dtype, tensor->shape}};
+    }
+    NIBBLE_TRY(const std::string_view format, format_for(module));
+    if (format_facts(format).bits >= 16)
+      return std::vector<SafetensorsWriter::Entry>{{module.name, dense_dtype(format), shape}};
+    CountingAllocator counting;
+    NIBBLE_TRY(QuantizedWeight sizes,
+               allocate_quantized(counting, {format, options_.precision.block_size, options_.precision.double_quant},
+                                  module.rows, module.cols, Purpose::linear_weights, Purpose::scales));
+    sizes.weight.nested.offset = -std::numeric_limits<float>::min();  // no number prints longer
+    auto tensors = write_bnb_weight(module.name, sizes.weight, kept_, storage_);
+    if (!tensors) return tensors.error().at(conversion_.checkpoint().path().string());
+    return std::move(tensors->entries);
   }
 
   Result<std::string_view> format_for(const ModuleSpec& module) const {
@@ -101,49 +181,75 @@ class FolderWriter {
     return dense_format(tensor->dtype.value_or(DType::f32));
   }
 
-  Result<void> store(const ModuleSpec& module, const ErrorSums& difference, const SafetensorsWriter::Entry& entry,
-                     const Weight& weight) {
-    const std::vector<std::span<const std::byte>> bytes = {{weight.codes, weight.code_bytes}};
-    return shards_.add({entry}, bytes, conversion_.finish_module(module, difference, bytes));
+  // In quantized precisions vectors are copied as they are.
+  bool is_copied(const ModuleSpec& module) const {
+    const CheckpointTensor* tensor = conversion_.checkpoint().find(module.name);
+    return module.cols == 0 && options_.precision.quantized() && tensor->in_place();
   }
 
-  Result<void> copy(const ModuleSpec& module, const CheckpointTensor& tensor) {
-    NIBBLE_CHECK(check_finite(conversion_.checkpoint().path(), tensor));
-    return shards_.add({{module.name, *tensor.dtype, tensor.shape}}, {tensor.bytes},
-                       conversion_.finish_module(module, {}, {tensor.bytes}));
+  // The source has the weight in this very form.
+  Result<std::optional<Weight>> ready_weight(const ModuleSpec& module, std::string_view format) {
+    if (module.cols == 0) return std::optional<Weight>();
+    NIBBLE_TRY(const std::optional<Weight> found, conversion_.source().in_place(module, format, options_.precision));
+    const bool foreign = found && !found->table.empty() && !has_own_table(*found);
+    return foreign ? std::optional<Weight>() : found;
   }
 
   Conversion& conversion_;
   const QuantizeCheckpointOptions& options_;
   SkipPatterns skip_;
-  DType kept_;
-  ShardWriter shards_;
+  DType kept_, storage_;
+  Receipt receipt_;  // of the file whose head is made
+  std::uint64_t held_ = 0;
+  std::vector<std::vector<SafetensorsWriter::Entry>> entries_;
   std::vector<std::string> skipped_;
 };
+
+// The dtype of 4-bit codes: the one asked for, or the source's.
+Result<DType> storage_of(const Checkpoint& checkpoint, const QuantizeCheckpointOptions& options) {
+  const bool four_bits = options.precision.quantized() && options.precision.format != Precision::int8;
+  if (!options.quant_storage.empty()) {
+    if (!four_bits)
+      return error(Errc::bad_request, "a dtype for the storage of codes goes with nf4 and fp4, not with {}",
+                   options.precision.label());
+    auto storage = parse_quant_storage(options.quant_storage);
+    if (!storage) return Error{Errc::bad_request, storage.error().message};
+    return storage;
+  }
+  const auto found = checkpoint.config().find("quantization_config");
+  if (!four_bits || checkpoint.is_gguf() || found == checkpoint.config().end()) return DType::u8;
+  NIBBLE_TRY(const BnbConfig config, parse_bnb_config(*found));
+  return config.bits == 4 ? config.quant_storage : DType::u8;
+}
 
 }  // namespace
 
 Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
                                     const QuantizeCheckpointOptions& options) {
   NIBBLE_TRY(SkipPatterns skip, SkipPatterns::compile(options.precision.skip));
-  NIBBLE_TRY(AtomicFolder folder, AtomicFolder::create(out));
-  FolderWriter writer(conversion, options, std::move(skip), folder.path());
-  for (const ModuleSpec& module : conversion.modules()) NIBBLE_CHECK(writer.check(module));
-  for (const ModuleSpec& module : conversion.modules()) {
-    NIBBLE_CHECK(conversion.may_go_on(out));
-    NIBBLE_CHECK(writer.write(module));
-  }
-  NIBBLE_TRY(const std::vector<std::string> skipped, writer.finish());
-  NIBBLE_TRY(const Json config,
-             folder_config(conversion.checkpoint(), conversion.config(), options.precision, skipped));
-  const std::string text = config.dump(2) + "\n";
-  NIBBLE_CHECK(write_whole(folder.path() / "config.json", std::as_bytes(std::span(text.data(), text.size()))));
-  NIBBLE_CHECK(write_companions(conversion.checkpoint(), folder.path()));
-  std::uint64_t written = 0;
-  for (const auto& entry : fs::directory_iterator(folder.path()))
-    if (entry.path().extension() == ".safetensors") written += entry.file_size();
-  NIBBLE_CHECK(folder.commit());
-  return conversion.finish(written);
+  NIBBLE_CHECK(WorkFolder::check_target(out, Target::folder));
+  NIBBLE_TRY(const DType storage, storage_of(conversion.checkpoint(), options));
+  FolderWriter writer(conversion, options, std::move(skip), storage);
+  NIBBLE_TRY(OutputPlan plan, writer.plan());
+  ContinuedOutput output(conversion, writer, std::move(plan));
+  NIBBLE_CHECK(output.write(out));
+  const auto rest = [&]() -> Result<std::uint64_t> {
+    NIBBLE_CHECK(writer.write_index(output));
+    NIBBLE_TRY(const Json config, folder_config(conversion.checkpoint(), conversion.config(), options.precision,
+                                                writer.skipped(), storage));
+    const std::string text = config.dump(2) + "\n";
+    NIBBLE_CHECK(write_whole(output.folder() / "config.json", std::as_bytes(std::span(text))));
+    NIBBLE_CHECK(write_companions(conversion.checkpoint(), output.folder()));
+    std::uint64_t bytes = 0;
+    std::error_code ignored;
+    for (const OutputPlan::File& file : output.plan().files)
+      bytes += fs::file_size(output.folder() / file.name, ignored);
+    return bytes;
+  };
+  const auto written = rest();
+  if (!written) return output.kept(written.error());
+  NIBBLE_CHECK(output.put_in_place(output.folder()));
+  return conversion.finish(*written);
 }
 
 }  // namespace nibble

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/digest.hpp"
-#include "engine/conversion.hpp"
+#include "engine/continued_output.hpp"
 #include "engine/gguf_metadata.hpp"
 #include "engine/gguf_recipe.hpp"
 #include "io/gguf_names.hpp"
@@ -57,62 +57,87 @@ Result<void> encode(const GgmlType& type, const ElementReader& read, std::int64_
                bad.element() / cols, bad.element() % cols);
 }
 
-class GgufConversion {
+class GgufConversion final : public ContinuedOutput::Container {
  public:
   GgufConversion(Conversion& conversion, const GgufRecipe& recipe)
       : conversion_(conversion), recipe_(recipe), gguf_(conversion.checkpoint().gguf()) {}
 
   Result<QuantizeReport> run(const fs::path& out) {
-    NIBBLE_CHECK(check_place(out));
+    NIBBLE_CHECK(WorkFolder::check_target(out, Target::file));
     const std::string place = conversion_.checkpoint().path().string();
     if (auto ok = plan(); !ok) return ok.error().at(place);
-    NIBBLE_TRY(std::vector<GgufEntry> metadata, describe());
+    NIBBLE_TRY(metadata_, describe());
     receipt_ = conversion_.receipt(std::string(recipe_.name));
-    const Receipt::Tensor nothing{std::string(64, '0'), std::string(64, '0'), 0.0};
-    for (const Planned& tensor : planned_) receipt_.tensors[tensor.entry.name] = nothing;
-    std::vector<GgufWriter::Entry> entries;
     if (!factors_.empty()) {
-      entries.push_back({"rope_freqs.weight", ggml_type("F32"), {std::int64_t(factors_.size())}});
+      entries_.push_back({"rope_freqs.weight", ggml_type("F32"), {std::int64_t(factors_.size())}});
       receipt_.tensors["rope_freqs.weight"] = {sha256(std::as_bytes(std::span(factors_))), {}, {}};
     }
-    for (const Planned& tensor : planned_) entries.push_back(tensor.entry);
-    metadata.push_back({std::string(Receipt::key), receipt_.text()});
-    NIBBLE_CHECK(check_space(out, entries));
-    NIBBLE_TRY(GgufWriter writer, GgufWriter::create(out, metadata, entries));
-    if (!factors_.empty()) NIBBLE_CHECK(writer.write(std::as_bytes(std::span(factors_))));
+    OutputPlan layout;
+    layout.form = Target::file, layout.to = layout.recipe = recipe_.name;
     for (const Planned& tensor : planned_) {
-      NIBBLE_CHECK(conversion_.may_go_on(out));
-      NIBBLE_CHECK(write(tensor, writer));
+      if (tensor.entry.type->block_elements > 1)
+        ++conversion_.report.quantized_modules;
+      else if (tensor.module->role == Role::linear)
+        ++conversion_.report.kept_modules;
+      const std::string hash(64, '0');
+      layout.weights.push_back(
+          {tensor.module, {{{tensor.entry.name, tensor.entry.bytes(), {hash, hash, 0.0}}}, {}}, {}});
+      entries_.push_back(tensor.entry);
     }
-    NIBBLE_CHECK(writer.replace_text(Receipt::key, receipt_.text()));
-    NIBBLE_CHECK(writer.commit());
+    layout.files.push_back({out.filename().string(), 0, 0, planned_.size()});
+    ContinuedOutput output(conversion_, *this, std::move(layout));
+    NIBBLE_CHECK(output.write(out));
+    const fs::path made = output.folder() / out.filename();
     std::error_code ignored;
-    return conversion_.finish(fs::file_size(out, ignored));
+    const std::uint64_t bytes = fs::file_size(made, ignored);
+    NIBBLE_CHECK(output.put_in_place(made));
+    return conversion_.finish(bytes);
+  }
+
+  // Rope factors belong to no module and stand first, so they count as head.
+  Result<std::string> head(const OutputPlan::File& file, ContinuedOutput::Records records) override {
+    for (const Journal::Record* record : records) receipt_.tensors[record->parts[0].name] = record->parts[0].note;
+    std::vector<GgufEntry> metadata = metadata_;
+    metadata.push_back({std::string(Receipt::key), receipt_.text()});
+    NIBBLE_TRY(std::string head, GgufWriter::head(file.name, metadata, entries_));
+    const std::string_view factors(reinterpret_cast<const char*>(factors_.data()), factors_.size() * sizeof(float));
+    return std::move(head.append(factors).append(GgufWriter::padding(factors.size()), '\0'));
+  }
+  std::uint64_t padding(std::uint64_t bytes) const override { return GgufWriter::padding(bytes); }
+
+  Result<void> make(std::size_t index, ContinuedOutput& output) override {
+    const Planned& tensor = planned_[index];
+    const ModuleSpec& module = *tensor.module;
+    const GgmlType& type = *tensor.entry.type;
+    Buffer made;
+    CheckpointTensor copy;
+    copy.shape = tensor.entry.shape, copy.block_type = &type;
+    ErrorSums difference;
+    const fs::path& place = conversion_.checkpoint().path();
+    if (tensor.same) {
+      copy.bytes = tensor.same->bytes;
+      NIBBLE_CHECK(check_finite(place, *tensor.same));
+    } else {
+      NIBBLE_TRY(made, Buffer::take(conversion_.memory(), tensor.entry.bytes(), Purpose::linear_weights));
+      copy.bytes = {made.as<std::byte>(), made.bytes()};
+      NIBBLE_TRY(ElementReader read, conversion_.source().reader(module));
+      const std::int64_t cols = module.cols > 0 ? module.cols : 1;
+      if (tensor.heads > 0) read = alternating(std::move(read), module.rows, cols, tensor.heads);
+      // A vector is one row.
+      const auto rows = module.cols > 0 ? module.rows : 1, width = module.cols > 0 ? module.cols : module.rows;
+      if (auto ok = encode(type, read, rows, width, made.as<std::byte>(), conversion_); !ok)
+        return ok.error().at(fmt::format("{}: tensor \"{}\"", place.string(), module.name));
+      difference = error_between(
+          read, [&](std::int64_t first, std::int64_t count, float* out) { copy.read(first, count, out); },
+          std::int64_t(module.elements()), conversion_.pool());
+      if (!std::isfinite(difference.difference))
+        return error(Errc::unsupported, "{}: tensor \"{}\": some values are beyond what {} holds; choose f32 or bf16",
+                     place.string(), module.name, type.name);
+    }
+    return output.add(difference, {copy.bytes});
   }
 
  private:
-  static Result<void> check_place(const fs::path& out) {
-    std::error_code code;
-    if (fs::exists(out, code))
-      return error(Errc::bad_request, "{}: exists already; name a new file or remove it first", out.string());
-    if (const fs::path parent = out.has_parent_path() ? out.parent_path() : fs::path(".");
-        !fs::is_directory(parent, code))
-      return error(Errc::not_found, "{}: there is no folder {} to put it in; make that one first", out.string(),
-                   parent.string());
-    return {};
-  }
-
-  static Result<void> check_space(const fs::path& out, const std::vector<GgufWriter::Entry>& entries) {
-    std::uint64_t needed = 0;
-    for (const auto& entry : entries) needed += entry.bytes();
-    std::error_code code;
-    const fs::space_info space = fs::space(out.has_parent_path() ? out.parent_path() : fs::path("."), code);
-    if (code || space.available >= needed) return {};
-    return error(Errc::io_failure,
-                 "{}: needs {:.2f} GB and {:.2f} GB are free there; free some space or name another disk", out.string(),
-                 double(needed) / 1e9, double(space.available) / 1e9);
-  }
-
   // Types, shapes and the order of rows; refuses what cannot be written before anything is.
   Result<void> plan() {
     const ModelConfig& config = conversion_.config();
@@ -169,49 +194,14 @@ class GgufConversion {
     return out;
   }
 
-  Result<void> write(const Planned& tensor, GgufWriter& writer) {
-    const ModuleSpec& module = *tensor.module;
-    const GgmlType& type = *tensor.entry.type;
-    if (type.block_elements > 1)
-      ++conversion_.report.quantized_modules;
-    else if (module.role == Role::linear)
-      ++conversion_.report.kept_modules;
-    Buffer made;
-    CheckpointTensor copy;
-    copy.shape = tensor.entry.shape, copy.block_type = &type;
-    ErrorSums difference;
-    const fs::path& place = conversion_.checkpoint().path();
-    if (tensor.same) {
-      copy.bytes = tensor.same->bytes;
-      NIBBLE_CHECK(check_finite(place, *tensor.same));
-    } else {
-      NIBBLE_TRY(made, Buffer::take(conversion_.memory(), tensor.entry.bytes(), Purpose::linear_weights));
-      copy.bytes = {made.as<std::byte>(), made.bytes()};
-      NIBBLE_TRY(ElementReader read, conversion_.source().reader(module));
-      const std::int64_t cols = module.cols > 0 ? module.cols : 1;
-      if (tensor.heads > 0) read = alternating(std::move(read), module.rows, cols, tensor.heads);
-      // A vector is one row.
-      const auto rows = module.cols > 0 ? module.rows : 1, width = module.cols > 0 ? module.cols : module.rows;
-      if (auto ok = encode(type, read, rows, width, made.as<std::byte>(), conversion_); !ok)
-        return ok.error().at(fmt::format("{}: tensor \"{}\"", place.string(), module.name));
-      difference = error_between(
-          read, [&](std::int64_t first, std::int64_t count, float* out) { copy.read(first, count, out); },
-          std::int64_t(module.elements()), conversion_.pool());
-      if (!std::isfinite(difference.difference))
-        return error(Errc::unsupported, "{}: tensor \"{}\": some values are beyond what {} holds; choose f32 or bf16",
-                     place.string(), module.name, type.name);
-    }
-    NIBBLE_CHECK(writer.write(copy.bytes));
-    receipt_.tensors[tensor.entry.name] = conversion_.finish_module(module, difference, {copy.bytes}).front();
-    return {};
-  }
-
   Conversion& conversion_;
   const GgufRecipe& recipe_;
   const Gguf* gguf_;  // the source, if it is one
   GgufModel model_;
   std::vector<float> factors_;
   std::vector<Planned> planned_;
+  std::vector<GgufEntry> metadata_;         // without the receipt
+  std::vector<GgufWriter::Entry> entries_;  // of the file
   Receipt receipt_;
 };
 

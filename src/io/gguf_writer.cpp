@@ -45,13 +45,11 @@ void put_entry(std::string& out, const GgufEntry& entry) {
   put_text(out, entry.key);
   std::visit([&](const auto& value) { put_value(out, value); }, entry.value);
 }
-std::string head(std::size_t keys, std::size_t tensors) {
+std::string beginning(std::size_t keys, std::size_t tensors) {
   std::string out = "GGUF";
   put(out, std::uint32_t(3)), put(out, std::uint64_t(tensors)), put(out, std::uint64_t(keys));
   return out;
 }
-
-std::uint64_t padding(std::uint64_t size) { return (alignment - size % alignment) % alignment; }
 
 }  // namespace
 
@@ -61,46 +59,46 @@ std::uint64_t GgufWriter::Entry::bytes() const {
   return elements / type->block_elements * type->block_bytes;
 }
 
-Result<GgufWriter> GgufWriter::create(const std::filesystem::path& path, const std::vector<GgufEntry>& metadata,
-                                      const std::vector<Entry>& tensors) {
+std::uint64_t GgufWriter::padding(std::uint64_t size) { return (alignment - size % alignment) % alignment; }
+
+Result<std::string> GgufWriter::head(const std::string& place, const std::vector<GgufEntry>& metadata,
+                                     const std::vector<Entry>& tensors) {
   std::set<std::string_view> names;
   for (const GgufEntry& entry : metadata)
     if (!names.insert(entry.key).second)
-      return error(Errc::internal, "{}: key \"{}\" is declared twice", path.string(), entry.key);
-  std::string header = head(metadata.size(), tensors.size());
-  std::vector<std::pair<std::string, std::uint64_t>> places;
-  std::vector<std::uint64_t> lengths;
-  for (const GgufEntry& entry : metadata) {
-    put_entry(header, entry);
-    if (const auto* value = std::get_if<std::string>(&entry.value))
-      places.emplace_back(entry.key, header.size() - value->size()), lengths.push_back(value->size());
-  }
+      return error(Errc::internal, "{}: key \"{}\" is declared twice", place, entry.key);
+  std::string header = beginning(metadata.size(), tensors.size());
+  for (const GgufEntry& entry : metadata) put_entry(header, entry);
   names.clear();
-  std::vector<std::uint64_t> sizes;
   std::uint64_t offset = 0;
   for (const Entry& entry : tensors) {
     if (!names.insert(entry.name).second)
-      return error(Errc::internal, "{}: tensor \"{}\" is declared twice", path.string(), entry.name);
+      return error(Errc::internal, "{}: tensor \"{}\" is declared twice", place, entry.name);
     if (entry.shape.empty() || entry.shape.back() % entry.type->block_elements != 0)
-      return error(Errc::internal, "{}: tensor \"{}\": rows are not whole blocks of {}", path.string(), entry.name,
+      return error(Errc::internal, "{}: tensor \"{}\": rows are not whole blocks of {}", place, entry.name,
                    entry.type->name);
     put_text(header, entry.name);
     put(header, std::uint32_t(entry.shape.size()));
     for (auto size = entry.shape.rbegin(); size != entry.shape.rend(); ++size) put(header, std::uint64_t(*size));
     put(header, entry.type->number), put(header, offset);
-    sizes.push_back(entry.bytes());
-    offset += sizes.back() + padding(sizes.back());
+    offset += entry.bytes() + padding(entry.bytes());
   }
   header.resize(header.size() + padding(header.size()));
+  return header;
+}
+
+Result<GgufWriter> GgufWriter::create(const std::filesystem::path& path, const std::vector<GgufEntry>& metadata,
+                                      const std::vector<Entry>& tensors) {
+  NIBBLE_TRY(const std::string head, GgufWriter::head(path.string(), metadata, tensors));
   NIBBLE_TRY(AtomicFile file, AtomicFile::create(path));
-  NIBBLE_CHECK(file.write(header));
+  NIBBLE_CHECK(file.write(head));
   GgufWriter writer(std::move(file));
-  writer.sizes_ = std::move(sizes), writer.text_places_ = std::move(places), writer.text_sizes_ = std::move(lengths);
+  for (const Entry& entry : tensors) writer.sizes_.push_back(entry.bytes());
   return writer;
 }
 
 std::string GgufWriter::metadata_alone(const std::vector<GgufEntry>& metadata) {
-  std::string out = head(metadata.size(), 0);
+  std::string out = beginning(metadata.size(), 0);
   for (const GgufEntry& entry : metadata) put_entry(out, entry);
   return out;
 }
@@ -114,16 +112,6 @@ Result<void> GgufWriter::write(std::span<const std::byte> bytes) {
   const std::string zeros(padding(sizes_[at_]), '\0');
   ++at_, written_ = 0;
   return file_.write(zeros);
-}
-
-Result<void> GgufWriter::replace_text(std::string_view key, std::string_view text) {
-  for (std::size_t i = 0; i < text_places_.size(); ++i)
-    if (text_places_[i].first == key) {
-      NIBBLE_ASSERT(text_sizes_[i] == text.size(), "a text is replaced by one of the same length");
-      return file_.write_at(text_places_[i].second, std::as_bytes(std::span(text.data(), text.size())));
-    }
-  NIBBLE_ASSERT(false, "only a declared text is replaced");
-  return {};
 }
 
 Result<void> GgufWriter::commit() {

@@ -24,26 +24,26 @@ class GgufWriter {
     std::vector<std::int64_t> shape;  // outermost first, as GgufTensor has it; rows are whole blocks
     std::uint64_t bytes() const;
   };
-  // Errors: a key or a tensor twice, a shape that its type cannot hold (internal), and what the system refuses.
+  // What stands before the tensors' data; `place` is named in errors. Behind it each tensor begins at a multiple of 32
+  // bytes: padding() zeros follow the one before. Errors: a key or a tensor twice, a shape that its type cannot hold
+  // (internal).
+  static Result<std::string> head(const std::string& place, const std::vector<GgufEntry>& metadata,
+                                  const std::vector<Entry>& tensors);
+  static std::uint64_t padding(std::uint64_t bytes);
   static Result<GgufWriter> create(const std::filesystem::path& path, const std::vector<GgufEntry>& metadata,
                                    const std::vector<Entry>& tensors);
   // A file without tensors, as bytes.
   static std::string metadata_alone(const std::vector<GgufEntry>& metadata);
   // The next tensor in the declared order, whole or in parts; a part does not reach into the tensor after it.
   Result<void> write(std::span<const std::byte> bytes);
-  // Puts other text of the same length in the place of a text that create() was given: for what is known only at the
-  // end.
-  Result<void> replace_text(std::string_view key, std::string_view text);
   Result<void> commit();  // every declared byte must have been written
 
  private:
   explicit GgufWriter(AtomicFile file) : file_(std::move(file)) {}
   AtomicFile file_;
-  std::vector<std::uint64_t> sizes_;                                // of the tensors
-  std::size_t at_ = 0;                                              // the tensor that is being written
-  std::uint64_t written_ = 0;                                       // of it
-  std::vector<std::pair<std::string, std::uint64_t>> text_places_;  // key, byte of the file where its text begins
-  std::vector<std::uint64_t> text_sizes_;
+  std::vector<std::uint64_t> sizes_;  // of the tensors
+  std::size_t at_ = 0;                // the tensor that is being written
+  std::uint64_t written_ = 0;         // of it
 };
 
 }  // namespace nibble

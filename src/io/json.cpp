@@ -2,6 +2,7 @@
 
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "io/mapped_file.hpp"
 
@@ -48,10 +49,12 @@ std::string cause(const Json::exception& problem) {
 Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedKeys repeated) {
   if (const std::size_t at = too_deep_at(text); at != std::string_view::npos)
     return error(Errc::corrupt_file, "{}: byte {}: nested deeper than {} levels", place, at, depth_limit);
-  std::unordered_set<std::string> keys;
+  std::vector<std::unordered_set<std::string>> keys;  // of the objects that are open, by depth
   std::string twice;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
-    if (depth == 1 && event == Json::parse_event_t::key && !keys.insert(value.get<std::string>()).second) twice = value;
+    const auto level = std::size_t(depth);
+    if (event == Json::parse_event_t::object_start) keys.resize(level + 1), keys.emplace_back();
+    if (event == Json::parse_event_t::key && !keys[level].insert(value.get<std::string>()).second) twice = value;
     return true;
   };
   // The parser's own exceptions are caught here and nowhere else.

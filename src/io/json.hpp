@@ -12,7 +12,7 @@ namespace nibble {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-// A key written twice in the outermost object: config files keep the last one, as Python does; a container's header
+// A key written twice in an object: config files keep the last one, as Python does; a container's header or a receipt
 // that names a tensor twice is refused.
 enum class RepeatedKeys { keep_last, refuse };
 

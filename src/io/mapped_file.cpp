@@ -9,7 +9,6 @@
 #include <cstring>
 
 namespace nibble {
-namespace {
 
 Error system_error(const std::filesystem::path& path, std::string_view what, int code) {
   const std::string_view hint = code == ENOSPC || code == EDQUOT ? "; free some space and try again"
@@ -23,7 +22,12 @@ Error system_error(const std::filesystem::path& path, std::string_view what, int
   return error(kind, "{}: {}: {}{}", path.string(), what, std::strerror(code), hint);
 }
 
-}  // namespace
+void sync_folder(const std::filesystem::path& folder) {
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
 
 Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe must not hang
@@ -70,17 +74,33 @@ Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
   return file;
 }
 
+std::filesystem::path AtomicFile::unfinished(const std::filesystem::path& path) {
+  std::filesystem::path name = path;
+  return name += ".partial";
+}
+
+Result<AtomicFile> AtomicFile::resume(const std::filesystem::path& path, std::uint64_t bytes) {
+  AtomicFile file;
+  file.path_ = path, file.temporary_ = unfinished(path), file.stays_ = true;
+  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (file.fd_ < 0) return system_error(path, "cannot create", errno);
+  if (::ftruncate(file.fd_, off_t(bytes)) != 0 || ::lseek(file.fd_, 0, SEEK_END) < 0)
+    return system_error(path, "cannot write", errno);
+  return file;
+}
+
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept { *this = std::move(other); }
 
 AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
   std::swap(fd_, other.fd_), std::swap(path_, other.path_), std::swap(temporary_, other.temporary_);
+  std::swap(stays_, other.stays_);
   return *this;
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  ::unlink(temporary_.c_str());
+  if (!stays_) ::unlink(temporary_.c_str());
 }
 
 Result<void> AtomicFile::write(std::span<const std::byte> bytes) {
@@ -107,59 +127,24 @@ Result<void> AtomicFile::write_at(std::uint64_t place, std::span<const std::byte
   return {};
 }
 
-Result<void> AtomicFile::commit() {
-  const int synced = ::fsync(fd_), code = errno, closed = ::close(std::exchange(fd_, -1));
-  if (synced != 0 || closed != 0) {
-    ::unlink(temporary_.c_str());
-    return system_error(path_, "cannot write", synced != 0 ? code : errno);
-  }
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const int reason = errno;
-    ::unlink(temporary_.c_str());
-    return system_error(path_, "cannot put in place", reason);
-  }
+Result<void> AtomicFile::sync() {
+  if (::fdatasync(fd_) != 0) return system_error(path_, "cannot write", errno);
   return {};
 }
 
-Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
-  namespace fs = std::filesystem;
-  std::error_code code;
-  fs::path name = target;
-  if (!name.has_filename()) name = name.parent_path();  // "out/" means "out"
-  if (fs::exists(name, code) && !(fs::is_directory(name, code) && fs::is_empty(name, code)))
-    return error(Errc::bad_request, "{}: exists already; name a new folder or remove it first", name.string());
-  if (const fs::path parent = name.has_parent_path() ? name.parent_path() : fs::path(".");
-      !fs::is_directory(parent, code))
-    return error(Errc::not_found, "{}: there is no folder {} to put it in; make that one first", name.string(),
-                 parent.string());
-  AtomicFolder folder;
-  folder.target_ = name;
-  folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
-  fs::path temporary = name;
-  temporary += fmt::format(".partial-{}", ::getpid());
-  fs::remove_all(temporary, code);
-  if (!fs::create_directory(temporary, code)) return system_error(name, "cannot create", code.value());
-  folder.temporary_ = temporary;
-  return folder;
-}
-
-AtomicFolder::AtomicFolder(AtomicFolder&& other) noexcept { *this = std::move(other); }
-
-AtomicFolder& AtomicFolder::operator=(AtomicFolder&& other) noexcept {
-  std::swap(target_, other.target_), std::swap(temporary_, other.temporary_), std::swap(reserve_, other.reserve_);
-  return *this;
-}
-
-AtomicFolder::~AtomicFolder() {
-  if (temporary_.empty()) return;
-  reserve_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(temporary_, ignored);
-}
-
-Result<void> AtomicFolder::commit() {
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) return system_error(target_, "cannot put in place", errno);
-  temporary_.clear();
+Result<void> AtomicFile::commit() {
+  const int synced = ::fsync(fd_), code = errno, closed = ::close(std::exchange(fd_, -1));
+  if (synced != 0 || closed != 0) {
+    const int reason = synced != 0 ? code : errno;
+    if (!stays_) ::unlink(temporary_.c_str());
+    return system_error(path_, "cannot write", reason);
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int reason = errno;
+    if (!stays_) ::unlink(temporary_.c_str());
+    return system_error(path_, "cannot put in place", reason);
+  }
+  sync_folder(path_.parent_path());
   return {};
 }
 

@@ -27,11 +27,20 @@ class MappedFile {
 // The whole of a small text file; refuses more than `limit` bytes.
 Result<std::string> read_text(const std::filesystem::path& path, std::size_t limit = std::size_t(1) << 30);
 
+// An error of the system about a path, with what may help.
+Error system_error(const std::filesystem::path& path, std::string_view what, int code);
+
+// What was renamed or made in this folder survives a power cut from here on. Where that cannot be asked for, it is not.
+void sync_folder(const std::filesystem::path& folder);
+
 // Writes to a temporary name beside `path`; commit() syncs and renames. Destroyed without commit: the temporary is
 // removed.
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& path);
+  // Goes on with unfinished(path), cut or filled with zeros to `bytes`; destroyed without commit it stays there.
+  static Result<AtomicFile> resume(const std::filesystem::path& path, std::uint64_t bytes);
+  static std::filesystem::path unfinished(const std::filesystem::path& path);
   AtomicFile(AtomicFile&&) noexcept;
   AtomicFile& operator=(AtomicFile&&) noexcept;
   ~AtomicFile();
@@ -39,29 +48,14 @@ class AtomicFile {
   Result<void> write(std::string_view text);
   // Over what was written there before; the next write() goes on at the end.
   Result<void> write_at(std::uint64_t place, std::span<const std::byte> bytes);
+  Result<void> sync();
   Result<void> commit();
 
  private:
   AtomicFile() = default;
   int fd_ = -1;
+  bool stays_ = false;
   std::filesystem::path path_, temporary_;
-};
-
-// A folder that appears under its name only when whole: files are made in path() ("NAME.partial-PID"), commit()
-// renames.
-class AtomicFolder {
- public:
-  static Result<AtomicFolder> create(const std::filesystem::path& target);  // refuses an existing, non-empty target
-  AtomicFolder(AtomicFolder&&) noexcept;
-  AtomicFolder& operator=(AtomicFolder&&) noexcept;
-  ~AtomicFolder();
-  const std::filesystem::path& path() const { return temporary_; }
-  Result<void> commit();
-
- private:
-  AtomicFolder() = default;
-  std::filesystem::path target_, temporary_;
-  std::unique_ptr<std::byte[]> reserve_;  // given back before cleaning up, which takes memory where there may be none
 };
 
 }  // namespace nibble

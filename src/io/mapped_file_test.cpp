@@ -58,22 +58,17 @@ TEST_F(Files, AnAtomicFileAppearsWholeOrNotAtAll) {
   EXPECT_EQ(entries(), 1);
 }
 
-TEST_F(Files, AnAtomicFolderAppearsWholeOrNotAtAll) {
+TEST_F(Files, AFileIsGoneOnWithWhereItStopped) {
   {
-    auto made = AtomicFolder::create(folder / "out");
-    ASSERT_TRUE(made);
-    std::ofstream(made->path() / "file") << "x";
-    EXPECT_FALSE(fs::exists(folder / "out"));
+    auto file = AtomicFile::resume(folder / "a", 2);
+    ASSERT_TRUE(file && file->write("half, and damaged"));
   }
-  EXPECT_EQ(entries(), 0);
-  auto made = AtomicFolder::create((folder / "out").string() + "/");
-  ASSERT_TRUE(made) << made.error().message;
-  std::ofstream(made->path() / "file") << "x";
-  ASSERT_TRUE(made->commit());
-  EXPECT_TRUE(fs::exists(folder / "out" / "file"));
+  EXPECT_FALSE(fs::exists(folder / "a"));
+  auto file = AtomicFile::resume(folder / "a", 6);
+  ASSERT_TRUE(file && file->write(" whole") && file->write_at(0, std::as_bytes(std::span("a ", 2))) && file->sync() &&
+              file->commit());
+  EXPECT_EQ(read_text(folder / "a").value(), "a half whole");
   EXPECT_EQ(entries(), 1);
-  EXPECT_EQ(int(AtomicFolder::create(folder / "out").error().code), int(Errc::bad_request)) << "it is not empty";
-  EXPECT_EQ(int(AtomicFolder::create(folder / "no" / "out").error().code), int(Errc::not_found));
 }
 
 }  // namespace

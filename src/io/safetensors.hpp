@@ -49,7 +49,12 @@ class SafetensorsWriter {
     std::string name;
     DType dtype;
     std::vector<std::int64_t> shape;
+    std::uint64_t bytes() const;  // of a possible shape
   };
+  // What stands before the tensors' bytes, filled with spaces to `room` bytes where it is shorter: the format allows
+  // that. `place` is named in errors.
+  static Result<std::string> head(const std::string& place, const std::vector<Entry>& entries,
+                                  const std::map<std::string, std::string>& metadata, std::uint64_t room = 0);
   static Result<SafetensorsWriter> create(const std::filesystem::path& path, const std::vector<Entry>& entries,
                                           const std::map<std::string, std::string>& metadata);
   Result<void> write(std::span<const std::byte> bytes);  // the next tensor, whole or in parts

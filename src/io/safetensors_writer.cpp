@@ -47,9 +47,14 @@ std::vector<std::size_t> stored_order(const std::vector<SafetensorsWriter::Entry
   return order;
 }
 
-Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path& path,
-                                                    const std::vector<Entry>& entries,
-                                                    const std::map<std::string, std::string>& metadata) {
+std::uint64_t SafetensorsWriter::Entry::bytes() const {
+  std::uint64_t bytes = size_of(dtype);
+  for (const std::int64_t size : shape) bytes *= std::uint64_t(size);
+  return bytes;
+}
+
+Result<std::string> SafetensorsWriter::head(const std::string& place, const std::vector<Entry>& entries,
+                                            const std::map<std::string, std::string>& metadata, std::uint64_t room) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
@@ -57,9 +62,9 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
     std::uint64_t bytes = size_of(entry.dtype);
     for (const std::int64_t size : entry.shape)
       if (size < 0 || __builtin_mul_overflow(bytes, std::uint64_t(size), &bytes))
-        return error(Errc::internal, "{}: tensor \"{}\" has an impossible shape", path.string(), entry.name);
+        return error(Errc::internal, "{}: tensor \"{}\" has an impossible shape", place, entry.name);
     if (header.contains(entry.name))
-      return error(Errc::internal, "{}: tensor \"{}\" is declared twice", path.string(), entry.name);
+      return error(Errc::internal, "{}: tensor \"{}\" is declared twice", place, entry.name);
     header[entry.name] = {
         {"dtype", name_of(entry.dtype)}, {"shape", entry.shape}, {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
@@ -69,15 +74,22 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path&
     text = header.dump();
   } catch (const OrderedJson::exception&) {
     return error(Errc::corrupt_file, "{}: a tensor's name or the metadata is not UTF-8, which this format cannot store",
-                 path.string());
+                 place);
   }
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // data begins 8-byte aligned
+  std::uint64_t length = (text.size() + 7) / 8 * 8;  // data begins 8-byte aligned
+  if (room > 8) length = std::max(length, room - 8);
+  text.resize(length, ' ');
+  return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text;
+}
+
+Result<SafetensorsWriter> SafetensorsWriter::create(const std::filesystem::path& path,
+                                                    const std::vector<Entry>& entries,
+                                                    const std::map<std::string, std::string>& metadata) {
+  NIBBLE_TRY(const std::string head, SafetensorsWriter::head(path.string(), entries, metadata));
   NIBBLE_TRY(AtomicFile file, AtomicFile::create(path));
-  const std::uint64_t length = text.size();
-  NIBBLE_CHECK(file.write(std::as_bytes(std::span(&length, 1))));
-  NIBBLE_CHECK(file.write(text));
+  NIBBLE_CHECK(file.write(head));
   SafetensorsWriter writer(std::move(file));
-  writer.expected_ = offset;
+  for (const Entry& entry : entries) writer.expected_ += entry.bytes();
   return writer;
 }
 

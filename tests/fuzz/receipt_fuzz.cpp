@@ -1,7 +1,7 @@
 // Receipts: the first byte says whether the rest is one ('0'), or a safetensors ('1') or GGUF file ('2') that holds
-// one.
+// one; '3': the journal beside an interrupted conversion.
 #include "../made/made_files.hpp"
-#include "engine/receipt.hpp"
+#include "engine/journal.hpp"
 #include "fuzz.hpp"
 
 namespace {
@@ -15,6 +15,25 @@ bool read_receipt(std::string_view text) {
   const auto again = Receipt::parse(printed, "printed");
   fuzz_expect(again && again->text() == printed, "a printed receipt reads back as it was");
   return true;
+}
+
+bool read_journal(std::string_view text) {
+  const nibble::Journal journal = nibble::Journal::parse(text);
+  if (journal.recipe.empty()) return false;
+  std::string printed = journal.first_line();
+  for (const auto& [weight, record] : journal.records) printed += nibble::Journal::line(weight, record);
+  fuzz_expect(nibble::Journal::parse(printed).records.size() == journal.records.size(),
+              "a printed journal reads back as it was");
+  return true;
+}
+
+std::string journal() {
+  nibble::Journal journal;
+  journal.to = "nf4", journal.recipe = "x", journal.source = "model.safetensors 1 2\n";
+  nibble::Journal::Record record;
+  const std::string hash(64, 'a');
+  record.parts = {{"a.weight", 12, {hash, hash, 0.25}}, {"a.weight.absmax", 4, {hash, {}, {}}}};
+  return journal.first_line() + nibble::Journal::line("a.weight", record);
 }
 
 const std::string hash(64, 'a');
@@ -41,6 +60,8 @@ bool fuzz_one(std::string_view bytes) {
       const auto text = file->text(Receipt::key);
       return text && read_receipt(*text);
     }
+    case '3':
+      return read_journal(rest);
     default:
       return read_receipt(rest);
   }
@@ -50,7 +71,8 @@ std::vector<std::string> fuzz_seeds() {
   const std::string key(Receipt::key);
   const made::Json header = {{"__metadata__", {{"format", "pt"}, {key, receipt}}},
                              {"a", {{"dtype", "U8"}, {"shape", {1}}, {"data_offsets", {0, 1}}}}};
-  return {"0" + receipt, "1" + made::safetensors(header.dump(), "x"), "2" + made::Gguf().text(key, receipt).bytes()};
+  return {"0" + receipt, "1" + made::safetensors(header.dump(), "x"), "2" + made::Gguf().text(key, receipt).bytes(),
+          "3" + journal()};
 }
 
 std::vector<std::string> fuzz_words() {
@@ -61,6 +83,8 @@ std::vector<std::string> fuzz_words() {
           "\"sha256\":",
           "\"source\":",
           "\"error\":",
+          "\"parts\":",
+          "\"bytes\":",
           "1e308",
           "-1",
           "null",

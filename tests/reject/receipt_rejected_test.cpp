@@ -1,6 +1,6 @@
-// Receipts that are damaged, alone and in the file that carries them.
+// Receipts that are damaged, each in one way, in both containers; and journals, of which only the whole part counts.
 #include "../made/made_files.hpp"
-#include "engine/receipt.hpp"
+#include "engine/journal.hpp"
 #include "nibble/quantize.hpp"
 #include "nibble/verify.hpp"
 #include "refused.hpp"
@@ -8,64 +8,195 @@
 namespace nibble {
 namespace {
 
-using made::Json;
+namespace fs = std::filesystem;
 
-Json receipt() {
-  return {{"nibble", "0.1.0"},
-          {"recipe", "nf4"},
-          {"source_type", "BF16"},
-          {"tensors",
-           {{"a", {{"sha256", std::string(64, 'a')}, {"source", std::string(64, 'b')}, {"error", 0.09}}},
-            {"b", {{"sha256", std::string(64, 'c')}}}}}};
+const std::string hash(64, 'a'), other_hash(64, 'b');
+
+std::string receipt(const std::string& tensors) {
+  return R"({"nibble":"0.1.0","recipe":"nf4","source_type":"bf16","tensors":)" + tensors + "}";
+}
+std::string about(const std::string& name, const std::string& rest) { return "\"" + name + "\":{" + rest + "}"; }
+
+struct Wrong {
+  const char* what;
+  std::string text;
+  Errc code;
+  Words words;
+};
+
+std::vector<Wrong> wrong_receipts() {
+  const std::string good = R"("sha256":")" + hash + "\"";
+  const auto tensor = [&](const std::string& rest) { return receipt("{" + about("a.weight", rest) + "}"); };
+  const Words of_tensor = {"is wrong about tensor \"a.weight\"", "convert the model again"};
+  return {
+      {"no JSON", "{", Errc::corrupt_file, {"the receipt", "not valid JSON"}},
+      {"nothing", "", Errc::corrupt_file, {"the receipt", "not valid JSON"}},
+      {"a list", "[]", Errc::corrupt_file, {"is not an object"}},
+      {"nested without end", std::string(1000, '['), Errc::corrupt_file, {"nested deeper"}},
+      {"no version",
+       R"({"recipe":"nf4","source_type":"bf16","tensors":{}})",
+       Errc::corrupt_file,
+       {"no text \"nibble\""}},
+      {"the version is a number",
+       R"({"nibble":1,"recipe":"nf4","source_type":"bf16","tensors":{}})",
+       Errc::corrupt_file,
+       {"no text \"nibble\""}},
+      {"a later version's key",
+       R"({"nibble":"9.0","recipe":"nf4","source_type":"bf16","tensors":{},"signature":"x"})",
+       Errc::unsupported,
+       {"\"signature\"", "does not know", "version 9.0"}},
+      {"no tensors", R"({"nibble":"0.1.0","recipe":"nf4","source_type":"bf16"})", Errc::corrupt_file, {"no tensors"}},
+      {"a list of tensors", receipt("[]"), Errc::corrupt_file, {"no tensors"}},
+      {"a tensor twice",
+       receipt("{" + about("a.weight", good) + "," + about("a.weight", R"("sha256":")" + other_hash + "\"") + "}"),
+       Errc::corrupt_file,
+       {"\"a.weight\" is named twice"}},
+      {"no hash", tensor(R"("error":0)"), Errc::corrupt_file, of_tensor},
+      {"a short hash", tensor(R"("sha256":"abc")"), Errc::corrupt_file, of_tensor},
+      {"a hash in capitals", tensor(R"("sha256":")" + std::string(64, 'A') + "\""), Errc::corrupt_file, of_tensor},
+      {"a hash that is a number", tensor(R"("sha256":12)"), Errc::corrupt_file, of_tensor},
+      {"a hash of the source that is none", tensor(good + R"(,"source":"x")"), Errc::corrupt_file, of_tensor},
+      {"a negative error", tensor(good + R"(,"error":-0.5)"), Errc::corrupt_file, of_tensor},
+      {"an error that is text", tensor(good + R"(,"error":"small")"), Errc::corrupt_file, of_tensor},
+      {"an error that is null", tensor(good + R"(,"error":null)"), Errc::corrupt_file, of_tensor},
+      {"an error that is NaN", tensor(good + R"(,"error":NaN)"), Errc::corrupt_file, {"not valid JSON"}},
+      {"an error beyond numbers", tensor(good + R"(,"error":1e999)"), Errc::corrupt_file, {"not valid JSON"}},
+      {"a tensor that is a list", receipt(R"({"a.weight":[]})"), Errc::corrupt_file, of_tensor}};
 }
 
-TEST(ReceiptRejected, EveryWrongValueIsNamed) {
-  ASSERT_TRUE(Receipt::parse(receipt().dump(), "here"));
-  const auto refused = [](const char* pointer, const Json& value, const Words& words) {
-    SCOPED_TRACE(std::string(pointer) + " = " + value.dump());
-    Json changed = receipt();
-    changed[Json::json_pointer(pointer)] = value;
-    Words all = words;
-    all.insert(all.end(), {"here", "the receipt", "convert the model again"});
-    expect_refused(Receipt::parse(changed.dump(), "here"), Errc::corrupt_file, all);
+// The safetensors file with other metadata.
+void give_receipt(const fs::path& file, const std::string& text) {
+  const std::string bytes = made::read(file);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  made::Json header = made::Json::parse(bytes.substr(8, length));
+  header["__metadata__"]["nibble.receipt"] = text;
+  made::write(file, made::safetensors(header.dump(), bytes.substr(8 + length)));
+}
+
+class ReceiptRejected : public testing::Test {
+ protected:
+  ReceiptRejected() : folder("receipts"), out(folder / "out") {
+    fs::create_directory(folder / "model");
+    made::write(folder / "model/config.json", made::llama_config().dump());
+    made::write(folder / "model/model.safetensors", made::bf16_file(made::llama_tensors()));
+  }
+  void convert(std::uint64_t shard_bytes = 1 << 30) {
+    QuantizeCheckpointOptions options;
+    options.shard_bytes = shard_bytes;
+    const auto done = quantize_checkpoint(folder / "model", out, options);
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  made::Folder folder;
+  const fs::path out;
+};
+
+TEST_F(ReceiptRejected, EachDamageIsNamedInAFolder) {
+  convert();
+  ASSERT_TRUE(verify_checkpoint(out)->problems.empty());
+  for (const Wrong& wrong : wrong_receipts()) {
+    SCOPED_TRACE(wrong.what);
+    give_receipt(out / "model.safetensors", wrong.text);
+    Words words = wrong.words;
+    words.push_back(out.string());
+    expect_refused(verify_checkpoint(out), wrong.code, words);
+  }
+}
+
+TEST_F(ReceiptRejected, EachDamageIsNamedInAGgufFile) {
+  const fs::path file = folder / "x.gguf";
+  for (const Wrong& wrong : wrong_receipts()) {
+    SCOPED_TRACE(wrong.what);
+    made::write(file, made::llama_gguf().text("nibble.receipt", wrong.text).bytes());
+    Words words = wrong.words;
+    words.push_back(file.string());
+    expect_refused(verify_checkpoint(file), wrong.code, words);
+  }
+  made::write(file, made::llama_gguf().u32("nibble.receipt", 7).bytes());
+  expect_refused(verify_checkpoint(file), Errc::corrupt_file, {file.string(), "nibble.receipt"});
+  made::write(file, made::llama_gguf().bytes());
+  expect_refused(verify_checkpoint(file), Errc::unsupported, {file.string(), "has no receipt"});
+}
+
+TEST_F(ReceiptRejected, WhatItTellsAndTheFileLacksIsAProblemAndTheOtherWayRound) {
+  convert();
+  give_receipt(out / "model.safetensors", receipt("{" + about("ghost.weight", R"("sha256":")" + hash + "\"") + "}"));
+  const auto report = verify_checkpoint(out);
+  ASSERT_TRUE(report) << report.error().message;
+  const auto says = [&](const std::string& words) {
+    return std::any_of(report->problems.begin(), report->problems.end(),
+                       [&](const std::string& problem) { return problem.find(words) != std::string::npos; });
   };
-  for (const char* key : {"nibble", "recipe", "source_type"})
-    for (const Json& value : {Json(nullptr), Json(7), Json::array(), Json::object()})
-      refused((std::string("/") + key).c_str(), value, {std::string("has no text \"") + key + "\""});
-  for (const Json& value : {Json(nullptr), Json(7), Json::array(), Json("a")})
-    refused("/tensors", value, {"lists no tensors"});
-  for (const Json& value : {Json(nullptr), Json(7), Json::array(), Json::object()})
-    refused("/tensors/a", value, {"wrong about tensor \"a\""});
-  for (const char* key : {"/tensors/a/sha256", "/tensors/a/source"})
-    for (const Json& value : {Json(7), Json(""), Json(std::string(63, 'a')), Json(std::string(65, 'a')),
-                              Json(std::string(64, 'A')), Json(std::string(64, 'g'))})
-      refused(key, value, {"wrong about tensor \"a\""});
-  for (const Json& value : {Json(-0.5), Json("0.1"), Json(nullptr)})
-    refused("/tensors/a/error", value, {"wrong about tensor \"a\""});
-  for (const char* text : {"", "{", "\xff", "{\"nibble\": 1e999}"})
-    expect_refused(Receipt::parse(text, "here"), Errc::corrupt_file, {"here", "not valid JSON"});
-  for (const char* text : {"[]", "7", "null"})
-    expect_refused(Receipt::parse(text, "here"), Errc::corrupt_file, {"here", "is not an object"});
+  EXPECT_TRUE(says("\"ghost.weight\" is gone"));
+  EXPECT_TRUE(says("\"model.norm.weight\" is not in the receipt"));
 }
 
-TEST(ReceiptRejected, InTheFileThatCarriesIt) {
-  const made::Folder folder("receipt-rejected");
-  made::write_llama(folder / "model");
-  expect_refused(verify_checkpoint(folder / "model", {}, {}), Errc::unsupported,
-                 {"has no receipt", "`quantize` writes"});
-  QuantizeCheckpointOptions options;
-  options.precision = QuantizationConfig::nf4();
-  const auto done = quantize_checkpoint(folder / "model", folder / "out", options);
-  ASSERT_TRUE(done) << done.error().message;
-  ASSERT_TRUE(verify_checkpoint(folder / "out", {}, {}));
-  std::string bytes = made::read(folder / "out/model.safetensors");
-  const std::string field = "\\\"recipe\\\"";  // the receipt is text inside the header's JSON
-  const std::size_t at = bytes.find(field);
-  ASSERT_NE(at, std::string::npos);
-  bytes.replace(at, field.size(), "\\\"recept\\\"");
-  made::write(folder / "out/model.safetensors", bytes);
-  expect_refused(verify_checkpoint(folder / "out", {}, {}), Errc::corrupt_file,
-                 {(folder / "out").string(), "has no text \"recipe\""});
+TEST_F(ReceiptRejected, ShardsOfDifferentConversionsDoNotPass) {
+  convert(4000);
+  std::vector<fs::path> shards;
+  for (const auto& entry : fs::directory_iterator(out))
+    if (entry.path().extension() == ".safetensors") shards.push_back(entry.path());
+  ASSERT_GE(shards.size(), 2u);
+  const std::string kept = made::read(shards[0]);
+  give_receipt(shards[0], R"({"nibble":"0.1.0","recipe":"fp4","source_type":"bf16","tensors":{}})");
+  expect_refused(verify_checkpoint(out), Errc::corrupt_file, {"different conversions", "fp4", "nf4"});
+  const auto receipts = (*Checkpoint::open(out))->metadata_texts(Receipt::key);
+  made::write(shards[0], kept);
+  for (const fs::path& shard : shards) give_receipt(shard, receipts.back());
+  expect_refused(verify_checkpoint(out), Errc::corrupt_file, {"two receipts tell of tensor"});
+}
+
+TEST(JournalRejected, WhatStandsBehindTheFirstDamagedLineIsLeftOut) {
+  Journal journal;
+  journal.to = "nf4", journal.recipe = "a recipe", journal.source = "model.safetensors 12 34\n";
+  Journal::Record record;
+  record.parts = {{"a.weight", 12, {hash, other_hash, 0.25}}, {"a.weight.absmax", 4, {hash, {}, {}}}};
+  record.error = {0.1, 1e-300};
+  const std::string first = journal.first_line(), line = Journal::line("a.weight", record);
+
+  const Journal back = Journal::parse(first + line + Journal::line("b.weight", {}));
+  EXPECT_EQ(back.to, journal.to);
+  EXPECT_EQ(back.recipe, journal.recipe);
+  EXPECT_EQ(back.source, journal.source);
+  ASSERT_EQ(back.records.size(), 2u);
+  const Journal::Record& read = back.records.at("a.weight");
+  EXPECT_EQ(Journal::line("a.weight", read), line);
+  EXPECT_EQ(read.error.difference, 0.1);
+  EXPECT_EQ(read.error.original, 1e-300);
+
+  const std::string whole = first + line;
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    const Journal cut = Journal::parse(whole.substr(0, length));
+    EXPECT_EQ(cut.recipe.empty(), length < first.size()) << length;
+    EXPECT_TRUE(cut.records.empty()) << length;
+  }
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = line;
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    return Journal::parse(first + text + Journal::line("behind.weight", record)).records.size();
+  };
+  EXPECT_EQ(with("0.25", "0.5"), 2u);
+  for (const auto& [from, to] : {std::pair<std::string, std::string>{"\"bytes\":12", "\"bytes\":-12"},
+                                 {"\"bytes\":12", "\"bytes\":1.5"},
+                                 {"\"bytes\":12", "\"bytes\":18446744073709551615"},
+                                 {"\"bytes\":12", "\"size\":12"},
+                                 {"\"name\":\"a.weight\"", "\"name\":7"},
+                                 {hash, "short"},
+                                 {other_hash, "short"},
+                                 {"0.25", "-0.25"},
+                                 {"0.25", "\"0.25\""},
+                                 {"\"difference\":0.1", "\"difference\":-0.1"},
+                                 {"\"difference\":0.1", "\"difference\":null"},
+                                 {"\"original\":", "\"origin\":"},
+                                 {"\"parts\":[", "\"parts\":[3,"},
+                                 {"\"parts\":", "\"part\":"},
+                                 {"{", "[{"}})
+    EXPECT_EQ(with(from, to), 0u) << from << " as " << to;
+  for (const std::string& wrong : {std::string("\n"), std::string("{}\n"), std::string("\xff\n"),
+                                   std::string(R"({"nibble.journal":2,"to":"","recipe":"x","source":""})") + "\n"})
+    EXPECT_TRUE(Journal::parse(wrong + line).recipe.empty()) << wrong;
 }
 
 }  // namespace

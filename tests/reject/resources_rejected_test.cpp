@@ -139,7 +139,7 @@ TEST_F(Resources, AnyLimitOnMemoryEndsInAnAnswerOrInAnErrorWithNumbers) {
         refused_with_plan += r.err.find("MB of its own memory and") != std::string::npos;
         EXPECT_FALSE(fs::exists(out));
       }
-      fs::remove_all(out);
+      fs::remove_all(out), fs::remove_all(out.string() + ".partial");
     }
   EXPECT_GE(answered, 3);
   EXPECT_GE(refused_with_plan, 2);
@@ -189,7 +189,8 @@ TEST_F(Resources, RequestsWithoutSenseExitWithTwo) {
   refused("fly " + model, 2, {});
   refused("quantize " + model + out.string(), 2, {"--to"});
   refused("quantize " + model + out.string() + " --to stored", 2, {"name the precision"});
-  refused("quantize " + model + out.string() + " --to nf4 --shard-size 0", 2, {"--shard-size"});
+  refused("quantize " + model + out.string() + " --to nf4 --max-shard-size 0", 2, {"--max-shard-size", "no unit"});
+  refused("quantize " + model + out.string() + " --to nf4 --max-shard-size -1GB", 2, {"--max-shard-size", "-1GB"});
   refused("eval " + model + "--text /no/such/text", 2, {"/no/such/text"});
   refused("eval " + model + "--text " + shipped + "/config.json --context -5", 2, {"-5"});
   refused("eval " + model + "--text " + shipped + "/config.json --stride 0 --context 1", 2, {"context of 1"});

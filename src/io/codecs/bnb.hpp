@@ -51,7 +51,12 @@ struct BnbTensors {
   std::vector<std::vector<std::byte>> made;
 };
 
-// `weight` must be nf4, fp4 or int8. A weight that was read from such tensors gives the same bytes again.
+// Whether an nf4 or fp4 weight has the table of that name. A file may bring another, which is computed with; but under
+// the name it must not be written, because bitsandbytes' kernels have their own.
+bool has_own_table(const Weight& weight);
+
+// `weight` must be nf4, fp4 or int8. A weight that was read from such tensors gives the same bytes again. Errors:
+// unsupported (another table; codes that are not whole elements of `storage`).
 Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype,
                                     DType storage = DType::u8);
 

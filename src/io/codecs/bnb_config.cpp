@@ -151,6 +151,10 @@ Result<BnbConfig> parse_bnb_config(const Json& config) {
   return out;
 }
 
+Result<DType> parse_quant_storage(std::string_view name) {
+  return get_dtype({{"bnb_4bit_quant_storage", name}}, "bnb_4bit_quant_storage", storage_dtypes, DType::u8);
+}
+
 Json to_json(const BnbConfig& config) {
   Json out = {{"quant_method", "bitsandbytes"},
               {"_load_in_4bit", config.bits == 4},

@@ -30,6 +30,9 @@ struct BnbConfig {
 // name, and so is a key that is not known: it may change what the bytes mean.
 Result<BnbConfig> parse_bnb_config(const Json& quantization_config);
 
+// "bfloat16", as bnb_4bit_quant_storage has it. Errors: unsupported.
+Result<DType> parse_quant_storage(std::string_view name);
+
 // All keys that transformers writes.
 Json to_json(const BnbConfig& config);
 

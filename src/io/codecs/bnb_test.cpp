@@ -187,19 +187,43 @@ TEST(Bnb, TensorsAreUsedWhereTheyLieOrCopiedIfUnaligned) {
 }
 
 TEST(Bnb, CodesMayBeStoredUnderAWiderType) {
-  Stored stored("llama-nf4");
-  stored[gate].dtype = DType::bf16;
-  stored[gate].shape = {std::int64_t(stored[gate].bytes.size() / 2), 1};
-  const auto read = read_bnb_weight(stored.lookup(), gate, memory());
-  ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(read->storage, DType::bf16);
-  const auto written = write_bnb_weight(gate, read->weight, read->dtype, read->storage);
-  ASSERT_TRUE(written);
-  EXPECT_EQ(written->entries[0].dtype, DType::bf16);
-  EXPECT_EQ(written->entries[0].shape, stored[gate].shape);
-  Weight odd = read->weight;
-  odd.code_bytes = 3;
-  EXPECT_FALSE(write_bnb_weight(gate, odd, DType::bf16, DType::f16));
+  for (const DType storage : {DType::u8, DType::i8, DType::f16, DType::bf16, DType::f32, DType::f64}) {
+    SCOPED_TRACE(name_of(storage));
+    Stored stored("llama-nf4");
+    stored[gate].dtype = storage;
+    stored[gate].shape = {std::int64_t(stored[gate].bytes.size() / size_of(storage)), 1};
+    const auto read = read_bnb_weight(stored.lookup(), gate, memory());
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->storage, storage);
+    const auto written = write_bnb_weight(gate, read->weight, read->dtype, read->storage);
+    ASSERT_TRUE(written);
+    EXPECT_EQ(written->entries[0].dtype, storage);
+    EXPECT_EQ(written->entries[0].shape, stored[gate].shape);
+    EXPECT_TRUE(std::equal(written->bytes[0].begin(), written->bytes[0].end(), stored[gate].bytes.begin(),
+                           stored[gate].bytes.end()));
+    // As in bitsandbytes, whose view() of odd bytes fails.
+    Weight odd = read->weight;
+    odd.code_bytes = 3;
+    const auto refused = write_bnb_weight(gate, odd, DType::bf16, storage);
+    ASSERT_EQ(refused.has_value(), size_of(storage) == 1);
+    EXPECT_TRUE(refused || names(refused.error().message, "3 bytes of codes are not whole elements"));
+  }
+}
+
+TEST(Bnb, ATableThatAFileBringsIsReadAndNeverWrittenUnderTheName) {
+  for (const char* name : {"llama-nf4", "llama-fp4"}) {
+    Stored stored(name);
+    ASSERT_TRUE(has_own_table(read_bnb_weight(stored.lookup(), gate, memory())->weight));
+    const float other = name == std::string("llama-nf4") ? -0.2f : 0.33f;
+    stored.set(gate + ".quant_map", 5, other);
+    const auto read = read_bnb_weight(stored.lookup(), gate, memory());
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->weight.table[5], other);
+    EXPECT_FALSE(has_own_table(read->weight));
+    const auto written = write_bnb_weight(gate, read->weight, read->dtype);
+    ASSERT_FALSE(written);
+    EXPECT_TRUE(names(written.error().message, "its table is not the one of"));
+  }
 }
 
 TEST(Bnb, ScalesOfARepackedModelAreTurnedBack) {

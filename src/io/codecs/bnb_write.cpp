@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "formats/all.hpp"
@@ -26,6 +27,11 @@ std::span<const std::byte> keep(BnbTensors& out, std::string_view text) {
 Result<BnbTensors> four_bit(const std::string& name, const Weight& weight, DType dtype, DType storage) {
   if (dtype != DType::f32 && dtype != DType::f16 && dtype != DType::bf16)
     return error(Errc::bad_request, "{}: a 4-bit weight decodes to F32, F16 or BF16, not to {}", name, name_of(dtype));
+  if (!has_own_table(weight))
+    return error(Errc::unsupported,
+                 "{}: its table is not the one of {}, with which bitsandbytes would decode it; quantize the decoded "
+                 "values again, or write them in 16 bits",
+                 name, weight.format);
   if (weight.code_bytes % size_of(storage) != 0)
     return error(Errc::unsupported, "{}: {} bytes of codes are not whole elements of {}; store them as U8", name,
                  weight.code_bytes, name_of(storage));
@@ -50,6 +56,11 @@ Result<BnbTensors> four_bit(const std::string& name, const Weight& weight, DType
 }
 
 }  // namespace
+
+bool has_own_table(const Weight& weight) {
+  const auto& table = weight.format == Nf4::name ? Nf4::table : Fp4::table;
+  return std::equal(table.begin(), table.end(), weight.table.begin(), weight.table.end());
+}
 
 Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype, DType storage) {
   if (weight.format == Nf4::name || weight.format == Fp4::name)

@@ -1,0 +1,128 @@
+#include "io/work_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "io/mapped_file.hpp"
+
+namespace nibble {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path without_slash(const fs::path& target) {  // "out/" means "out"
+  return target.has_filename() ? target : target.parent_path();
+}
+fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+// Whether the file that is held is still the one under this name.
+bool still_there(int fd, const fs::path& path) {
+  struct stat held {
+  }, named{};
+  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
+         held.st_dev == named.st_dev;
+}
+
+}  // namespace
+
+Result<void> WorkFolder::check_target(const fs::path& target, Target form) {
+  const fs::path name = without_slash(target), parent = parent_of(name);
+  std::error_code code;
+  const bool may_be_filled = form == Target::folder && fs::is_directory(name, code) && fs::is_empty(name, code);
+  if (fs::exists(name, code) && !may_be_filled)
+    return error(Errc::bad_request, "{}: exists already; name a new {} or remove it first", name.string(),
+                 form == Target::file ? "file" : "folder");
+  if (!fs::is_directory(parent, code))
+    return error(Errc::not_found, "{}: there is no folder {} to put it in; make that one first", name.string(),
+                 parent.string());
+  return {};
+}
+
+Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
+  WorkFolder folder;
+  folder.form_ = form;
+  NIBBLE_CHECK(check_target(target, form));
+  folder.target_ = without_slash(target), folder.path_ = folder.target_;
+  folder.path_ += ".partial";
+  folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
+  const fs::path lock = folder.path_ / "lock";
+  for (int attempt = 0;; ++attempt) {
+    if (::mkdir(folder.path_.c_str(), 0777) != 0 && errno != EEXIST)
+      return system_error(folder.path_, "cannot create", errno);
+    // The lock is the first to come and the last to go.
+    std::error_code code;
+    if (!fs::is_empty(folder.path_, code) && !code && !fs::exists(lock, code))
+      return error(
+          Errc::bad_request,
+          "{}: stands where the work on {} would go, and is not of an earlier conversion; move it away, or name "
+          "another output",
+          folder.path_.string(), folder.target_.string());
+    folder.lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (folder.lock_ < 0 && errno == ENOENT && attempt < 10) continue;  // its holder has just finished
+    if (folder.lock_ < 0) return system_error(folder.path_, "cannot create", errno);
+    // Where a file system has no locks, nothing guards against a second process.
+    if (::flock(folder.lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+      return error(Errc::bad_request,
+                   "{}: another process is making this now, in {}; wait until it ends, or name another output",
+                   folder.target_.string(), folder.path_.string());
+    if (still_there(folder.lock_, lock)) break;
+    ::close(std::exchange(folder.lock_, -1));
+    if (attempt == 10) return error(Errc::io_failure, "{}: cannot be held; try again", folder.path_.string());
+  }
+  // The other process may have put its output in place since that was looked for.
+  if (auto free = check_target(folder.target_, form); !free) return folder.remove(), free.error();
+  std::error_code code;
+  fs::create_directory(folder.output(), code);
+  if (code) return system_error(folder.output(), "cannot create", code.value());
+  return folder;
+}
+
+WorkFolder::WorkFolder(WorkFolder&& other) noexcept { *this = std::move(other); }
+
+WorkFolder& WorkFolder::operator=(WorkFolder&& other) noexcept {
+  std::swap(target_, other.target_), std::swap(path_, other.path_), std::swap(lock_, other.lock_);
+  std::swap(form_, other.form_), std::swap(reserve_, other.reserve_);
+  return *this;
+}
+
+WorkFolder::~WorkFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Result<void> WorkFolder::empty_it() {
+  std::error_code code, ignored;
+  for (fs::directory_iterator entry(path_, code), end; !code && entry != end; entry.increment(code))
+    if (entry->path().filename() != "lock") fs::remove_all(entry->path(), ignored);
+  if (code) return system_error(path_, "cannot be cleared", code.value());
+  return {};
+}
+
+Result<void> WorkFolder::clear() {
+  NIBBLE_CHECK(empty_it());
+  std::error_code code;
+  fs::create_directory(output(), code);
+  if (code) return system_error(path_, "cannot be cleared", code.value());
+  return {};
+}
+
+Result<void> WorkFolder::put_in_place(const fs::path& made) {
+  NIBBLE_CHECK(check_target(target_, form_));
+  sync_folder(made);
+  if (::rename(made.c_str(), target_.c_str()) != 0) return system_error(target_, "cannot put in place", errno);
+  sync_folder(parent_of(target_));
+  remove();
+  return {};
+}
+
+void WorkFolder::remove() {
+  reserve_.reset();
+  (void)empty_it();
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+}  // namespace nibble
