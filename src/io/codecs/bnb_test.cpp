@@ -10,13 +10,12 @@
 
 #include "base/numeric.hpp"
 #include "formats/all.hpp"
-#include "io/codecs/bnb_config.hpp"
+#include "io/codecs/bnb_golden.hpp"
 #include "io/codecs/bnb_quant_state.hpp"
 
 namespace nibble {
 namespace {
 
-const std::filesystem::path folder = NIBBLE_SOURCE_DIR "/tests/golden/quantization";
 const std::string gate = "model.layers.0.mlp.gate_proj.weight";
 
 // The tensors of a golden folder, which a test may change before they are read.
@@ -80,14 +79,10 @@ std::string refusal(const Stored& stored, const std::string& name = gate) {
   return weight ? "" : weight.error().message;
 }
 
-bool names(const std::string& message, std::string_view part) { return message.find(part) != std::string::npos; }
-
 std::string file_bytes(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-
-const char* const golden_folders[] = {"llama-nf4", "llama-nf4-double", "llama-fp4", "llama-int8"};
 
 TEST(Bnb, WhatTransformersSavedIsReadAndWrittenBackByteForByte) {
   for (const std::string name : golden_folders) {
@@ -319,88 +314,6 @@ TEST(Bnb, DamageToAnEightBitWeightIsRefusedByTensor) {
   EXPECT_TRUE(names(with([&](Stored& s) { s[gate].dtype = DType::u8; }), gate + ": U8 of rank 2"));
   EXPECT_TRUE(names(with([&](Stored& s) { s[module + ".SCB"].dtype = DType::i32; }), ".SCB: 688 bytes of I32"));
   EXPECT_TRUE(names(with([&](Stored& s) { s.set(module + ".SCB", 1, NAN); }), ".SCB: scale 1 is nan"));
-}
-
-TEST(BnbQuantState, DamageIsRefusedByKey) {
-  const std::string good = R"({"quant_type": "nf4", "blocksize": 64, "dtype": "bfloat16", "shape": [2, 3]})";
-  ASSERT_TRUE(parse_quant_state(good));
-  const auto with = [&](std::string from, std::string to) {
-    std::string text = good;
-    text.replace(text.find(from), from.size(), to);
-    const auto state = parse_quant_state(text);
-    return state ? "" : state.error().message;
-  };
-  EXPECT_TRUE(names(with("nf4", "int4"), "\"quant_type\" is \"int4\""));
-  for (const char* size : {"63", "16", "8192", "-64", "64.0", "1e300", "18446744073709551615", "null"})
-    EXPECT_TRUE(names(with("64", size), "\"blocksize\"")) << size;
-  EXPECT_TRUE(names(with("bfloat16", "float64"), "\"dtype\""));
-  for (const char* shape : {"[2]", "[2, 3, 4]", "[0, 3]", "[-1, -1]", "[4294967296, 4294967296]",
-                            "[9223372036854775808, 2]", "[2.5, 2]", "null"})
-    EXPECT_TRUE(names(with("[2, 3]", shape), "\"shape\"")) << shape;
-  EXPECT_TRUE(names(with("\"dtype\"", "\"dtipe\""), "lacks \"dtype\""));
-  EXPECT_TRUE(names(with("3]", "3], \"zero_point\": 1"), "\"zero_point\" is not a key"));
-  EXPECT_TRUE(names(with("3]", "3], \"nested_offset\": 1"), "all or none"));
-  EXPECT_TRUE(names(with("3]", "3], \"nested_offset\": 1e300"), "\"nested_offset\""));
-  EXPECT_TRUE(names(with("3]", "3], \"nested_blocksize\": 64"), "\"nested_blocksize\""));
-  EXPECT_TRUE(names(with("{", "["), "quantization state"));
-  EXPECT_FALSE(parse_quant_state("17"));
-  EXPECT_FALSE(parse_quant_state(std::string_view("\xff\x00", 2)));
-}
-
-TEST(BnbQuantState, NumbersArePrintedAsPythonPrintsThem) {
-  const auto offset = [](double value) {
-    const std::string text = print_quant_state({"nf4", 64, DType::f32, 1, 1, BnbQuantState::Nested{256, value}});
-    return text.substr(text.rfind(' ') + 1);
-  };
-  // repr() of CPython 3.11
-  EXPECT_EQ(offset(double(0.05187632888555527f)), "0.05187632888555527}");
-  EXPECT_EQ(offset(double(1e-5f)), "9.999999747378752e-06}");
-  EXPECT_EQ(offset(1e-4), "0.0001}");
-  EXPECT_EQ(offset(0), "0.0}");
-  EXPECT_EQ(offset(2), "2.0}");
-  EXPECT_EQ(offset(1e15), "1000000000000000.0}");
-  EXPECT_EQ(offset(1e16), "1e+16}");
-  EXPECT_EQ(offset(double(1e-40f)), "9.99994610111476e-41}");
-}
-
-TEST(BnbConfig, WhatTransformersWritesIsReadAndWrittenBack) {
-  for (const std::string name : golden_folders) {
-    const auto config = read_json(folder / name / "config.json");
-    ASSERT_TRUE(config);
-    const Json& quantization = config->at("quantization_config");
-    const auto parsed = parse_bnb_config(quantization);
-    ASSERT_TRUE(parsed) << parsed.error().message;
-    EXPECT_EQ(to_json(*parsed).dump(2), quantization.dump(2));
-    EXPECT_EQ(parsed->format(), name == "llama-int8" ? "int8" : name == "llama-fp4" ? "fp4" : "nf4");
-    EXPECT_EQ(parsed->double_quant, name == "llama-nf4-double");
-  }
-}
-
-TEST(BnbConfig, WhatItDoesNotKnowIsRefusedByName) {
-  const auto with = [](const char* text) {
-    const auto parsed = parse_bnb_config(Json::parse(text));
-    return parsed ? "" : parsed.error().message;
-  };
-  EXPECT_EQ(with(R"({"load_in_8bit": true})"), "");  // as in 2023
-  EXPECT_EQ(
-      with(
-          R"({"load_in_4bit": true, "bnb_4bit_compute_dtype": "torch.float16", "llm_int8_skip_modules": ["lm_head"]})"),
-      "");
-  for (const char* method : {"gptq", "awq", "fp8", "mxfp4", "compressed-tensors", "hqq"})
-    EXPECT_TRUE(names(with((std::string(R"({"quant_method": ")") + method + R"(", "bits": 4})").c_str()),
-                      "\"" + std::string(method) + "\""));
-  EXPECT_TRUE(names(with(R"({"bits": 4})"), "no quant_method"));
-  EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "bnb_4bit_blocksize": 32})"), "bnb_4bit_blocksize is not known"));
-  EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "load_in_8bit": true})"), "sets both"));
-  EXPECT_TRUE(names(with(R"({"load_in_4bit": false})"), "sets neither"));
-  EXPECT_TRUE(names(with(R"({"load_in_4bit": 1})"), "load_in_4bit is number"));
-  EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "bnb_4bit_quant_type": "af4"})"), "\"af4\""));
-  EXPECT_TRUE(names(with(R"({"load_in_4bit": true, "bnb_4bit_compute_dtype": "float8"})"), "\"float8\""));
-  EXPECT_TRUE(names(with(R"({"load_in_8bit": true, "llm_int8_threshold": -1})"), "llm_int8_threshold is -1"));
-  EXPECT_TRUE(
-      names(with(R"({"load_in_8bit": true, "llm_int8_skip_modules": "lm_head"})"), "llm_int8_skip_modules is string"));
-  EXPECT_TRUE(names(with(R"({"load_in_8bit": true, "llm_int8_has_fp16_weight": true})"), "llm_int8_has_fp16_weight"));
-  EXPECT_TRUE(names(with("[]"), "is array"));
 }
 
 }  // namespace
