@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <map>
 
+#include "base/digest.hpp"
 #include "base/numeric.hpp"
 #include "golden_tensors.hpp"
 #include "io/codecs/bnb.hpp"
+#include "nibble/quantize.hpp"
 #include "ops/quantize.hpp"
 
 namespace nibble {
@@ -159,6 +161,26 @@ TEST(QuantizedLikeTransformers, ASkippedLayerStaysPlainWhereverItLies) {
     }
   }
   std::filesystem::remove_all(copy);
+}
+
+// Safetensors to 4 or 8 bits (saved by transformers) and to bf16 again: the bytes that bitsandbytes dequantizes to.
+TEST(QuantizedLikeTransformers, ASavedFolderIsDequantizedToTheseVeryBytes) {
+  const auto golden = read_json(NIBBLE_SOURCE_DIR "/tests/golden/dequantized.json");
+  ASSERT_TRUE(golden) << golden.error().message;
+  const auto out = std::filesystem::temp_directory_path() / ("nibble-dequantized-" + std::to_string(::getpid()));
+  for (const auto& [name, weights] : golden->items()) {
+    SCOPED_TRACE(name);
+    QuantizeCheckpointOptions options;
+    options.precision.format = Precision::bf16, options.allow_requantize = true;
+    const auto done = quantize_checkpoint(folder / name, out, options);
+    ASSERT_TRUE(done) << done.error().message;
+    const auto file = Safetensors::open(out / "model.safetensors");
+    ASSERT_TRUE(file) << file.error().message;
+    EXPECT_EQ(file->tensors().size(), weights.size());
+    for (const StoredTensor& tensor : file->tensors())
+      EXPECT_EQ(sha256(tensor.bytes), weights.value(tensor.name, "")) << tensor.name;
+    std::filesystem::remove_all(out);
+  }
 }
 
 }  // namespace
