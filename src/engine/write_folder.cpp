@@ -141,8 +141,9 @@ Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
   std::uint64_t written = 0;
   for (const auto& entry : fs::directory_iterator(folder.path()))
     if (entry.path().extension() == ".safetensors") written += entry.file_size();
-  NIBBLE_CHECK(folder.commit());
-  return conversion.finish(written);
+  QuantizeReport report = conversion.finish(written);
+  NIBBLE_CHECK(folder.commit());  // last: nothing can fail behind it
+  return report;
 }
 
 }  // namespace nibble

@@ -85,9 +85,9 @@ class GgufConversion {
       NIBBLE_CHECK(write(tensor, writer));
     }
     NIBBLE_CHECK(writer.replace_text(Receipt::key, receipt_.text()));
-    NIBBLE_CHECK(writer.commit());
-    std::error_code ignored;
-    return conversion_.finish(fs::file_size(out, ignored));
+    QuantizeReport report = conversion_.finish(writer.size());
+    NIBBLE_CHECK(writer.commit());  // last: nothing can fail behind it
+    return report;
   }
 
  private:

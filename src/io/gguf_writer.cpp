@@ -95,6 +95,7 @@ Result<GgufWriter> GgufWriter::create(const std::filesystem::path& path, const s
   NIBBLE_TRY(AtomicFile file, AtomicFile::create(path));
   NIBBLE_CHECK(file.write(header));
   GgufWriter writer(std::move(file));
+  writer.size_ = header.size() + offset;
   writer.sizes_ = std::move(sizes), writer.text_places_ = std::move(places), writer.text_sizes_ = std::move(lengths);
   return writer;
 }

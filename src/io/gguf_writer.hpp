@@ -34,14 +34,16 @@ class GgufWriter {
   // Puts other text of the same length in the place of a text that create() was given: for what is known only at the
   // end.
   Result<void> replace_text(std::string_view key, std::string_view text);
-  Result<void> commit();  // every declared byte must have been written
+  std::uint64_t size() const { return size_; }  // of the whole file, in bytes
+  Result<void> commit();                        // every declared byte must have been written
 
  private:
   explicit GgufWriter(AtomicFile file) : file_(std::move(file)) {}
   AtomicFile file_;
-  std::vector<std::uint64_t> sizes_;                                // of the tensors
-  std::size_t at_ = 0;                                              // the tensor that is being written
-  std::uint64_t written_ = 0;                                       // of it
+  std::vector<std::uint64_t> sizes_;  // of the tensors
+  std::size_t at_ = 0;                // the tensor that is being written
+  std::uint64_t written_ = 0;         // of it
+  std::uint64_t size_ = 0;
   std::vector<std::pair<std::string, std::uint64_t>> text_places_;  // key, byte of the file where its text begins
   std::vector<std::uint64_t> text_sizes_;
 };

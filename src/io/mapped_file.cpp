@@ -1,6 +1,7 @@
 #include "io/mapped_file.hpp"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@ Error system_error(const std::filesystem::path& path, std::string_view what, int
 }  // namespace
 
 Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path& path) {
+  std::shared_ptr<MappedFile> file(new MappedFile());
+  file->path_ = path;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe must not hang
   if (fd < 0) return system_error(path, "cannot open", errno);
   struct stat info {};
@@ -33,8 +36,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path
     ::close(fd);
     return error(Errc::bad_request, "{}: not a regular file", path.string());
   }
-  std::shared_ptr<MappedFile> file(new MappedFile());
-  file->path_ = path, file->size_ = std::size_t(info.st_size);
+  file->size_ = std::size_t(info.st_size);
   if (file->size_ > 0) {
     void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) {
@@ -120,6 +122,12 @@ Result<void> AtomicFile::commit() {
   return {};
 }
 
+void remove_folder(const char* folder) noexcept {
+  ::nftw(
+      folder, [](const char* path, const struct stat*, int, struct FTW*) { return ::remove(path), 0; }, 8,
+      FTW_DEPTH | FTW_PHYS);
+}
+
 Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
   namespace fs = std::filesystem;
   std::error_code code;
@@ -136,9 +144,9 @@ Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
   folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
   fs::path temporary = name;
   temporary += fmt::format(".partial-{}", ::getpid());
-  fs::remove_all(temporary, code);
-  if (!fs::create_directory(temporary, code)) return system_error(name, "cannot create", code.value());
-  folder.temporary_ = temporary;
+  remove_folder(temporary.c_str());
+  if (::mkdir(temporary.c_str(), 0777) != 0) return system_error(name, "cannot create", errno);
+  folder.temporary_ = std::move(temporary);
   return folder;
 }
 
@@ -152,8 +160,7 @@ AtomicFolder& AtomicFolder::operator=(AtomicFolder&& other) noexcept {
 AtomicFolder::~AtomicFolder() {
   if (temporary_.empty()) return;
   reserve_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(temporary_, ignored);
+  remove_folder(temporary_.c_str());
 }
 
 Result<void> AtomicFolder::commit() {

@@ -47,6 +47,10 @@ class AtomicFile {
   std::filesystem::path path_, temporary_;
 };
 
+// With all that is in it, as far as the system lets it. Cleaning up where memory ran out must not throw for want of it:
+// this asks the heap for a few kilobytes, once.
+void remove_folder(const char* folder) noexcept;
+
 // A folder that appears under its name only when whole: files are made in path() ("NAME.partial-PID"), commit()
 // renames.
 class AtomicFolder {
@@ -61,7 +65,7 @@ class AtomicFolder {
  private:
   AtomicFolder() = default;
   std::filesystem::path target_, temporary_;
-  std::unique_ptr<std::byte[]> reserve_;  // given back before cleaning up, which takes memory where there may be none
+  std::unique_ptr<std::byte[]> reserve_;  // given back before cleaning up, which takes some
 };
 
 }  // namespace nibble
