@@ -1,9 +1,9 @@
 # Tests that cross layers (unit tests stand beside the code). Label `fast`: also run under the sanitizers.
-foreach(name conformance reject cli)
+foreach(name conformance reject cli out_of_memory)
   if(NIBBLE_SANITIZE AND name STREQUAL cli)  # the program has the same code
     continue()
   endif()
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*_test.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
   if(sources)
     add_executable(nibble_${name}_test ${sources})
     target_link_libraries(nibble_${name}_test PRIVATE nibble_api GTest::gtest_main)

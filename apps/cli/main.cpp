@@ -1,13 +1,40 @@
 // nibble: every verb is a thin face of the library in include/nibble.
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <exception>
 #include <new>
 
 #include "common.hpp"
 
-int main(int argc, char** argv) {
+namespace {
+
+constexpr int out_of_memory_status = 1;
+
+// Where not even a sentence can be put together: takes no memory.
+void say_out_of_memory() {
+  constexpr char text[] =
+      "nibble: out of memory: the system refused to give more; free some, or raise the limit (ulimit -v, a "
+      "container's limit)\n";
+  [[maybe_unused]] const ssize_t written = ::write(2, text, sizeof text - 1);
+}
+
+// An allocation that fails where C++ allows no exception, in a destructor of a library, comes here.
+void on_terminate() {
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::bad_alloc&) {
+    say_out_of_memory();
+    ::_exit(out_of_memory_status);
+  } catch (...) {
+  }
+  std::abort();
+}
+
+int parse_and_run(int argc, char** argv) {
   using namespace nibble::cli;
   CLI::App app("Nibble loads, measures, quantizes and runs language models at any precision.", "nibble");
   app.set_version_flag("--version", NIBBLE_VERSION);
@@ -47,11 +74,16 @@ int main(int argc, char** argv) {
   // Threads that compute allocate next to nothing, and an arena for each would take 64 MB of a limited address space.
   ::mallopt(M_ARENA_MAX, 1);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error of write(), which is reported and cleaned up
+  return run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::set_terminate(on_terminate);
   try {
-    return run();
+    return parse_and_run(argc, argv);
   } catch (const std::bad_alloc&) {
-    return fail({nibble::Errc::out_of_memory,
-                 "out of memory: the system refused to give more; free some, or raise the "
-                 "limit (ulimit -v, a container's limit)"});
+    return say_out_of_memory(), out_of_memory_status;
   }
 }

@@ -1,4 +1,6 @@
-// Errors are values: everything that a user or a file can cause is returned, never thrown.
+// Errors are values: everything that a user or a file can cause is returned, never thrown. A function that returns a
+// Result throws nothing of its own, also where memory runs out (Errc::out_of_memory); what a caller's callback throws
+// passes through. One that returns a plain string or vector may throw std::bad_alloc, as these do.
 #pragma once
 
 #include <cstdlib>

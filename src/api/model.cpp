@@ -1,13 +1,16 @@
 #include "nibble/model.hpp"
 
+#include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
 #include "generate/session.hpp"
 
 namespace nibble {
 
 Result<Model> Model::load(const std::filesystem::path& path, LoadOptions options) {
-  NIBBLE_TRY(auto loaded, load_model(path, options));
-  return Model(std::move(loaded));
+  return or_out_of_memory(path.native(), "loading the model", [&]() -> Result<Model> {
+    NIBBLE_TRY(auto loaded, load_model(path, options));
+    return Model(std::move(loaded));
+  });
 }
 
 MemoryReport Model::memory() const { return implementation_->memory(); }
@@ -25,11 +28,15 @@ bool Model::has_chat_template() const {
 }
 
 Result<TextTokenizer> Model::tokenizer() const {
-  NIBBLE_TRY(auto tokenizer, tokenizer_of(*implementation_));
-  return TextTokenizer(std::move(tokenizer));
+  return or_out_of_memory("", "reading the tokenizer", [&]() -> Result<TextTokenizer> {
+    NIBBLE_TRY(auto tokenizer, tokenizer_of(*implementation_));
+    return TextTokenizer(std::move(tokenizer));
+  });
 }
 
-Result<TextTokenizer> TextTokenizer::load(const std::filesystem::path& path) {
+namespace {
+
+Result<TextTokenizer> load_tokenizer(const std::filesystem::path& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) {
     NIBBLE_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::open(path));
@@ -39,6 +46,12 @@ Result<TextTokenizer> TextTokenizer::load(const std::filesystem::path& path) {
   auto tokenizer = Tokenizer::from_gguf(file);
   if (!tokenizer) return tokenizer.error().at(path.string());
   return TextTokenizer(std::shared_ptr<const Tokenizer>(std::move(tokenizer).value()));
+}
+
+}  // namespace
+
+Result<TextTokenizer> TextTokenizer::load(const std::filesystem::path& path) {
+  return or_out_of_memory(path.native(), "reading the tokenizer", [&] { return load_tokenizer(path); });
 }
 
 std::vector<std::int32_t> TextTokenizer::encode(std::string_view text, bool add_special, bool parse_special) const {

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <cstdio>
+#include <new>
 #include <vector>
 
 namespace nibble {
@@ -10,8 +11,9 @@ namespace nibble {
 Digest::Digest(DigestKind kind)
     : context_(EVP_MD_CTX_new(), [](void* context) { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context)); }) {
   const EVP_MD* function = kind == DigestKind::sha256 ? EVP_sha256() : EVP_sha1();
-  const bool begun = EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), function, nullptr) == 1;
-  NIBBLE_ASSERT(begun, "libcrypto has its own hashes");
+  // It has its own hashes: what can fail is the memory for their state.
+  if (!context_ || EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), function, nullptr) != 1)
+    throw std::bad_alloc();
 }
 
 void Digest::add(std::span<const std::byte> bytes) {

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <mutex>
+#include <new>
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace nibble {
@@ -36,7 +40,8 @@ int usable_cores() {
   std::string limit;
   double period = 0;
   if (quota >> limit >> period && limit != "max" && period > 0)
-    cores = std::min(cores, std::max(1, int(std::stod(limit) / period + 0.5)));
+    if (const double share = std::strtod(limit.c_str(), nullptr); share > 0)
+      cores = std::min(cores, std::max(1, int(std::min(share / period, 1e6) + 0.5)));
   return std::max(1, cores);
 }
 
@@ -51,12 +56,19 @@ struct ThreadPool::State {
   std::atomic<int> busy{0};
   std::int64_t pieces = 0;
   const std::function<void(std::int64_t, int)>* job = nullptr;
+  std::exception_ptr problem;  // the first that a piece threw, under `mutex`
 
   void work(int thread) {
-    for (;;) {
-      const auto piece = next.fetch_add(1, std::memory_order_relaxed);
-      if (piece >= pieces) return;
-      (*job)(piece, thread);
+    try {
+      for (;;) {
+        const auto piece = next.fetch_add(1, std::memory_order_relaxed);
+        if (piece >= pieces) return;
+        (*job)(piece, thread);
+      }
+    } catch (...) {
+      next.store(pieces, std::memory_order_relaxed);  // the others end after the piece that they are at
+      std::lock_guard lock(mutex);
+      if (!problem) problem = std::current_exception();
     }
   }
 
@@ -89,10 +101,12 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads <= 0) threads = usable_cores();
+  state_->threads.reserve(std::size_t(threads - 1));  // growing among threads that run could fail
   // A system that gives no more threads (a limit on memory or processes) leaves fewer; results are the same.
   try {
     for (int t = 1; t < threads; ++t) state_->threads.emplace_back([state = state_.get(), t] { state->loop(t); });
   } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
   }
 }
 
@@ -122,6 +136,7 @@ void ThreadPool::run(std::int64_t pieces, const std::function<void(std::int64_t,
   s.announce();
   s.work(0);
   while (s.busy.load(std::memory_order_acquire) != 0) pause_briefly();
+  if (s.problem) std::rethrow_exception(std::exchange(s.problem, nullptr));
 }
 
 }  // namespace nibble

@@ -19,7 +19,8 @@ class ThreadPool {
   int size() const;
 
   // Runs job(piece, thread) for piece in [0, pieces), thread in [0, size()), and waits. The caller's thread takes part
-  // as thread 0. Pieces are handed out in order, one at a time. Not reentrant: a job must not call run.
+  // as thread 0. Pieces are handed out in order, one at a time. Not reentrant: a job must not call run. What a piece
+  // throws, on whichever thread, is thrown here once all have stopped; pieces that nobody had begun are then left out.
   void run(std::int64_t pieces, const std::function<void(std::int64_t piece, int thread)>& job);
 
  private:

@@ -350,7 +350,7 @@ const Kernels* find_kernels(std::string_view name) {
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
   if (options.threads < 0 || options.threads > 1024)
     return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024 (0: all cores)", options.threads);
-  const std::shared_ptr<Allocator> memory = options.memory ? options.memory : std::make_shared<HostAllocator>();
+  const std::shared_ptr<Allocator> memory = options.memory ? options.memory : host_memory();
   if (options.target != "reference")
     if (const Kernels* kernels = find_kernels(options.target))
       return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(*kernels, options.threads, memory));

@@ -1,6 +1,7 @@
 #include "engine/conversion.hpp"
 
 #include "base/digest.hpp"
+#include "base/out_of_memory.hpp"
 #include "engine/gguf_recipe.hpp"
 #include "engine/load.hpp"
 #include "io/codecs/bnb.hpp"
@@ -24,7 +25,7 @@ Result<std::unique_ptr<Conversion>> Conversion::open(const fs::path& path, const
       types += (types.empty() ? "" : ", ") + type;
   }
   if (!types.empty()) out->stored_ = types;
-  out->source_ = checkpoint_source(*out->checkpoint_, out->memory_, out->copies_, false);
+  out->source_ = checkpoint_source(*out->checkpoint_, *out->memory_, out->copies_, false);
   return out;
 }
 
@@ -92,7 +93,7 @@ std::vector<Receipt::Tensor> Conversion::notes(const ModuleSpec& module, const E
 
 void Conversion::finished(const ModuleSpec& module) {
   release();
-  report.peak_buffer_bytes = std::max(report.peak_buffer_bytes, memory_.use().peak_total);
+  report.peak_buffer_bytes = std::max(report.peak_buffer_bytes, memory_->use().peak_total);
   done_ += bytes_of(module);
   show_progress();
 }
@@ -130,8 +131,9 @@ Result<void> check_finite(const fs::path& path, const CheckpointTensor& tensor) 
 bool is_gguf_type(std::string_view name) { return gguf_recipe(name) != nullptr; }
 std::string gguf_type_names() { return gguf_recipe_names(); }
 
-Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out,
-                                           const QuantizeCheckpointOptions& options) {
+namespace {
+
+Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const QuantizeCheckpointOptions& options) {
   const bool file = out.extension() == ".gguf";
   if (options.gguf_type.empty()) {
     if (options.precision.format == Precision::stored)
@@ -152,6 +154,14 @@ Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path&
   }
   NIBBLE_TRY(const auto conversion, Conversion::open(path, options));
   return file ? write_gguf(*conversion, out, options.gguf_type) : write_folder(*conversion, out, options);
+}
+
+}  // namespace
+
+Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out,
+                                           const QuantizeCheckpointOptions& options) {
+  return or_out_of_memory(path.native(), "writing a copy (nothing is left of it)",
+                          [&] { return convert(path, out, options); });
 }
 
 }  // namespace nibble

@@ -19,7 +19,7 @@ class Conversion {
   const ModelConfig& config() const { return config_; }
   const std::vector<ModuleSpec>& modules() const { return modules_; }
   WeightSource& source() { return *source_; }
-  Allocator& memory() { return memory_; }
+  Allocator& memory() { return *memory_; }
   ThreadPool& pool() { return pool_; }
 
   // "Q4_1", "nf4": how the source has this weight quantized; empty: it is not.
@@ -58,7 +58,7 @@ class Conversion {
   ModelConfig config_;
   std::string stored_;  // precision of the source: "bf16", "nf4"
   std::vector<ModuleSpec> modules_;
-  HostAllocator memory_;
+  std::shared_ptr<Allocator> memory_ = host_memory();
   std::vector<Buffer> copies_;
   std::unique_ptr<WeightSource> source_;
   ThreadPool pool_;

@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "engine/available_memory.hpp"
 
 namespace nibble {
 namespace {
 
 constexpr std::size_t most_settings = 3;
-constexpr std::int64_t shortest_context = 256;  // shorter ones hold no conversation
+constexpr std::int64_t useful_context = 256;   // shorter ones hold no conversation
+constexpr std::int64_t shortest_context = 32;  // still a question
 
 struct Setting {
   std::string options;
@@ -28,18 +28,24 @@ std::string words_of(const LoadOptions& options, const Workload& workload, const
   return words;
 }
 
-// Of one way to hold the model: the longest context, halved from what was asked, that fits. Empty options: none.
-Result<Setting> longest_that_fits(const Request& asked, const LoadOptions& options, std::uint64_t limit) {
+// Of one way to hold the model: what fits of the contexts halved from what was asked, longest first, at most `most`.
+Result<std::vector<Setting>> contexts_that_fit(const Request& asked, const LoadOptions& options, std::int64_t batch,
+                                               std::int64_t shortest, std::size_t most, std::uint64_t limit) {
+  std::vector<Setting> found;
   Workload workload = asked.workload;
-  for (;; workload.context /= 2) {
+  workload.batch = batch;
+  for (; found.size() < most; workload.context /= 2) {
+    workload.tokens = std::min(workload.tokens, workload.context * batch);
     NIBBLE_TRY(const std::uint64_t bytes,
                bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
-    if (bytes <= limit) return Setting{words_of(options, workload, asked), bytes};
-    if (workload.context / 2 < shortest_context) return Setting{};
-    workload.tokens = std::min(workload.tokens, workload.context / 2 * workload.batch);
+    if (bytes <= limit) found.push_back({words_of(options, workload, asked), bytes});
+    if (workload.context / 2 < shortest) break;
   }
+  return found;
 }
 
+// What changes least of the request comes first: fewer sequences, then each way to hold the model with the longest
+// useful context. Where these are less than three, contexts down to the shortest and a single sequence.
 Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64_t limit) {
   std::vector<Setting> found;
   const auto keep = [&](const Setting& setting) {
@@ -62,10 +68,17 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
     ways.back().precision.format = narrower.format, ways.back().precision.double_quant = narrower.double_quant;
     if (!narrower.quantized()) ways.back().precision.compute_dtype = Precision::stored;
   }
-  for (const LoadOptions& way : ways) {
-    NIBBLE_TRY(const Setting setting, longest_that_fits(asked, way, limit));
-    keep(setting);
-  }
+  const auto look = [&](std::int64_t batch, std::int64_t shortest, std::size_t most) -> Result<void> {
+    for (const LoadOptions& way : ways) {
+      if (found.size() >= most_settings) break;
+      NIBBLE_TRY(const std::vector<Setting> settings, contexts_that_fit(asked, way, batch, shortest, most, limit));
+      for (const Setting& setting : settings) keep(setting);
+    }
+    return {};
+  };
+  NIBBLE_CHECK(look(asked.workload.batch, useful_context, 1));
+  NIBBLE_CHECK(look(asked.workload.batch, shortest_context, most_settings + 1));
+  NIBBLE_CHECK(look(1, shortest_context, most_settings + 1));
   return found;
 }
 
@@ -89,6 +102,19 @@ Result<std::string> what_next(const Request& asked, std::uint64_t limit) {
   for (const Setting& setting : settings)
     list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", setting.options, readable_bytes(setting.bytes));
   return "these would fit: " + list;
+}
+
+std::string words_of(const AvailableMemory& free) {
+  switch (free.bound) {
+    case MemoryBound::container:
+      return fmt::format("the memory limit of this container (cgroup) leaves {} of {}", readable_bytes(free.bytes),
+                         readable_bytes(free.limit));
+    case MemoryBound::address_space:
+      return fmt::format("the limit on address space (ulimit -v) leaves {} of {}", readable_bytes(free.bytes),
+                         readable_bytes(free.limit));
+    default:
+      return readable_bytes(free.bytes) + " are free";
+  }
 }
 
 // "the KV cache (1.2 GB)"
@@ -120,18 +146,18 @@ Result<std::uint64_t> bytes_needed(const Request& r) {
   return plan.peak() + bytes_beside(r.config, r.options);
 }
 
-Result<MemoryPlan> check_fits(const Request& r, std::uint64_t limit, std::uint64_t held) {
+Result<MemoryPlan> check_fits(const Request& r, const AvailableMemory& free, std::uint64_t held) {
+  const std::uint64_t limit = free.bytes == 0 ? 0 : free.bytes + held;
   NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
   const std::uint64_t needed = plan.peak() + bytes_beside(r.config, r.options);
   if (limit == 0 || needed <= limit) return plan;
   NIBBLE_TRY(const std::string next, what_next(r, limit));
   return error(Errc::out_of_memory,
-               "{} with a context of {}{} needs {} of its own memory and {} are free{}; most of it is {}; {}",
+               "{} with a context of {}{} needs {} of its own memory and {}{}; most of it is {}; {}",
                r.options.precision.label(), r.workload.context,
                r.workload.batch > 1 ? fmt::format(" for {} sequences", r.workload.batch) : "", readable_bytes(needed),
-               readable_bytes(limit - held),
-               held > 0 ? fmt::format(" beside {} that it holds", readable_bytes(held)) : "", largest_part(plan.own),
-               next);
+               words_of(free), held > 0 ? fmt::format(" beside {} that it holds", readable_bytes(held)) : "",
+               largest_part(plan.own), next);
 }
 
 Error explain_refusal(const Error& refused, const Request& request, std::uint64_t limit) {

@@ -7,7 +7,7 @@ namespace nibble {
 Result<HeldDifferently> HeldDifferently::create(LoadedModel& model, const ModuleSpec& module,
                                                 const QuantizationConfig& precision, ThreadPool& pool) {
   HeldDifferently out;
-  out.memory_ = std::make_unique<HostAllocator>();
+  out.memory_ = host_memory();
   NIBBLE_TRY(out.held_,
              allocate_quantized(*out.memory_, {name_of(precision.format), precision.block_size, precision.double_quant},
                                 module.rows, module.cols, Purpose::linear_weights, Purpose::scales));

@@ -21,7 +21,7 @@ class HeldDifferently {
 
  private:
   HeldDifferently() = default;
-  std::unique_ptr<HostAllocator> memory_;  // not the model's: what is held for a while is not part of it
+  std::shared_ptr<Allocator> memory_;  // not the model's: what is held for a while is not part of it
   QuantizedWeight held_;
   std::unique_ptr<PreparedWeight> before_;
   Linear* slot_ = nullptr;

@@ -109,7 +109,9 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   NIBBLE_CHECK(check_options(options));
   // A load that cannot fit is refused before it starts, with the settings that would fit.
   const Workload planned{.context = std::min(options.context, config.max_positions), .batch = options.batch};
-  const auto free = [&] { return options.memory_limit ? options.memory_limit : available_memory(); };
+  const auto free = [&] {
+    return options.memory_limit ? AvailableMemory{.bytes = options.memory_limit} : available_memory();
+  };
   if (auto fits = check_fits({config, checkpoint.get(), options, kept, planned}, free()); !fits)
     return placed(fits.error(), *checkpoint);
   NIBBLE_TRY(auto model, start_model(precision, options));
@@ -118,7 +120,7 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
                                         options.precision.format == Precision::stored);
   if (auto filled = fill_model(*model, *source, config, options, kept); !filled) {
     model->buffers.clear(), model->backend.reset();
-    return explain_refusal(filled.error(), {config, model->checkpoint.get(), options, kept, planned}, free());
+    return explain_refusal(filled.error(), {config, model->checkpoint.get(), options, kept, planned}, free().bytes);
   }
   model->load_seconds = now_seconds() - start, model->times.opening = opening;
   return model;

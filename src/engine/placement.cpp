@@ -3,6 +3,8 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <new>
+
 #include "formats/all.hpp"
 #include "io/codecs/bnb_config.hpp"
 
@@ -38,15 +40,17 @@ Result<SkipPatterns> SkipPatterns::compile(const std::vector<std::string>& patte
   for (const std::string& pattern : patterns) {
     int code = 0;
     PCRE2_SIZE offset = 0;
-    pcre2_code* compiled =
+    out.compiled_->codes.push_back(nullptr);  // a place first, so that no failure can lose what is compiled
+    pcre2_code*& compiled = out.compiled_->codes.back();
+    compiled =
         pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &code, &offset, nullptr);
     if (!compiled) {
+      if (code == PCRE2_ERROR_HEAP_FAILED) throw std::bad_alloc();
       unsigned char message[128] = {};
       pcre2_get_error_message(code, message, sizeof message);
       return error(Errc::bad_request, "skip pattern \"{}\": {} at character {}", pattern,
                    reinterpret_cast<const char*>(message), offset);
     }
-    out.compiled_->codes.push_back(compiled);
   }
   return out;
 }
@@ -57,6 +61,7 @@ bool SkipPatterns::matches(const std::string& module) const {
     const int found =
         pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(module.data()), module.size(), 0, 0, data, nullptr);
     pcre2_match_data_free(data);
+    if (!data || found == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
     if (found >= 0) return true;
   }
   return false;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/digest.hpp"
+#include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
 #include "engine/receipt.hpp"
 #include "engine/weights.hpp"
@@ -83,10 +84,10 @@ Result<void> check_source(const Checkpoint& checkpoint, const fs::path& path, co
                           const Progress& progress, VerifyReport& report) {
   NIBBLE_TRY(const auto source, Checkpoint::open(path));
   NIBBLE_TRY(const ModelConfig config, read_model_config(checkpoint.config(), checkpoint.path().string()));
-  HostAllocator memory;
+  const std::shared_ptr<Allocator> memory = host_memory();
   std::vector<Buffer> copies;
-  const auto original = checkpoint_source(*source, memory, copies, false),
-             written = checkpoint_source(checkpoint, memory, copies, false);
+  const auto original = checkpoint_source(*source, *memory, copies, false),
+             written = checkpoint_source(checkpoint, *memory, copies, false);
   const std::vector<ModuleSpec> modules = list_modules(config);
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const ModuleSpec& module = modules[i];
@@ -111,10 +112,7 @@ Result<void> check_source(const Checkpoint& checkpoint, const fs::path& path, co
   return {};
 }
 
-}  // namespace
-
-Result<VerifyReport> verify_checkpoint(const fs::path& out, const std::optional<fs::path>& source,
-                                       const VerifyOptions& options) {
+Result<VerifyReport> verify(const fs::path& out, const std::optional<fs::path>& source, const VerifyOptions& options) {
   NIBBLE_CHECK(check_threads(options.threads));
   NIBBLE_TRY(const auto checkpoint, Checkpoint::open(out));
   NIBBLE_TRY(const Receipt receipt, receipt_of(*checkpoint));
@@ -131,6 +129,13 @@ Result<VerifyReport> verify_checkpoint(const fs::path& out, const std::optional<
   check_hashes(*checkpoint, receipt, pool, part(0, source ? 0.3 : 1), report);
   if (source) NIBBLE_CHECK(check_source(*checkpoint, *source, receipt, pool, part(0.3, 0.7), report));
   return report;
+}
+
+}  // namespace
+
+Result<VerifyReport> verify_checkpoint(const fs::path& out, const std::optional<fs::path>& source,
+                                       const VerifyOptions& options) {
+  return or_out_of_memory(out.native(), "verifying", [&] { return verify(out, source, options); });
 }
 
 }  // namespace nibble

@@ -248,8 +248,9 @@ Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
   };
   const auto written = rest();
   if (!written) return output.kept(written.error());
-  NIBBLE_CHECK(output.put_in_place(output.folder()));
-  return conversion.finish(*written);
+  QuantizeReport report = conversion.finish(*written);
+  NIBBLE_CHECK(output.put_in_place(output.folder()));  // last: nothing can fail behind it
+  return report;
 }
 
 }  // namespace nibble

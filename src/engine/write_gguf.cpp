@@ -90,8 +90,9 @@ class GgufConversion final : public ContinuedOutput::Container {
     const fs::path made = output.folder() / out.filename();
     std::error_code ignored;
     const std::uint64_t bytes = fs::file_size(made, ignored);
-    NIBBLE_CHECK(output.put_in_place(made));
-    return conversion_.finish(bytes);
+    QuantizeReport report = conversion_.finish(bytes);
+    NIBBLE_CHECK(output.put_in_place(made));  // last: nothing can fail behind it
+    return report;
   }
 
   // Rope factors belong to no module and stand first, so they count as head.

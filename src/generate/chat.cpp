@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "base/out_of_memory.hpp"
 #include "generate/session.hpp"
 
 namespace nibble {
@@ -36,8 +37,10 @@ Result<std::string> render(const LoadedModel& model, const Tokenizer& tokenizer,
 
 Result<std::string> render_chat(const Model& handle, const std::vector<Message>& messages, bool add_generation_prompt,
                                 std::optional<bool> enable_thinking) {
-  NIBBLE_TRY(const auto tokenizer, tokenizer_of(handle.implementation()));
-  return render(handle.implementation(), *tokenizer, messages, add_generation_prompt, enable_thinking);
+  return or_out_of_memory("", "rendering the chat template", [&]() -> Result<std::string> {
+    NIBBLE_TRY(const auto tokenizer, tokenizer_of(handle.implementation()));
+    return render(handle.implementation(), *tokenizer, messages, add_generation_prompt, enable_thinking);
+  });
 }
 
 struct Chat::State {
@@ -49,6 +52,10 @@ struct Chat::State {
   std::vector<std::int32_t> read;  // the ids whose keys and values the cache holds
   std::int64_t reused = 0;
   bool opened_thinking = false;
+
+  static Result<std::unique_ptr<State>> start(const Model& model, std::string system, std::int64_t context,
+                                              std::optional<bool> enable_thinking);
+  Result<Generation> say(std::string user, const GenerateOptions& options);
 };
 
 Chat::Chat(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -58,6 +65,27 @@ Chat::~Chat() = default;
 
 Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t context,
                          std::optional<bool> enable_thinking) {
+  return or_out_of_memory("", "starting a conversation", [&]() -> Result<Chat> {
+    NIBBLE_TRY(auto state, State::start(model, std::move(system), context, enable_thinking));
+    return Chat(std::move(state));
+  });
+}
+
+Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
+  State& s = *state_;
+  const std::size_t before = s.messages.size();
+  auto answer = or_out_of_memory("", "answering in a conversation", [&] { return s.say(std::move(user), options); });
+  if (!answer) {
+    s.messages.erase(s.messages.begin() + std::ptrdiff_t(before), s.messages.end());
+    // What both know is read still holds.
+    s.cache.truncate(std::min(s.cache.length(), std::int64_t(s.read.size())));
+    s.read.resize(std::size_t(s.cache.length()));
+  }
+  return answer;
+}
+
+Result<std::unique_ptr<Chat::State>> Chat::State::start(const Model& model, std::string system, std::int64_t context,
+                                                        std::optional<bool> enable_thinking) {
   LoadedModel& loaded = model.implementation();
   const std::int64_t limit = loaded.transformer->config().max_positions;
   if (context < 0 || context > limit)
@@ -70,24 +98,23 @@ Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t co
   std::unique_ptr<State> state(
       new State{model, std::move(tokenizer), {}, enable_thinking, std::move(cache), {}, 0, false});
   if (!system.empty()) state->messages.push_back({"system", std::move(system)});
-  return Chat(std::move(state));
+  return state;
 }
 
-Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
-  State& s = *state_;
+// An error leaves what Chat::say() mends.
+Result<Generation> Chat::State::say(std::string user, const GenerateOptions& options) {
+  State& s = *this;
   LoadedModel& model = s.model.implementation();
   s.messages.push_back({"user", std::move(user)});
-  const auto fail = [&](Error problem) { return s.messages.pop_back(), problem; };
-  auto text = render(model, *s.tokenizer, s.messages, true, s.enable_thinking);
-  if (!text) return fail(text.error());
+  NIBBLE_TRY(const std::string text, render(model, *s.tokenizer, s.messages, true, s.enable_thinking));
   // The template writes its own BOS.
-  std::vector<std::int32_t> ids = s.tokenizer->encode(*text, {.add_special = false, .parse_special = true});
-  if (ids.empty()) return fail(error(Errc::bad_request, "the chat template rendered nothing"));
+  std::vector<std::int32_t> ids = s.tokenizer->encode(text, {.add_special = false, .parse_special = true});
+  if (ids.empty()) return error(Errc::bad_request, "the chat template rendered nothing");
   if (std::int64_t(ids.size()) >= s.cache.capacity())
-    return fail(error(
+    return error(
         Errc::bad_request,
         "the conversation has grown to {} tokens and the context holds {}; start a new one or ask for a longer context",
-        ids.size(), s.cache.capacity()));
+        ids.size(), s.cache.capacity());
 
   const auto shared =
       std::int64_t(std::mismatch(ids.begin(), ids.end(), s.read.begin(), s.read.end()).first - ids.begin());
@@ -95,24 +122,18 @@ Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
   const std::int64_t reused = std::min<std::int64_t>(shared, std::int64_t(ids.size()) - 1);
   s.cache.truncate(reused);
   s.read.resize(std::size_t(reused));
-  s.opened_thinking = ends_in_thinking(*text);
+  s.opened_thinking = ends_in_thinking(text);
 
   GenerateOptions bounded = options;
   bounded.max_new_tokens = std::min(options.max_new_tokens, s.cache.capacity() - std::int64_t(ids.size()));
-  auto results =
-      generate_sequences(model, s.tokenizer.get(), {{&s.cache, {ids.begin() + reused, ids.end()}, ids}}, bounded);
-  if (!results) {
-    s.cache.truncate(reused);
-    return fail(results.error());
-  }
-  s.reused = reused;
-  Generation answer = std::move(results->front());
+  NIBBLE_TRY(auto results, generate_sequences(model, s.tokenizer.get(),
+                                              {{&s.cache, {ids.begin() + reused, ids.end()}, ids}}, bounded));
+  Generation answer = std::move(results.front());
   answer.prompt_tokens = std::int64_t(ids.size());
-  s.read = std::move(ids);
-  s.read.insert(s.read.end(), answer.ids.begin(), answer.ids.end());
-  s.read.resize(std::size_t(
-      std::min<std::int64_t>(s.cache.length(), std::int64_t(s.read.size()))));  // the last id was never read
+  ids.insert(ids.end(), answer.ids.begin(), answer.ids.end());
+  ids.resize(std::size_t(std::min<std::int64_t>(s.cache.length(), std::int64_t(ids.size()))));  // the last was not read
   s.messages.push_back({"assistant", answer.text});
+  s.read = std::move(ids), s.reused = reused;
   return answer;
 }
 

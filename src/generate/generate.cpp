@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/clock.hpp"
+#include "base/out_of_memory.hpp"
 #include "generate/sampler.hpp"
 #include "generate/session.hpp"
 #include "generate/stop_strings.hpp"
@@ -126,7 +127,9 @@ std::string_view name_of(StopReason reason) {
   return names[int(reason)];
 }
 
-Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vector<std::vector<std::int32_t>>& prompts,
+namespace {
+
+Result<std::vector<Generation>> generate_all(const Model& handle, const std::vector<std::vector<std::int32_t>>& prompts,
                                              const GenerateOptions& options) {
   NIBBLE_CHECK(check_options(options));
   LoadedModel& model = handle.implementation();
@@ -174,12 +177,21 @@ Result<std::vector<Generation>> generate_ids(const Model& handle, const std::vec
   return generate_sequences(model, tokenizer ? tokenizer->get() : nullptr, std::move(sequences), bounded);
 }
 
+}  // namespace
+
+Result<std::vector<Generation>> generate_ids(const Model& model, const std::vector<std::vector<std::int32_t>>& prompts,
+                                             const GenerateOptions& options) {
+  return or_out_of_memory("", "generating", [&] { return generate_all(model, prompts, options); });
+}
+
 Result<std::vector<Generation>> generate(const Model& model, const std::vector<std::string>& prompts,
                                          const GenerateOptions& options) {
-  NIBBLE_TRY(const auto tokenizer, tokenizer_of(model.implementation()));
-  std::vector<std::vector<std::int32_t>> ids;
-  for (const std::string& prompt : prompts) ids.push_back(tokenizer->encode(prompt));
-  return generate_ids(model, ids, options);
+  return or_out_of_memory("", "generating", [&]() -> Result<std::vector<Generation>> {
+    NIBBLE_TRY(const auto tokenizer, tokenizer_of(model.implementation()));
+    std::vector<std::vector<std::int32_t>> ids;
+    for (const std::string& prompt : prompts) ids.push_back(tokenizer->encode(prompt));
+    return generate_all(model, ids, options);
+  });
 }
 
 }  // namespace nibble

@@ -51,8 +51,7 @@ Result<void> plan_run(LoadedModel& model, Workload workload) {
   const Request request{config, model.checkpoint.get(), model.options, model.kept, workload};
   // What the model holds already, it need not find again.
   const std::uint64_t held = model.backend->memory().use().total + bytes_beside(config, model.options);
-  const std::uint64_t free = available_memory();
-  NIBBLE_TRY(const MemoryPlan plan, check_fits(request, free > 0 ? free + held : 0, held));
+  NIBBLE_TRY(const MemoryPlan plan, check_fits(request, available_memory(), held));
   model.planned.raise(plan);
   return {};
 }

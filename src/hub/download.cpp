@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/out_of_memory.hpp"
 #include "hub/hub_answers.hpp"
 
 namespace nibble {
@@ -153,6 +154,12 @@ void work(Job& job) {
   }
 }
 
+// On a thread where nobody else would catch.
+void fetch_parts(Job& job) {
+  auto fetched = or_out_of_memory(job.file.name, "fetching", [&] { return work(job), Result<void>(); });
+  if (!fetched) job.fail(fetched.error());
+}
+
 Result<void> check_hash(const HubSession& session, const RemoteFile& file, const fs::path& path) {
   // The hub names large files by their sha256, small ones by git's hash of a blob. A mirror may name them otherwise.
   const bool hex = file.etag.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -176,8 +183,14 @@ Result<void> fetch_all_parts(HubSession& session, const RemoteFile& file, int fd
       ++missing;
   const auto threads = std::min<std::uint64_t>(std::uint64_t(std::max(session.options.connections, 1)), missing);
   std::vector<std::thread> others;
-  for (std::uint64_t i = 1; i < threads; ++i) others.emplace_back([&] { work(job); });
-  if (missing) work(job);
+  others.reserve(threads);
+  // Fewer threads are slower, and that is all.
+  try {
+    for (std::uint64_t i = 1; i < threads; ++i) others.emplace_back([&] { fetch_parts(job); });
+  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
+  }
+  if (missing) fetch_parts(job);
   for (std::thread& other : others) other.join();
   if (job.problem) return *job.problem;
   if (session.stopped) return error(Errc::cancelled, "stopped; what is whole is continued next time");

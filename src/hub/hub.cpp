@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "base/out_of_memory.hpp"
 #include "hub/download.hpp"
 #include "hub/hub_answers.hpp"
 
@@ -140,11 +141,7 @@ Result<fs::path> fetch(HubSession& session, HubCache& cache, const HubName& name
   return *now;
 }
 
-}  // namespace
-
-bool is_hub_name(std::string_view model) { return parse_hub_name(model).has_value(); }
-
-Result<fs::path> locate_model(const std::string& model, const HubOptions& asked) {
+Result<fs::path> locate(const std::string& model, const HubOptions& asked) {
   std::error_code code;
   const auto name = parse_hub_name(model);
   if (!name || fs::exists(model, code)) return fs::path(model);
@@ -172,6 +169,14 @@ Result<fs::path> locate_model(const std::string& model, const HubOptions& asked)
     return Error{fetched.error().code,
                  fetched.error().message + fmt::format(" (\"{}\" is no file or folder here)", model)};
   return fetched;
+}
+
+}  // namespace
+
+bool is_hub_name(std::string_view model) { return parse_hub_name(model).has_value(); }
+
+Result<fs::path> locate_model(const std::string& model, const HubOptions& asked) {
+  return or_out_of_memory(model, "fetching the model", [&] { return locate(model, asked); });
 }
 
 }  // namespace nibble

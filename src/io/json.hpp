@@ -2,15 +2,12 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "base/error.hpp"
+#include "io/json_value.hpp"
 
 namespace nibble {
-
-using Json = nlohmann::json;
-using OrderedJson = nlohmann::ordered_json;
 
 // A key written twice in an object: config files keep the last one, as Python does; a container's header or a receipt
 // that names a tensor twice is refused.

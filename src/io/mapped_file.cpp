@@ -1,6 +1,7 @@
 #include "io/mapped_file.hpp"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path& path) {
+  std::shared_ptr<MappedFile> file(new MappedFile());
+  file->path_ = path;
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe must not hang
   if (fd < 0) return system_error(path, "cannot open", errno);
   struct stat info {};
@@ -37,8 +40,7 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path
     ::close(fd);
     return error(Errc::bad_request, "{}: not a regular file", path.string());
   }
-  std::shared_ptr<MappedFile> file(new MappedFile());
-  file->path_ = path, file->size_ = std::size_t(info.st_size);
+  file->size_ = std::size_t(info.st_size);
   if (file->size_ > 0) {
     void* data = ::mmap(nullptr, file->size_, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED) {
@@ -130,6 +132,12 @@ Result<void> AtomicFile::write_at(std::uint64_t place, std::span<const std::byte
 Result<void> AtomicFile::sync() {
   if (::fdatasync(fd_) != 0) return system_error(path_, "cannot write", errno);
   return {};
+}
+
+void remove_folder(const char* folder) noexcept {
+  ::nftw(
+      folder, [](const char* path, const struct stat*, int, struct FTW*) { return ::remove(path), 0; }, 8,
+      FTW_DEPTH | FTW_PHYS);
 }
 
 Result<void> AtomicFile::commit() {

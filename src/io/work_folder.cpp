@@ -111,18 +111,21 @@ Result<void> WorkFolder::clear() {
 
 Result<void> WorkFolder::put_in_place(const fs::path& made) {
   NIBBLE_CHECK(check_target(target_, form_));
+  const fs::path parent = parent_of(target_);
   sync_folder(made);
   if (::rename(made.c_str(), target_.c_str()) != 0) return system_error(target_, "cannot put in place", errno);
-  sync_folder(parent_of(target_));
+  sync_folder(parent);
   remove();
   return {};
 }
 
-void WorkFolder::remove() {
+void WorkFolder::remove() noexcept {
   reserve_.reset();
-  (void)empty_it();
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
+  try {
+    (void)empty_it();
+  } catch (const std::bad_alloc&) {  // what follows needs next to none, but takes the lock in any order
+  }
+  remove_folder(path_.c_str());
 }
 
 }  // namespace nibble

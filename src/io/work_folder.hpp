@@ -28,7 +28,7 @@ class WorkFolder {
   Result<void> clear();                                              // as if it had just been made
   // `made` gets the target's name, and the rest goes.
   Result<void> put_in_place(const std::filesystem::path& made);
-  void remove();
+  void remove() noexcept;
 
  private:
   WorkFolder() = default;

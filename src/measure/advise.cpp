@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/out_of_memory.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/available_memory.hpp"
 #include "engine/fitting.hpp"
@@ -126,9 +127,7 @@ std::string explain(const Advice& advice, const std::vector<Line>& lines, std::i
   return out;
 }
 
-}  // namespace
-
-Result<Advice> advise(const std::filesystem::path& model, const AdviseOptions& options) {
+Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions& options) {
   NIBBLE_CHECK(check_workload(options.context, options.batch));
   NIBBLE_TRY(const Subject subject, open_subject(model, options.ignore_config));
   AdviseOptions resolved = options;
@@ -178,6 +177,12 @@ Result<Advice> advise(const std::filesystem::path& model, const AdviseOptions& o
     out.cards.push_back(std::move(fit));
   }
   return out;
+}
+
+}  // namespace
+
+Result<Advice> advise(const std::filesystem::path& model, const AdviseOptions& options) {
+  return or_out_of_memory(model.native(), "planning memory", [&] { return advise_on(model, options); });
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {

@@ -1,6 +1,7 @@
 #include "nibble/bench.hpp"
 
 #include "base/cpu_features.hpp"
+#include "base/out_of_memory.hpp"
 #include "base/thread_pool.hpp"
 #include "cpu/peak.hpp"
 #include "engine/available_memory.hpp"
@@ -85,7 +86,7 @@ MachineReport measure_machine(int threads) {
     if (here) report.instruction_sets += (report.instruction_sets.empty() ? "" : ", ") + std::string(name);
   if (auto backend = make_cpu_backend({})) report.kernel_target = std::string((*backend)->name());
   report.cores = usable_cores();
-  report.memory_bytes = total_memory(), report.available_bytes = available_memory();
+  report.memory_bytes = total_memory(), report.available_bytes = available_memory().bytes;
   const Peaks peak = measure_peaks(threads);
   report.read_gb_per_s = peak.read_gbs, report.fp32_gflops = peak.fp32_gflops, report.bf16_gflops = peak.bf16_gflops,
   report.int8_gops = peak.int8_gops;
@@ -93,18 +94,20 @@ MachineReport measure_machine(int threads) {
 }
 
 Result<BenchReport> bench_model(const std::filesystem::path& path, bool random_weights, const BenchOptions& options) {
-  BenchReport report;
-  report.model = path.string();
-  report.machine = measure_machine(options.threads);
-  std::vector<QuantizationConfig> precisions = options.precisions;
-  if (precisions.empty()) precisions = {QuantizationConfig()};
-  for (std::size_t i = 0; i < precisions.size(); ++i) {
-    NIBBLE_TRY(BenchResult result, bench_one(path, random_weights, precisions[i], options));
-    report.results.push_back(std::move(result));
-    if (options.progress) options.progress(double(i + 1) / double(precisions.size()));
-  }
-  raise_denominators(report);
-  return report;
+  return or_out_of_memory(path.native(), "measuring speed", [&]() -> Result<BenchReport> {
+    BenchReport report;
+    report.model = path.string();
+    report.machine = measure_machine(options.threads);
+    std::vector<QuantizationConfig> precisions = options.precisions;
+    if (precisions.empty()) precisions = {QuantizationConfig()};
+    for (std::size_t i = 0; i < precisions.size(); ++i) {
+      NIBBLE_TRY(BenchResult result, bench_one(path, random_weights, precisions[i], options));
+      report.results.push_back(std::move(result));
+      if (options.progress) options.progress(double(i + 1) / double(precisions.size()));
+    }
+    raise_denominators(report);
+    return report;
+  });
 }
 
 }  // namespace nibble

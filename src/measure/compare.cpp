@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/out_of_memory.hpp"
 #include "engine/available_memory.hpp"
 #include "io/checkpoint.hpp"
 #include "measure/compare_json.hpp"
@@ -19,6 +20,8 @@
 
 namespace nibble {
 namespace {
+
+constexpr int no_memory_to_answer = 3;  // exit status of a child
 
 void send(int pipe, const Json& message) {
   const std::string text = message.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -31,13 +34,16 @@ void send(int pipe, const Json& message) {
 }
 
 [[noreturn]] void be_the_child(int pipe, const std::filesystem::path& path, const QuantizationConfig& precision,
-                               const CompareOptions& options, bool is_reference, ReferenceLogits& logits) {
+                               const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
+                               const CopyFolder& copies) try {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read what it finds
   int last = 0;
-  const auto report = measure_precision(path, precision, options, is_reference, logits, [&](double done) {
-    if (int(done * 100) == last) return;
-    last = int(done * 100);
-    send(pipe, {{"progress", done}});
+  const auto report = or_out_of_memory(path.native(), "measuring", [&] {
+    return measure_precision(path, precision, options, is_reference, logits, copies, [&](double done) {
+      if (int(done * 100) == last) return;
+      last = int(done * 100);
+      send(pipe, {{"progress", done}});
+    });
   });
   if (report)
     send(pipe, {{"result", to_json_object(report->result)},
@@ -49,7 +55,33 @@ void send(int pipe, const Json& message) {
   else
     send(pipe, {{"error", report.error().message}, {"code", int(report.error().code)}});
   ::_exit(0);
+} catch (...) {
+  ::_exit(no_memory_to_answer);  // the copy of the caller's program must not go on
 }
+
+// A process that measures, and the end of the pipe that it answers on; both are gone when this is.
+class Child {
+ public:
+  Child(pid_t process, int pipe) : process_(process), pipe_(pipe) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  ~Child() {
+    ::close(pipe_);
+    if (process_ > 0) ::kill(process_, SIGKILL), wait();
+  }
+  int pipe() const { return pipe_; }
+  int wait() {
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+    }
+    process_ = 0;
+    return status;
+  }
+
+ private:
+  pid_t process_;
+  int pipe_;
+};
 
 // Every line that the child sends goes to `take`, until it closes its end or `stop` says so; false if stopped.
 template <class Take>
@@ -72,18 +104,20 @@ bool listen(int pipe, const std::function<bool()>& stop, Take take) {
 Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const QuantizationConfig& precision,
                                       const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
                                       const Progress& progress) {
+  NIBBLE_TRY(const CopyFolder copies, CopyFolder::create(options.stored_copies));
   int ends[2];
   if (::pipe(ends) != 0) return error(Errc::io_failure, "cannot create a pipe");
   std::fflush(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) return error(Errc::io_failure, "cannot start a process");
-  if (child == 0) {
+  const pid_t process = ::fork();
+  if (process == 0) {
     ::close(ends[0]);
-    be_the_child(ends[1], path, precision, options, is_reference, logits);
+    be_the_child(ends[1], path, precision, options, is_reference, logits, copies);
   }
   ::close(ends[1]);
+  Child child(process, ends[0]);
+  if (process < 0) return error(Errc::io_failure, "cannot start a process");
   Json last;
-  const bool finished = listen(ends[0], options.stop, [&](const std::string& line) {
+  const bool finished = listen(child.pipe(), options.stop, [&](const std::string& line) {
     Json message = Json::parse(line, nullptr, false);
     if (!message.is_object())
       return;
@@ -92,12 +126,10 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
     else
       last = std::move(message);
   });
-  ::close(ends[0]);
-  if (!finished) ::kill(child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
   if (!finished) return error(Errc::cancelled, "stopped before it was measured");
+  const int status = child.wait();
+  if (last.is_null() && WIFEXITED(status) && WEXITSTATUS(status) == no_memory_to_answer)
+    return out_of_memory(path.native(), "measuring");
   if (last.is_null())
     return error(Errc::internal, "the process that measured {} ended without an answer ({} {}){}", precision.label(),
                  WIFSIGNALED(status) ? "signal" : "status",
@@ -119,9 +151,7 @@ int narrowness(Precision precision) {
   return int(std::find(std::begin(widest_first), std::end(widest_first), precision) - std::begin(widest_first));
 }
 
-}  // namespace
-
-Result<Comparison> compare(const std::filesystem::path& path, const CompareOptions& options) {
+Result<Comparison> compare_apart(const std::filesystem::path& path, const CompareOptions& options) {
   if (options.precisions.empty())
     return error(Errc::bad_request, "no precision was named; choose some of fp32, bf16, fp16, int8, nf4, fp4");
   if (options.text.empty()) return error(Errc::bad_request, "the text to evaluate is empty");
@@ -131,7 +161,7 @@ Result<Comparison> compare(const std::filesystem::path& path, const CompareOptio
                  "at least 2 tokens must be evaluated, and the answer, prefill, decode and repeats need at least 1");
   Comparison comparison;
   comparison.model = path.string();
-  comparison.available_bytes = available_memory();
+  comparison.available_bytes = available_memory().bytes;
 
   std::vector<std::size_t> order(options.precisions.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
@@ -161,6 +191,12 @@ Result<Comparison> compare(const std::filesystem::path& path, const CompareOptio
   if (comparison.reference.empty()) return *first_problem;
   comparison.verdict = explain_choice(comparison);
   return comparison;
+}
+
+}  // namespace
+
+Result<Comparison> compare(const std::filesystem::path& path, const CompareOptions& options) {
+  return or_out_of_memory(path.native(), "comparing precisions", [&] { return compare_apart(path, options); });
 }
 
 }  // namespace nibble

@@ -40,7 +40,8 @@ Result<std::vector<std::int32_t>> prompt_ids(const Model& model, const TextToken
     const std::vector<Message> messages =
         options.messages.empty() ? std::vector<Message>{{"user", default_prompt_for_chat}} : options.messages;
     const auto rendered = render_chat(model, messages);
-    if (!rendered && !options.messages.empty()) return rendered.error();
+    if (!rendered && (!options.messages.empty() || rendered.error().code == Errc::out_of_memory))
+      return rendered.error();
     if (rendered) {
       report.chat = true, report.prompt = messages.back().content;
       return tokenizer.encode(*rendered, false);
@@ -51,27 +52,32 @@ Result<std::vector<std::int32_t>> prompt_ids(const Model& model, const TextToken
 }
 
 // Writes this precision where it will not stay, and loads it from there.
-Result<void> measure_stored_copy(const fs::path& path, const CompareOptions& options, PrecisionResult& out) {
-  std::error_code ignored;
-  std::string folder = (fs::temp_directory_path(ignored) / "nibble-compare-XXXXXX").string();
-  if (!::mkdtemp(folder.data()))
-    return error(Errc::io_failure, "cannot create a folder for the stored copy; set TMPDIR to one with space");
-  const auto measured = [&]() -> Result<void> {
-    QuantizeCheckpointOptions writing;
-    writing.precision = out.precision, writing.threads = options.threads, writing.ignore_config = options.ignore_config;
-    writing.allow_requantize = true;  // a load at this precision rounds the same weights the same way
-    NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, fs::path(folder) / "copy", writing));
-    LoadOptions load;
-    load.threads = options.threads, load.ignore_config = options.ignore_config;
-    NIBBLE_TRY(const Model model, Model::load(fs::path(folder) / "copy", load));
-    out.disk_bytes = written.bytes_written, out.stored_load_seconds = model.load_seconds();
-    return {};
-  }();
-  fs::remove_all(folder, ignored);
-  return measured;
+Result<void> measure_stored_copy(const fs::path& path, const fs::path& folder, const CompareOptions& options,
+                                 PrecisionResult& out) {
+  const fs::path copy = folder / "copy";
+  QuantizeCheckpointOptions writing;
+  writing.precision = out.precision, writing.threads = options.threads, writing.ignore_config = options.ignore_config;
+  writing.allow_requantize = true;  // a load at this precision rounds the same weights the same way
+  NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, copy, writing));
+  LoadOptions load;
+  load.threads = options.threads, load.ignore_config = options.ignore_config;
+  NIBBLE_TRY(const Model model, Model::load(copy, load));
+  out.disk_bytes = written.bytes_written, out.stored_load_seconds = model.load_seconds();
+  return {};
 }
 
 }  // namespace
+
+Result<CopyFolder> CopyFolder::create(bool wanted) {
+  CopyFolder folder;
+  if (!wanted) return folder;
+  std::error_code ignored;
+  std::string name = (fs::temp_directory_path(ignored) / "nibble-compare-XXXXXX").string();
+  if (!::mkdtemp(name.data()))
+    return error(Errc::io_failure, "cannot create a folder for the stored copy; set TMPDIR to one with space");
+  folder.path_.swap(name);
+  return folder;
+}
 
 Result<ReferenceLogits> ReferenceLogits::create() {
   std::FILE* file = std::tmpfile();
@@ -93,7 +99,7 @@ void ReferenceLogits::read(std::span<float> logits) {
 
 Result<PrecisionReport> measure_precision(const fs::path& path, const QuantizationConfig& precision,
                                           const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
-                                          const Progress& progress) {
+                                          const CopyFolder& copies, const Progress& progress) {
   PrecisionReport report;
   const MemoryWatch watch;
   const double start = now_seconds();
@@ -153,7 +159,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   // Norms are held in fp32 and stored in 16 bits.
   out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident.norms / 2;
   if (options.stored_copies && !as_stored && !gguf && out.precision.quantized())
-    NIBBLE_CHECK(measure_stored_copy(path, options, out));
+    NIBBLE_CHECK(measure_stored_copy(path, copies.path(), options, out));
   progress(1);
   return report;
 }

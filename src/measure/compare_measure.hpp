@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "io/mapped_file.hpp"
 #include "nibble/compare.hpp"
 
 namespace nibble {
@@ -38,9 +39,24 @@ struct PrecisionReport {
   bool chat = false;
 };
 
+// A temporary folder for a stored copy; it goes with this object, so that it outlives no child that is stopped.
+class CopyFolder {
+ public:
+  static Result<CopyFolder> create(bool wanted);
+  CopyFolder(CopyFolder&& other) noexcept { path_.swap(other.path_); }
+  ~CopyFolder() {
+    if (!path_.empty()) remove_folder(path_.c_str());
+  }
+  const std::string& path() const { return path_; }  // empty: none was wanted
+
+ private:
+  CopyFolder() = default;
+  std::string path_;
+};
+
 // is_reference: its predictions are what later ones are measured against.
 Result<PrecisionReport> measure_precision(const std::filesystem::path& path, const QuantizationConfig& precision,
                                           const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
-                                          const Progress& progress);
+                                          const CopyFolder& copies, const Progress& progress);
 
 }  // namespace nibble

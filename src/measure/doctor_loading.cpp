@@ -2,6 +2,7 @@
 // that follow show computing alone.
 
 #include "base/clock.hpp"
+#include "base/out_of_memory.hpp"
 #include "engine/available_memory.hpp"
 #include "io/storage.hpp"
 #include "measure/doctor_findings.hpp"
@@ -25,7 +26,7 @@ Result<void> touch(const MappedFile& file, const ExamineOptions& options) {
 }
 
 Result<void> examine_files(const Checkpoint& checkpoint, const ExamineOptions& options, LoadingReport& report) {
-  report.file_bytes = checkpoint.file_bytes(), report.available_bytes = available_memory();
+  report.file_bytes = checkpoint.file_bytes(), report.available_bytes = available_memory().bytes;
   const std::vector<std::shared_ptr<MappedFile>> files = checkpoint.files();
   const MappedFile* largest = nullptr;
   double cached = 0, size = 0;
@@ -60,10 +61,8 @@ Result<LoadingTime> time_load(const std::filesystem::path& path, const Quantizat
   return out;
 }
 
-}  // namespace
-
-Result<LoadingReport> examine_loading(const std::filesystem::path& path, const QuantizationConfig& precision,
-                                      const ExamineOptions& options) {
+Result<LoadingReport> examine_loads(const std::filesystem::path& path, const QuantizationConfig& precision,
+                                    const ExamineOptions& options) {
   NIBBLE_CHECK(precision.check());
   LoadingReport report;
   {
@@ -80,6 +79,13 @@ Result<LoadingReport> examine_loading(const std::filesystem::path& path, const Q
   report.findings = loading_findings(report, path);
   if (options.progress) options.progress(1);
   return report;
+}
+
+}  // namespace
+
+Result<LoadingReport> examine_loading(const std::filesystem::path& path, const QuantizationConfig& precision,
+                                      const ExamineOptions& options) {
+  return or_out_of_memory(path.native(), "timing loads", [&] { return examine_loads(path, precision, options); });
 }
 
 }  // namespace nibble

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/out_of_memory.hpp"
 #include "engine/held_differently.hpp"
 #include "measure/divergence.hpp"
 #include "measure/doctor_findings.hpp"
@@ -154,10 +155,8 @@ class Examination {
   Predictions predictions_;
 };
 
-}  // namespace
-
-Result<QualityReport> examine_quality(const std::filesystem::path& path, const QuantizationConfig& precision,
-                                      const ExamineOptions& options) {
+Result<QualityReport> examine_layers(const std::filesystem::path& path, const QuantizationConfig& precision,
+                                     const ExamineOptions& options) {
   NIBBLE_CHECK(precision.check());
   if (!precision.quantized())
     return error(Errc::bad_request, "layers are examined in a quantized precision, int8, nf4 or fp4, not {}",
@@ -186,6 +185,13 @@ Result<QualityReport> examine_quality(const std::filesystem::path& path, const Q
   report.findings = quality_findings(report, path);
   progress(1);
   return report;
+}
+
+}  // namespace
+
+Result<QualityReport> examine_quality(const std::filesystem::path& path, const QuantizationConfig& precision,
+                                      const ExamineOptions& options) {
+  return or_out_of_memory(path.native(), "measuring quality", [&] { return examine_layers(path, precision, options); });
 }
 
 }  // namespace nibble

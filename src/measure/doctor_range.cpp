@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/cpu_features.hpp"
+#include "base/out_of_memory.hpp"
 #include "engine/weights.hpp"
 #include "measure/doctor_findings.hpp"
 #include "measure/doctor_sample.hpp"
@@ -62,9 +63,7 @@ ValueRange all_of(const std::vector<ValueRange>& parts) {
   return all;
 }
 
-}  // namespace
-
-Result<RangeReport> examine_range(const std::filesystem::path& path, const ExamineOptions& options) {
+Result<RangeReport> examine_values(const std::filesystem::path& path, const ExamineOptions& options) {
   NIBBLE_TRY(const auto model, load_model(path, reference_options(options)));
   RangeReport report;
   report.stored = model->converted_from().empty() ? model->held_as() : model->converted_from();
@@ -87,6 +86,12 @@ Result<RangeReport> examine_range(const std::filesystem::path& path, const Exami
   report.findings = range_findings(report, path);
   if (options.progress) options.progress(1);
   return report;
+}
+
+}  // namespace
+
+Result<RangeReport> examine_range(const std::filesystem::path& path, const ExamineOptions& options) {
+  return or_out_of_memory(path.native(), "examining values", [&] { return examine_values(path, options); });
 }
 
 }  // namespace nibble

@@ -1,5 +1,6 @@
 #include "nibble/estimate.hpp"
 
+#include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
 #include "formats/all.hpp"
 #include "measure/subject.hpp"
@@ -37,15 +38,19 @@ std::uint64_t estimate(std::uint64_t parameters, Precision precision) {
 }
 
 Result<Estimate> estimate(const std::filesystem::path& path, const EstimateOptions& options) {
-  NIBBLE_TRY(const Subject subject, open_subject(path, options.ignore_config));
-  return estimate_subject(subject, options);
+  return or_out_of_memory(path.native(), "estimating", [&]() -> Result<Estimate> {
+    NIBBLE_TRY(const Subject subject, open_subject(path, options.ignore_config));
+    return estimate_subject(subject, options);
+  });
 }
 
 Result<std::optional<Estimate>> estimate_nearest(std::uint64_t parameters, const EstimateOptions& options) {
-  const std::optional<Subject> shape = nearest_shape(parameters);
-  if (!shape) return std::optional<Estimate>();
-  NIBBLE_TRY(Estimate out, estimate_subject(*shape, options));
-  return std::optional<Estimate>(std::move(out));
+  return or_out_of_memory("", "estimating", [&]() -> Result<std::optional<Estimate>> {
+    const std::optional<Subject> shape = nearest_shape(parameters);
+    if (!shape) return std::optional<Estimate>();
+    NIBBLE_TRY(Estimate out, estimate_subject(*shape, options));
+    return std::optional<Estimate>(std::move(out));
+  });
 }
 
 }  // namespace nibble

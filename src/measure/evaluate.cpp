@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/clock.hpp"
+#include "base/out_of_memory.hpp"
 #include "generate/session.hpp"
 #include "io/safetensors.hpp"
 #include "measure/divergence.hpp"
@@ -167,7 +168,6 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
     }));
     if (options.progress) options.progress(double(w + 1) / double(plan.windows.size()));
   }
-  if (file) NIBBLE_CHECK(file->commit());
   double sum = 0;
   for (const TokenLoss& token : out.tokens) sum += token.nll;
   out.mean_nll = sum / double(out.tokens.size());
@@ -176,6 +176,7 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   out.windows = std::int64_t(plan.windows.size()), out.context = plan.context, out.bos = plan.bos,
   out.recipe = plan.recipe;
   if (reference) out.divergence = divergence.result();
+  if (file) NIBBLE_CHECK(file->commit());  // last: nothing can fail behind it
   out.seconds = now_seconds() - start;
   return out;
 }
@@ -183,12 +184,12 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
 }  // namespace
 
 Result<Evaluation> evaluate(const Model& model, const std::vector<std::int32_t>& ids, const EvaluateOptions& options) {
-  return run(model, nullptr, ids, options, {});
+  return or_out_of_memory("", "evaluating", [&] { return run(model, nullptr, ids, options, {}); });
 }
 
 Result<Evaluation> evaluate_against(const Model& model, const Model& reference, const std::vector<std::int32_t>& ids,
                                     const EvaluateOptions& options) {
-  return run(model, &reference, ids, options, {});
+  return or_out_of_memory("", "evaluating", [&] { return run(model, &reference, ids, options, {}); });
 }
 
 Result<Evaluation> evaluate_logits(const Model& model, const std::vector<std::int32_t>& ids,

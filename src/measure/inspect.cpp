@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
 #include "engine/rehearsal.hpp"
 #include "generate/session.hpp"
@@ -22,9 +23,7 @@ std::string_view class_of(const CheckpointTensor& tensor) {
   return "other";
 }
 
-}  // namespace
-
-Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
+Result<ModelDescription> describe(const std::filesystem::path& path) {
   std::error_code ignored;
   const bool has_weights = !(std::filesystem::is_regular_file(path, ignored) && path.extension() == ".json");
   std::shared_ptr<Checkpoint> checkpoint;
@@ -109,9 +108,17 @@ Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
   auto tokenizer = TextTokenizer::load(checkpoint->path());
   if (tokenizer)
     out.tokenizer = tokenizer->kind();
+  else if (tokenizer.error().code == Errc::out_of_memory)
+    return tokenizer.error();
   else
     out.tokenizer_problem = tokenizer.error().message;
   return out;
+}
+
+}  // namespace
+
+Result<ModelDescription> Model::inspect(const std::filesystem::path& path) {
+  return or_out_of_memory(path.native(), "reading headers", [&] { return describe(path); });
 }
 
 }  // namespace nibble

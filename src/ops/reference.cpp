@@ -242,7 +242,7 @@ void quantize_activations(TensorView x, float threshold, const Int8Activations& 
 }
 
 std::unique_ptr<Backend> make_reference_backend(std::shared_ptr<Allocator> memory) {
-  if (!memory) memory = std::make_shared<HostAllocator>();
+  if (!memory) memory = host_memory();
   return std::make_unique<ReferenceBackend>(std::move(memory));
 }
 

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 
 namespace nibble {
@@ -74,6 +75,19 @@ void HostAllocator::give(void* memory, std::size_t bytes, Purpose purpose) {
   else
     std::free(memory);
 }
+
+namespace {
+
+std::atomic<std::shared_ptr<Allocator> (*)()> replaced_host_memory{nullptr};
+
+}  // namespace
+
+std::shared_ptr<Allocator> host_memory() {
+  const auto make = replaced_host_memory.load();
+  return make ? make() : std::make_shared<HostAllocator>();
+}
+
+void replace_host_memory(std::shared_ptr<Allocator> (*make)()) { replaced_host_memory = make; }
 
 Result<Buffer> Buffer::take(Allocator& allocator, std::size_t bytes, Purpose purpose) {
   Buffer buffer;

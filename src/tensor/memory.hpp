@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "base/error.hpp"
@@ -59,6 +60,11 @@ class HostAllocator final : public Allocator {
   Result<void*> take(std::size_t bytes, Purpose purpose) override;
   void give(void* memory, std::size_t bytes, Purpose purpose) override;
 };
+
+// A new allocator of the host's memory: what backends and conversions take theirs through.
+std::shared_ptr<Allocator> host_memory();
+// Until it is set to null again, host_memory() gives what `make` makes. For tests of what happens where memory ends.
+void replace_host_memory(std::shared_ptr<Allocator> (*make)());
 
 // Counts and hands out nothing: what a load through it "used" is the estimate.
 class CountingAllocator final : public Allocator {

@@ -40,8 +40,8 @@ inline std::string read(const fs::path& path) {
 // A folder that is gone when the test is.
 class Folder {
  public:
-  explicit Folder(const std::string& name)
-      : path_(fs::temp_directory_path() / ("nibble-" + name + "-" + std::to_string(::getpid()))) {
+  explicit Folder(const std::string& name, const fs::path& inside = fs::temp_directory_path())
+      : path_(inside / ("nibble-" + name + "-" + std::to_string(::getpid()))) {
     fs::remove_all(path_);
     fs::create_directories(path_);
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
+#include <new>
 
 #include "text/tokenizer/unicode_class.hpp"
 #include "text/tokenizer/utf8.hpp"
@@ -29,9 +31,9 @@ bool apply(const UnicodeForm& form, std::string_view text, std::string& out) {
   utf8proc_uint8_t* result = nullptr;
   const utf8proc_ssize_t bytes = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
                                               utf8proc_ssize_t(text.size()), &result, utf8proc_option_t(options));
-  if (bytes < 0) return false;  // only out of memory is left: the text is valid
+  if (bytes < 0) throw std::bad_alloc();  // nothing else is left: the text is valid
+  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> held(result, std::free);
   out.assign(reinterpret_cast<const char*>(result), std::size_t(bytes));
-  std::free(result);
   return true;
 }
 

@@ -3,6 +3,9 @@
 
 #include <pcre2.h>
 
+#include <memory>
+#include <new>
+
 #include "text/tokenizer/unicode_class.hpp"
 #include "text/tokenizer/utf8.hpp"
 
@@ -92,25 +95,19 @@ Result<std::string> translate(std::string_view pattern) {
   return out;
 }
 
+// std::bad_alloc where PCRE2 found no memory: then the next text tries again.
 struct MatchState {
-  pcre2_match_data* data;
-  pcre2_match_context* context;
-  pcre2_jit_stack* stack;
-  MatchState()
-      : data(pcre2_match_data_create(1, nullptr)),
-        context(pcre2_match_context_create(nullptr)),
-        stack(pcre2_jit_stack_create(64 << 10, 8 << 20, nullptr)) {
-    if (context == nullptr) return;
-    pcre2_jit_stack_assign(context, nullptr, stack);
-    pcre2_set_match_limit(context, 1'000'000);
+  std::unique_ptr<pcre2_match_data, void (*)(pcre2_match_data*)> data{pcre2_match_data_create(1, nullptr),
+                                                                      pcre2_match_data_free};
+  std::unique_ptr<pcre2_jit_stack, void (*)(pcre2_jit_stack*)> stack{pcre2_jit_stack_create(64 << 10, 8 << 20, nullptr),
+                                                                     pcre2_jit_stack_free};
+  std::unique_ptr<pcre2_match_context, void (*)(pcre2_match_context*)> context{pcre2_match_context_create(nullptr),
+                                                                               pcre2_match_context_free};
+  MatchState() {
+    if (!data || !stack || !context) throw std::bad_alloc();
+    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+    pcre2_set_match_limit(context.get(), 1'000'000);
   }
-  ~MatchState() {
-    pcre2_jit_stack_free(stack);
-    pcre2_match_context_free(context);
-    pcre2_match_data_free(data);
-  }
-  MatchState(const MatchState&) = delete;
-  MatchState& operator=(const MatchState&) = delete;
 };
 
 }  // namespace
@@ -140,6 +137,7 @@ Result<SplitPattern> SplitPattern::regex(std::string_view text) {
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, nullptr);
   if (compiled->code == nullptr) {
+    if (code == PCRE2_ERROR_HEAP_FAILED) throw std::bad_alloc();
     PCRE2_UCHAR message[256] = {};
     pcre2_get_error_message(code, message, sizeof message);
     return error(Errc::unsupported, "the pattern does not compile: {} at byte {} of {}",
@@ -173,13 +171,14 @@ void SplitPattern::find_all(std::string_view text, std::vector<Span>& matches) c
 // Where a hostile pattern exceeds the match limit, the rest of the text counts as unmatched.
 void SplitPattern::find_compiled(std::string_view text, std::vector<Span>& matches) const {
   thread_local const MatchState state;
-  if (state.data == nullptr || state.context == nullptr) return;
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   std::size_t at = 0, last_end = std::string_view::npos;
   while (at <= text.size()) {
-    if (pcre2_match(compiled_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, state.data, state.context) < 0)
-      return;
-    const PCRE2_SIZE* found = pcre2_get_ovector_pointer(state.data);
+    const int result = pcre2_match(compiled_->code, subject, text.size(), at, PCRE2_NO_UTF_CHECK, state.data.get(),
+                                   state.context.get());
+    if (result == PCRE2_ERROR_NOMEMORY) throw std::bad_alloc();
+    if (result < 0) return;
+    const PCRE2_SIZE* found = pcre2_get_ovector_pointer(state.data.get());
     const std::size_t begin = found[0], end = found[1];
     if (begin > end || begin < at) return;
     if (begin == end && begin == last_end) {  // an empty match right after the last one: step over one character
