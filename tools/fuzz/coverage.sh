@@ -1,5 +1,6 @@
 #!/bin/sh
-# How much of each source file a fuzz target's inputs reached: basic blocks, as the compiler placed them.
+# How much of each source file a fuzz target's inputs reached: basic blocks, many of which only clean up after exceptions
+# that are never thrown, and lines of which some block was reached.
 # Usage: build-sanitize/fuzz/NAME_fuzz --corpus FOLDER --executions 0 --places FILE
 #        tools/fuzz/coverage.sh build-sanitize/fuzz/NAME_fuzz FILE [PATTERN]    (of file names; default: all of src)
 set -eu
@@ -14,11 +15,17 @@ addr2line -e "$program" <"$all" | paste "$all" - | awk -v pattern="$pattern" '
   match($2, /\/src\/[^:]*/) {
     file = substr($2, RSTART + 1, RLENGTH - 1)
     if (file !~ pattern) next
-    total[file]++; sum++
-    if ($1 in hit) { seen[file]++; reached++ }
+    blocks[file]++; all_blocks++
+    if (!($2 in line)) { line[$2] = 1; lines[file]++; all_lines++ }
+    if (!($1 in hit)) next
+    seen[file]++; all_seen++
+    if (line[$2] == 1) { line[$2] = 2; seen_lines[file]++; all_seen_lines++ }
+  }
+  function show(a, b, c, d, name) {
+    return sprintf("%6d of %6d blocks %3d %%  %5d of %5d lines %3d %%  %s", a, b, 100 * a / b, c, d, 100 * c / d, name)
   }
   END {
-    for (file in total) printf "%6d of %6d  %5.1f %%  %s\n", seen[file], total[file], 100 * seen[file] / total[file], file | "sort -k6"
-    close("sort -k6")
-    printf "%6d of %6d  %5.1f %%  together\n", reached, sum, sum ? 100 * reached / sum : 0
+    for (file in blocks) print show(seen[file], blocks[file], seen_lines[file], lines[file], file) | "sort -k11"
+    close("sort -k11")
+    if (all_blocks) print show(all_seen, all_blocks, all_seen_lines, all_lines, "together")
   }' "$reached" -
