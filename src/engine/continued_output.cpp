@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/digest.hpp"
+#include "io/folder.hpp"
 
 namespace nibble {
 namespace {
@@ -94,13 +95,14 @@ Result<void> ContinuedOutput::open() {
 }
 
 Result<void> ContinuedOutput::take_over(bool same_source) {
-  std::error_code code;
-  for (fs::directory_iterator entry(work_->output(), code), end; !code && entry != end; entry.increment(code))
+  NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(work_->output()));
+  for (const std::string& name : names) {
+    const fs::path path = work_->output() / name;
     if (std::none_of(plan_.files.begin(), plan_.files.end(), [&](const OutputPlan::File& file) {
-          return entry->path() == path_of(file) || entry->path() == AtomicFile::unfinished(path_of(file));
+          return path == path_of(file) || path == AtomicFile::unfinished(path_of(file));
         }))
-      fs::remove_all(entry->path(), code);
-  if (code) return system_error(work_->output(), "cannot be cleared", code.value());
+      remove_folder(path.c_str());
+  }
   for (std::size_t file = 0; file < plan_.files.size(); ++file) {
     NIBBLE_CHECK(take_over(file, same_source));
     for (std::size_t i = plan_.files[file].first; i < plan_.files[file].end; ++i)

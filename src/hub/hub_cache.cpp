@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "io/folder.hpp"
 #include "io/mapped_file.hpp"
 #include "io/shard_index.hpp"
 
@@ -117,11 +118,12 @@ Result<std::optional<fs::path>> HubCache::complete(const std::string& commit, co
   const std::optional<fs::path> nothing;
   std::error_code code;
   std::vector<std::string> there;
-  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
-    const std::string file = entry->path().filename().string();
-    if (!fs::exists(entry->path(), code)) continue;  // a link to a blob that is not there (yet)
-    const fs::path real = fs::canonical(entry->path(), code);
-    if (code || !is_inside(real, fs::canonical(folder_, code))) return leads_out(entry->path());
+  const auto listed = names_in_folder(folder);
+  for (const std::string& file : listed ? *listed : std::vector<std::string>()) {
+    const fs::path at = folder / file;
+    if (!fs::exists(at, code)) continue;  // a link to a blob that is not there (yet)
+    const fs::path real = fs::canonical(at, code);
+    if (code || !is_inside(real, fs::canonical(folder_, code))) return leads_out(at);
     there.push_back(file);
   }
   const auto wanted = choose_files(there, name, files);

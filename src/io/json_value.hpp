@@ -50,6 +50,9 @@ void fill_json(Value& out, typename Value::initializer_list_t parts, bool deduce
 
 }  // namespace nibble
 
+// Written for what 3.11 has inside; with another version values are as that version makes them.
+#if NLOHMANN_JSON_VERSION_MAJOR == 3 && NLOHMANN_JSON_VERSION_MINOR == 11
+
 // The library moves children to a heap-allocated list first, so that deep values do not exhaust the stack. Here text is
 // refused beyond a depth (json.hpp), and children are destroyed where they lie.
 template <>
@@ -76,3 +79,5 @@ template <>
 inline nibble::OrderedJson::basic_json(initializer_list_t parts, bool deduce, value_t wanted) : basic_json(nullptr) {
   nibble::fill_json(*this, parts, deduce, wanted);
 }
+
+#endif

@@ -1,7 +1,6 @@
 #include "io/mapped_file.hpp"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,12 +131,6 @@ Result<void> AtomicFile::write_at(std::uint64_t place, std::span<const std::byte
 Result<void> AtomicFile::sync() {
   if (::fdatasync(fd_) != 0) return system_error(path_, "cannot write", errno);
   return {};
-}
-
-void remove_folder(const char* folder) noexcept {
-  ::nftw(
-      folder, [](const char* path, const struct stat*, int, struct FTW*) { return ::remove(path), 0; }, 8,
-      FTW_DEPTH | FTW_PHYS);
 }
 
 Result<void> AtomicFile::commit() {

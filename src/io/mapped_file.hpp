@@ -58,8 +58,4 @@ class AtomicFile {
   std::filesystem::path path_, temporary_;
 };
 
-// A folder with all that is in it, as far as the system lets it. Cleaning up where memory ran out must not throw for want
-// of it: this asks the heap for a few kilobytes, once.
-void remove_folder(const char* folder) noexcept;
-
 }  // namespace nibble

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "io/folder.hpp"
 #include "io/mapped_file.hpp"
 
 namespace nibble {
@@ -32,7 +33,11 @@ bool still_there(int fd, const fs::path& path) {
 Result<void> WorkFolder::check_target(const fs::path& target, Target form) {
   const fs::path name = without_slash(target), parent = parent_of(name);
   std::error_code code;
-  const bool may_be_filled = form == Target::folder && fs::is_directory(name, code) && fs::is_empty(name, code);
+  const auto is_empty = [&] {
+    const auto names = names_in_folder(name);
+    return names && names->empty();
+  };
+  const bool may_be_filled = form == Target::folder && fs::is_directory(name, code) && is_empty();
   if (fs::exists(name, code) && !may_be_filled)
     return error(Errc::bad_request, "{}: exists already; name a new {} or remove it first", name.string(),
                  form == Target::file ? "file" : "folder");
@@ -55,7 +60,8 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
       return system_error(folder.path_, "cannot create", errno);
     // The lock is the first to come and the last to go.
     std::error_code code;
-    if (!fs::is_empty(folder.path_, code) && !code && !fs::exists(lock, code))
+    const auto found = names_in_folder(folder.path_);
+    if (found && !found->empty() && !fs::exists(lock, code))
       return error(
           Errc::bad_request,
           "{}: stands where the work on {} would go, and is not of an earlier conversion; move it away, or name "
@@ -94,10 +100,9 @@ WorkFolder::~WorkFolder() {
 }
 
 Result<void> WorkFolder::empty_it() {
-  std::error_code code, ignored;
-  for (fs::directory_iterator entry(path_, code), end; !code && entry != end; entry.increment(code))
-    if (entry->path().filename() != "lock") fs::remove_all(entry->path(), ignored);
-  if (code) return system_error(path_, "cannot be cleared", code.value());
+  NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(path_));
+  for (const std::string& name : names)
+    if (name != "lock") remove_folder((path_ / name).c_str());
   return {};
 }
 

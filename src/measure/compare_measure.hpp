@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "io/folder.hpp"
 #include "io/mapped_file.hpp"
 #include "nibble/compare.hpp"
 
