@@ -5,6 +5,7 @@
 
 #include "engine/placement.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "io/folder.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 
 namespace nibble {
@@ -132,18 +133,17 @@ Result<void> write_companions(const Checkpoint& checkpoint, const fs::path& to) 
     NIBBLE_CHECK(write_text("tokenizer.json", files->tokenizer));
     return write_text("tokenizer_config.json", files->config.dump(2) + "\n");
   }
-  std::error_code code;
-  for (fs::directory_iterator entry(from, code), end; !code && entry != end; entry.increment(code)) {
-    const std::string extension = entry->path().extension(), name = entry->path().filename();
+  NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(from));
+  for (const std::string& name : names) {
+    const std::string extension = fs::path(name).extension();
     std::error_code ignored;
-    if (!entry->is_regular_file(ignored) || extension == ".safetensors" || extension == ".bin" || extension == ".pth" ||
-        extension == ".pt" || extension == ".gguf")
+    if (!fs::is_regular_file(from / name, ignored) || extension == ".safetensors" || extension == ".bin" ||
+        extension == ".pth" || extension == ".pt" || extension == ".gguf")
       continue;
     if (name == "config.json" || name == "model.safetensors.index.json" || name[0] == '.') continue;
-    NIBBLE_TRY(const auto source, MappedFile::open(entry->path()));
+    NIBBLE_TRY(const auto source, MappedFile::open(from / name));
     NIBBLE_CHECK(write_whole(to / name, source->bytes()));
   }
-  if (code) return error(Errc::io_failure, "{}: cannot list: {}", from.string(), code.message());
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "engine/shard_writer.hpp"
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
+#include "io/folder.hpp"
 
 namespace nibble {
 namespace {
@@ -139,8 +140,9 @@ Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
   NIBBLE_CHECK(write_whole(folder.path() / "config.json", std::as_bytes(std::span(text.data(), text.size()))));
   NIBBLE_CHECK(write_companions(conversion.checkpoint(), folder.path()));
   std::uint64_t written = 0;
-  for (const auto& entry : fs::directory_iterator(folder.path()))
-    if (entry.path().extension() == ".safetensors") written += entry.file_size();
+  NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(folder.path()));
+  for (const std::string& name : names)
+    if (name.ends_with(".safetensors")) written += fs::file_size(folder.path() / name);
   QuantizeReport report = conversion.finish(written);
   NIBBLE_CHECK(folder.commit());  // last: nothing can fail behind it
   return report;

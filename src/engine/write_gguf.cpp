@@ -158,10 +158,10 @@ class GgufConversion {
       }
     } else {
       const Checkpoint& checkpoint = conversion_.checkpoint();
-      out = model_.metadata;
-      NIBBLE_TRY(const std::vector<GgufEntry> tokenizer,
+      out = std::move(model_.metadata);
+      NIBBLE_TRY(std::vector<GgufEntry> tokenizer,
                  tokenizer_to_gguf(checkpoint.path(), conversion_.config().vocab_size));
-      out.insert(out.end(), tokenizer.begin(), tokenizer.end());
+      for (GgufEntry& entry : tokenizer) out.push_back(std::move(entry));
       if (!checkpoint.chat_template().empty()) out.push_back({"tokenizer.chat_template", checkpoint.chat_template()});
     }
     out.push_back({"general.file_type", recipe_.number});

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "io/folder.hpp"
 #include "io/json.hpp"
 
 namespace nibble {
@@ -109,14 +110,15 @@ Result<std::optional<fs::path>> HubCache::complete(const std::string& commit, co
   const std::optional<fs::path> nothing;
   std::error_code code;
   std::vector<std::string> there;
-  for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code)) {
-    const std::string file = entry->path().filename().string();
-    if (!fs::exists(entry->path(), code)) continue;  // a link to a blob that is not there (yet)
-    const fs::path real = fs::canonical(entry->path(), code), own = fs::canonical(folder_, code);
+  const auto listed = names_in_folder(folder);
+  for (const std::string& file : listed ? *listed : std::vector<std::string>()) {
+    const fs::path at = folder / file;
+    if (!fs::exists(at, code)) continue;  // a link to a blob that is not there (yet)
+    const fs::path real = fs::canonical(at, code), own = fs::canonical(folder_, code);
     if (code || std::mismatch(own.begin(), own.end(), real.begin(), real.end()).first != own.end())
       return error(Errc::corrupt_file,
                    "{}: leads out of the model's folder in the cache; remove it, and look who put it there",
-                   entry->path().string());
+                   at.string());
     there.push_back(file);
   }
   const auto wanted = choose_files(there, name, files);

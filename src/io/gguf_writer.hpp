@@ -8,7 +8,9 @@
 
 namespace nibble {
 
-// One metadata key. The C++ type of the value decides the type in the file; GgufRaw is copied as it stands.
+// One metadata key. The C++ type of the value decides the type in the file; GgufRaw is copied as it stands. To be
+// moved, not copied: libstdc++ 12 takes a variant of such types for one that is never empty, and where a copy runs out
+// of memory it destroys what is not there.
 struct GgufEntry {
   std::string key;
   std::variant<bool, std::uint32_t, float, std::string, std::vector<std::string>, std::vector<float>,

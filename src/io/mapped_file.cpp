@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/folder.hpp"
+
 namespace nibble {
 namespace {
 
@@ -133,7 +135,11 @@ Result<AtomicFolder> AtomicFolder::create(const std::filesystem::path& target) {
   std::error_code code;
   fs::path name = target;
   if (!name.has_filename()) name = name.parent_path();  // "out/" means "out"
-  if (fs::exists(name, code) && !(fs::is_directory(name, code) && fs::is_empty(name, code)))
+  const auto is_empty = [&] {
+    const auto names = names_in_folder(name);
+    return names && names->empty();
+  };
+  if (fs::exists(name, code) && !(fs::is_directory(name, code) && is_empty()))
     return error(Errc::bad_request, "{}: exists already; name a new folder or remove it first", name.string());
   if (const fs::path parent = name.has_parent_path() ? name.parent_path() : fs::path(".");
       !fs::is_directory(parent, code))
