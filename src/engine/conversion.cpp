@@ -160,8 +160,7 @@ Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const 
 
 Result<QuantizeReport> quantize_checkpoint(const fs::path& path, const fs::path& out,
                                            const QuantizeCheckpointOptions& options) {
-  return or_out_of_memory(path.native(), "writing a copy (nothing is left of it)",
-                          [&] { return convert(path, out, options); });
+  return or_out_of_memory(path.native(), "writing a copy", [&] { return convert(path, out, options); });
 }
 
 }  // namespace nibble
