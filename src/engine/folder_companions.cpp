@@ -80,7 +80,7 @@ Result<Json> config_of_gguf(const Checkpoint& checkpoint, const ModelConfig& con
     if (Json& rope = out["rope_parameters"]; rope.contains(key)) rope[key] = shortest(rope[key].get<double>());
   out["rms_norm_eps"] = shortest(config.rms_norm_eps);
   out["rope_theta"] = out["rope_parameters"]["rope_theta"];
-  if (out["rope_parameters"]["rope_type"] != "default") {
+  if (!is_text(out["rope_parameters"]["rope_type"], "default")) {
     out["rope_scaling"] = out["rope_parameters"];
     out["rope_scaling"].erase("rope_theta");
   }

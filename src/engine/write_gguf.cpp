@@ -67,6 +67,7 @@ class GgufConversion final : public ContinuedOutput::Container {
     const std::string place = conversion_.checkpoint().path().string();
     if (auto ok = plan(); !ok) return ok.error().at(place);
     NIBBLE_TRY(metadata_, describe());
+    metadata_.push_back({std::string(Receipt::key), std::string()});
     receipt_ = conversion_.receipt(std::string(recipe_.name));
     if (!factors_.empty()) {
       entries_.push_back({"rope_freqs.weight", ggml_type("F32"), {std::int64_t(factors_.size())}});
@@ -98,9 +99,8 @@ class GgufConversion final : public ContinuedOutput::Container {
   // Rope factors belong to no module and stand first, so they count as head.
   Result<std::string> head(const OutputPlan::File& file, ContinuedOutput::Records records) override {
     for (const Journal::Record* record : records) receipt_.tensors[record->parts[0].name] = record->parts[0].note;
-    std::vector<GgufEntry> metadata = metadata_;
-    metadata.push_back({std::string(Receipt::key), receipt_.text()});
-    NIBBLE_TRY(std::string head, GgufWriter::head(file.name, metadata, entries_));
+    std::get<std::string>(metadata_.back().value) = receipt_.text();
+    NIBBLE_TRY(std::string head, GgufWriter::head(file.name, metadata_, entries_));
     const std::string_view factors(reinterpret_cast<const char*>(factors_.data()), factors_.size() * sizeof(float));
     return std::move(head.append(factors).append(GgufWriter::padding(factors.size()), '\0'));
   }
@@ -201,7 +201,7 @@ class GgufConversion final : public ContinuedOutput::Container {
   GgufModel model_;
   std::vector<float> factors_;
   std::vector<Planned> planned_;
-  std::vector<GgufEntry> metadata_;         // without the receipt
+  std::vector<GgufEntry> metadata_;         // the last is the receipt
   std::vector<GgufWriter::Entry> entries_;  // of the file
   Receipt receipt_;
 };

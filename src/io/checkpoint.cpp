@@ -90,7 +90,7 @@ Result<std::string> read_chat_template(const std::filesystem::path& folder) {
   if (found->is_string()) return found->get<std::string>();
   if (found->is_array())
     for (const Json& entry : *found)
-      if (entry.is_object() && entry.value("name", Json()) == "default" && entry.contains("template") &&
+      if (entry.is_object() && is_text(entry.value("name", Json()), "default") && entry.contains("template") &&
           entry["template"].is_string())
         return entry["template"].get<std::string>();
   return std::string();

@@ -66,7 +66,7 @@ Result<void> Checkpoint::open_gguf() {
   }
   config_["tie_word_embeddings"] = index_.count("lm_head.weight") == 0;
   // Files say by the presence of a bias what config.json says by a flag.
-  if (config_["model_type"] == "llama") {
+  if (is_text(config_["model_type"], "llama")) {
     config_["attention_bias"] = index_.count("model.layers.0.self_attn.q_proj.bias") != 0;
     config_["mlp_bias"] = index_.count("model.layers.0.mlp.up_proj.bias") != 0;
   }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace nibble {
@@ -46,6 +47,13 @@ void fill_json(Value& out, typename Value::initializer_list_t parts, bool deduce
     out = Value(Value::value_t::array);
     for (const auto& part : parts) out.push_back(part.moved_or_copied());
   }
+}
+
+// value == "text" makes a value of the text first, in a function of the library that may not throw.
+template <class Value>
+bool is_text(const Value& value, std::string_view text) {
+  const auto* own = value.template get_ptr<const std::string*>();
+  return own && *own == text;
 }
 
 }  // namespace nibble

@@ -305,9 +305,9 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
     return error(Errc::corrupt_file, "{}: \"layer_types\" should list {} layers", reader.place(), out.layers);
   for (std::int64_t layer = 0; layer < out.layers; ++layer) {
     const Json& type = (*types)[layer];
-    if (type == "full_attention") {
+    if (is_text(type, "full_attention")) {
       out.windows[layer] = 0;
-    } else if (type == "sliding_attention") {
+    } else if (is_text(type, "sliding_attention")) {
       NIBBLE_TRY(out.windows[layer], reader.size("sliding_window", -1, Reader::most_positions));
     } else {
       return error(Errc::unsupported, "{}: \"layer_types\"[{}]: {} is not supported", reader.place(), layer,

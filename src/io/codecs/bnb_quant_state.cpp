@@ -44,7 +44,7 @@ Result<void> read_shape(const Json& value, BnbQuantState& out) {
 
 Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& out, BnbQuantState::Nested& nested) {
   if (key == "quant_type") {
-    if (value != "nf4" && value != "fp4") return bad(key, value, "\"nf4\" or \"fp4\"");
+    if (!is_text(value, "nf4") && !is_text(value, "fp4")) return bad(key, value, "\"nf4\" or \"fp4\"");
     out.quant_type = value.get<std::string>();
   } else if (key == "blocksize") {
     const double size = value.is_number_integer() ? value.get<double>() : 0;
@@ -52,11 +52,11 @@ Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& 
       return bad(key, value, "a power of two from 32 to 4096");
     out.block_size = int(size);
   } else if (key == "dtype") {
-    if (value == "float32")
+    if (is_text(value, "float32"))
       out.dtype = DType::f32;
-    else if (value == "float16")
+    else if (is_text(value, "float16"))
       out.dtype = DType::f16;
-    else if (value == "bfloat16")
+    else if (is_text(value, "bfloat16"))
       out.dtype = DType::bf16;
     else
       return bad(key, value, "\"float32\", \"float16\" or \"bfloat16\"");
@@ -65,7 +65,7 @@ Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& 
   } else if (key == "nested_blocksize") {
     if (value != 256) return bad(key, value, "256");
   } else if (key == "nested_dtype") {
-    if (value != "float32") return bad(key, value, "\"float32\"");
+    if (!is_text(value, "float32")) return bad(key, value, "\"float32\"");
   } else if (key == "nested_offset") {
     if (!value.is_number() || !std::isfinite(float(value.get<double>()))) return bad(key, value, "a finite number");
     nested.offset = value.get<double>();
