@@ -134,6 +134,7 @@ Result<void> AtomicFile::sync() {
 }
 
 Result<void> AtomicFile::commit() {
+  const std::filesystem::path parent = path_.parent_path();  // behind the renaming nothing may fail
   const int synced = ::fsync(fd_), code = errno, closed = ::close(std::exchange(fd_, -1));
   if (synced != 0 || closed != 0) {
     const int reason = synced != 0 ? code : errno;
@@ -145,7 +146,7 @@ Result<void> AtomicFile::commit() {
     if (!stays_) ::unlink(temporary_.c_str());
     return system_error(path_, "cannot put in place", reason);
   }
-  sync_folder(path_.parent_path());
+  sync_folder(parent);
   return {};
 }
 

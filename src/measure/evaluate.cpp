@@ -178,7 +178,6 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   if (reference) out.divergence = divergence.result();
   if (file) NIBBLE_CHECK(file->commit());  // last: nothing can fail behind it
   out.seconds = now_seconds() - start;
-  if (file) NIBBLE_CHECK(file->commit());  // last: nothing can fail behind it
   return out;
 }
 
