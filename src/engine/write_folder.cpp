@@ -178,13 +178,18 @@ class FolderWriter final : public ContinuedOutput::Container {
     if (module.cols > 0) return format_of(module, options_.precision, skip_, kept_);
     if (!options_.precision.quantized()) return name_of(options_.precision.format);
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
-    return dense_format(tensor->dtype.value_or(DType::f32));
+    return dense_format(vector_dtype(*tensor));
   }
 
-  // In quantized precisions vectors are copied as they are.
+  // In quantized precisions vectors are copied as they are. GGUF holds all of them in fp32, though a model was made in
+  // 16 bits; then they get the type of the rest, or transformers meets two types in one product.
+  DType vector_dtype(const CheckpointTensor& tensor) const {
+    return conversion_.checkpoint().is_gguf() ? kept_ : tensor.dtype.value_or(DType::f32);
+  }
   bool is_copied(const ModuleSpec& module) const {
     const CheckpointTensor* tensor = conversion_.checkpoint().find(module.name);
-    return module.cols == 0 && options_.precision.quantized() && tensor->in_place();
+    return module.cols == 0 && options_.precision.quantized() && tensor->in_place() &&
+           *tensor->dtype == vector_dtype(*tensor);
   }
 
   // The source has the weight in this very form.

@@ -164,6 +164,23 @@ TEST(GgufFile, InSeveralPartsIsTheSameModel) {
   refused(folder / "other.gguf", {"-00001-of-00003.gguf"});
 }
 
+// transformers multiplies what a folder holds, and refuses two types in one product.
+TEST(GgufFile, BecomesAFourBitFolderOfOneType) {
+  const made::Folder folder("gguf-four-bits");
+  QuantizeCheckpointOptions options;
+  options.precision = QuantizationConfig::nf4(), options.allow_requantize = true;
+  const auto done = quantize_checkpoint(golden / "gguf" / "llama_q8_0.gguf", folder / "out", options);
+  ASSERT_TRUE(done) << done.error().message;
+  const auto checkpoint = Checkpoint::open(folder / "out");
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+  EXPECT_EQ((*checkpoint)->config()["dtype"], "bfloat16");
+  for (const char* name : {"model.norm.weight", "model.layers.0.input_layernorm.weight", "model.embed_tokens.weight"}) {
+    const CheckpointTensor* tensor = (*checkpoint)->find(name);
+    ASSERT_TRUE(tensor) << name;
+    EXPECT_EQ(tensor->type, "BF16") << name;
+  }
+}
+
 TEST(GgufFile, IsRefusedForWhatItCannotExpress) {
   const made::Folder folder("gguf-refused");
   for (const auto& [name, words] : {std::pair{"mistral", "last 8 tokens"}, {"qwen2_window", "last 8 tokens"}}) {
