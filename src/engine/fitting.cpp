@@ -25,6 +25,7 @@ std::string words_of(const LoadOptions& options, const Workload& workload, const
   if (options.kv_cache != asked.options.kv_cache) add(fmt::format("--kv-cache {}", name_of(options.kv_cache)));
   if (workload.context != asked.workload.context) add(fmt::format("--context {}", workload.context));
   if (workload.batch != asked.workload.batch) add(fmt::format("{} at once", workload.batch));
+  if (options.threads != asked.options.threads) add(fmt::format("--threads {}", options.threads));
   return words;
 }
 
@@ -45,7 +46,7 @@ Result<std::vector<Setting>> contexts_that_fit(const Request& asked, const LoadO
 }
 
 // What changes least of the request comes first: fewer sequences, then each way to hold the model with the longest
-// useful context. Where these are less than three, contexts down to the shortest and a single sequence.
+// useful context. Where these are less than three, contexts down to the shortest, a single sequence, a single thread.
 Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64_t limit) {
   std::vector<Setting> found;
   const auto keep = [&](const Setting& setting) {
@@ -79,13 +80,19 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
   NIBBLE_CHECK(look(asked.workload.batch, useful_context, 1));
   NIBBLE_CHECK(look(asked.workload.batch, shortest_context, most_settings + 1));
   NIBBLE_CHECK(look(1, shortest_context, most_settings + 1));
+  // Each thread has workspace of its own, and a stack, which a limit on the address space counts.
+  if (asked.options.threads != 1) {
+    for (LoadOptions& way : ways) way.threads = 1;
+    NIBBLE_CHECK(look(asked.workload.batch, useful_context, 1));
+    NIBBLE_CHECK(look(1, shortest_context, most_settings + 1));
+  }
   return found;
 }
 
 // The smallest plan there is, for when nothing fits.
 Result<std::string> smallest_plan(const Request& asked) {
   LoadOptions options = asked.options;
-  options.precision.format = Precision::nf4, options.precision.double_quant = true;
+  options.precision.format = Precision::nf4, options.precision.double_quant = true, options.threads = 1;
   Workload workload = asked.workload;
   workload.context = std::min(workload.context, shortest_context), workload.batch = 1, workload.tokens = 0;
   NIBBLE_TRY(const std::uint64_t bytes, bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
