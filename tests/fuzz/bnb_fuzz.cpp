@@ -5,7 +5,7 @@
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "io/codecs/bnb_quant_state.hpp"
-#include "ops/relative_error.hpp"
+#include "ops/dequantize.hpp"
 
 namespace {
 
