@@ -5,6 +5,7 @@
 
 #include "formats/all.hpp"
 #include "fuzz.hpp"
+#include "ops/dequantize.hpp"
 #include "ops/relative_error.hpp"
 
 namespace {
