@@ -27,8 +27,10 @@ TEST_F(Container, ALimitOfAControlGroupRefusesWhatDoesNotFit) {
   std::error_code code;
   for (const auto& [path, limit] : {std::pair{second, "memory.max"}, {first, "memory.limit_in_bytes"}}) {
     if (!group.empty() || !fs::create_directory(path, code)) continue;
-    std::ofstream file(path / limit);
-    if (fs::exists(path / limit) && file << (std::uint64_t(64) << 20) << std::flush)
+    // The kernel makes a group's files with the group. Opened so that none is made: in a folder that is no control
+    // group (some containers have a plain one there) it would be a file like any other, and limit nothing.
+    std::fstream file(path / limit, std::ios::in | std::ios::out);
+    if (fs::exists(path / "cgroup.procs") && file << (std::uint64_t(64) << 20) << std::flush)
       group = path;
     else
       fs::remove(path, code);
