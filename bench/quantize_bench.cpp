@@ -61,11 +61,12 @@ void run(int threads, std::int64_t rows, std::int64_t cols) {
   };
   const double bytes16 = double(elements) * 2e-9, bytes32 = double(elements) * 4e-9;
   const ElementReader from_bf16 = reader<bf16_to_float>(bf16), from_f16 = reader<f16_to_float>(f16);
-  std::vector<std::uint16_t> back(elements);
+  auto back = allocate_quantized(memory, {.format = "bf16"}, rows, cols, Purpose::linear_weights, Purpose::scales);
+  if (!back) fmt::print("{}\n", back.error().message), std::exit(1);
   const double widened = best_seconds([&] { each_piece(from_bf16); });
   const double copied = best_seconds([&] {
     each_piece([&](std::int64_t first, std::int64_t count, float*) {
-      std::copy_n(bf16.data() + first, count, back.data() + first);
+      std::copy_n(bf16.data() + first, count, back->codes.as<std::uint16_t>() + first);
     });
   });
   fmt::print("{} x {}, {} thread{}; bf16 widened to fp32 in cache {:.2f} GB/s, copied {:.2f} GB/s\n", rows, cols,
@@ -84,16 +85,7 @@ void run(int threads, std::int64_t rows, std::int64_t cols) {
     seconds[1] = best_seconds([&] { (void)quantize(from_f16, *made, pool); });
     const ElementReader values = reader_of(made->weight);
     seconds[2] = best_seconds([&] { each_piece(values); });
-    seconds[3] = best_seconds([&] {
-      each_piece([&](std::int64_t first, std::int64_t count, float* x) {
-        values(first, count, x);
-        at_widest(
-            [](const float* x, std::int64_t count, std::uint16_t* out) NIBBLE_INLINE_LOOP {
-              for (std::int64_t i = 0; i < count; ++i) out[i] = float_to_bf16(x[i]);
-            },
-            x, count, back.data() + first);
-      });
-    });
+    seconds[3] = best_seconds([&] { (void)quantize(values, *back, pool); });
     fmt::print("{:<16} {:>14.2f} {:>14.2f} {:>14.2f} {:>16.2f}\n",
                std::string(options.format) + (options.double_quant ? " double-quant" : ""), bytes16 / seconds[0],
                bytes16 / seconds[1], bytes32 / seconds[2], bytes16 / seconds[3]);

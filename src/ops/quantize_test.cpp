@@ -123,6 +123,58 @@ TEST(Quantize, EveryReadOfEveryFormatGivesTheValuesOfTheReference) {
   }
 }
 
+// The sixteen values of a block are rounded instead of its weights: the same 16 bits, for scales of every size, blocks
+// cut short, and nested scales; and the same weight is named where one does not fit.
+TEST(Quantize, CodesBecomeSixteenBitsByOneRoundingOfTheirValues) {
+  Source source;
+  source.rows = 5, source.cols = 1021;
+  for (std::int64_t i = 0; i < source.rows * source.cols; ++i)
+    source.values.push_back(float(i * 7919 % 65521) / 32768.0f - 1);
+  const auto expect_rounded = [&](const Weight& weight, std::string_view format, ThreadPool& pool) {
+    HostAllocator memory;
+    auto out = allocate_quantized(memory, {.format = format}, source.rows, source.cols, Purpose::linear_weights,
+                                  Purpose::scales);
+    ASSERT_TRUE(out);
+    const auto done = quantize(reader_of(weight), *out, pool);
+    const auto encode = [&](float x) { return format == "bf16" ? float_to_bf16(x) : float_to_f16(x); };
+    const auto value = [&](std::uint16_t code) { return format == "bf16" ? bf16_to_float(code) : f16_to_float(code); };
+    const auto* codes = out->codes.as<std::uint16_t>();
+    for (std::int64_t i = 0; i < weight.elements(); ++i) {
+      const std::uint16_t expected = encode(decode_element(weight, i));
+      if (std::isfinite(value(expected))) {
+        ASSERT_EQ(codes[i], expected) << i;
+        continue;
+      }
+      ASSERT_FALSE(done) << i;
+      EXPECT_NE(done.error().message.find(fmt::format("row {}, column {} ", i / weight.cols, i % weight.cols)),
+                std::string::npos)
+          << done.error().message;
+      return;
+    }
+    EXPECT_TRUE(done) << done.error().message;
+  };
+  ThreadPool pool(2);
+  for (const QuantizeOptions& options : {QuantizeOptions{"nf4", 32}, {"nf4", 64, true}, {"fp4", 4096}}) {
+    const auto made = quantized(source, options);
+    for (const std::string_view format : {"bf16", "fp16"})
+      at_every_width([&] {
+        expect_rounded(made.weight, format, pool);
+        if (options.double_quant) return;
+        // The last block's scale: fp16 and fp32 denormals, the ends of fp16 and fp32, and no numbers at all.
+        for (const float scale :
+             {0.0f, 0x1p-149f, 0x1.8p-140f, 0x1p-126f, 0x1.234p-24f, 0x1.555p-15f, 65504.0f, 65520.0f, 0x1.fep127f,
+              0x1.fffffep127f, INFINITY, -INFINITY, float(NAN), -float(NAN)}) {
+          SCOPED_TRACE(scale);
+          std::vector<float> scales(made.weight.scales.begin(), made.weight.scales.end());
+          scales.back() = scale;
+          Weight changed = made.weight;
+          changed.scales = scales;
+          expect_rounded(changed, format, pool);
+        }
+      });
+  }
+}
+
 TEST(Quantize, DecodingStaysWithinHalfAStepOfTheSource) {
   const Source source = Source::golden_matrix("normal");
   for (const std::string_view format : {"nf4", "fp4"}) {
