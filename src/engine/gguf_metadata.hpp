@@ -1,7 +1,7 @@
 // A model's config in GGUF's keys: the way back of io/gguf_config.hpp.
 #pragma once
 
-#include "io/gguf_writer.hpp"
+#include "io/gguf_head.hpp"
 #include "models/config.hpp"
 
 namespace nibble {

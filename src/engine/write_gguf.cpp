@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 struct Planned {
   const ModuleSpec* module;
-  GgufWriter::Entry entry;
+  GgufTensorInfo entry;
   std::int64_t heads = 0;                  // > 0: the two halves of each head alternate in the file
   const CheckpointTensor* same = nullptr;  // the source has the very bytes
 };
@@ -100,11 +100,11 @@ class GgufConversion final : public ContinuedOutput::Container {
   Result<std::string> head(const OutputPlan::File& file, ContinuedOutput::Records records) override {
     for (const Journal::Record* record : records) receipt_.tensors[record->parts[0].name] = record->parts[0].note;
     std::get<std::string>(metadata_.back().value) = receipt_.text();
-    NIBBLE_TRY(std::string head, GgufWriter::head(file.name, metadata_, entries_));
+    NIBBLE_TRY(std::string head, gguf_head(file.name, metadata_, entries_));
     const std::string_view factors(reinterpret_cast<const char*>(factors_.data()), factors_.size() * sizeof(float));
-    return std::move(head.append(factors).append(GgufWriter::padding(factors.size()), '\0'));
+    return std::move(head.append(factors).append(gguf_padding(factors.size()), '\0'));
   }
-  std::uint64_t padding(std::uint64_t bytes) const override { return GgufWriter::padding(bytes); }
+  std::uint64_t padding(std::uint64_t bytes) const override { return gguf_padding(bytes); }
 
   Result<void> make(std::size_t index, ContinuedOutput& output) override {
     const Planned& tensor = planned_[index];
@@ -201,8 +201,8 @@ class GgufConversion final : public ContinuedOutput::Container {
   GgufModel model_;
   std::vector<float> factors_;
   std::vector<Planned> planned_;
-  std::vector<GgufEntry> metadata_;         // the last is the receipt
-  std::vector<GgufWriter::Entry> entries_;  // of the file
+  std::vector<GgufEntry> metadata_;      // the last is the receipt
+  std::vector<GgufTensorInfo> entries_;  // of the file
   Receipt receipt_;
 };
 

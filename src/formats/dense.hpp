@@ -3,9 +3,11 @@
 
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "base/numeric.hpp"
+#include "base/widest.hpp"
 
 namespace nibble {
 
@@ -32,5 +34,19 @@ struct Bf16 {
   static float value(Code code) { return bf16_to_float(code); }
   static Code encode(float x) { return float_to_bf16(x); }
 };
+
+// Stored codes, which need not be aligned, as fp32.
+template <class F>
+void widen(const std::byte* codes, std::int64_t count, float* out) {
+  at_widest(
+      [](const std::byte* codes, std::int64_t count, float* out) NIBBLE_INLINE_LOOP {
+        for (std::int64_t i = 0; i < count; ++i) {
+          typename F::Code code;
+          std::memcpy(&code, codes + std::size_t(i) * sizeof code, sizeof code);
+          out[i] = F::value(code);
+        }
+      },
+      codes, count, out);
+}
 
 }  // namespace nibble

@@ -5,8 +5,7 @@
 #include <cstring>
 #include <set>
 
-#include "base/numeric.hpp"
-#include "base/widest.hpp"
+#include "formats/dense.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "io/shard_index.hpp"
@@ -14,34 +13,24 @@
 namespace nibble {
 namespace {
 
-template <class Code, class Decode>
-void read_codes(const std::byte* bytes, std::int64_t first, std::int64_t count, float* out, Decode decode) {
-  const std::byte* from = bytes + std::size_t(first) * sizeof(Code);
-  at_widest(
-      [decode](const std::byte* from, std::int64_t count, float* out) NIBBLE_INLINE_LOOP {
-        for (std::int64_t i = 0; i < count; ++i) {
-          Code code;
-          std::memcpy(&code, from + std::size_t(i) * sizeof(Code), sizeof code);
-          out[i] = decode(code);
-        }
-      },
-      from, count, out);
-}
-
 // Elements of the tensor as the file orders them.
 void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std::int64_t count, float* out) {
   if (tensor.dtype) {
+    const std::byte* from = tensor.bytes.data() + std::size_t(first) * size_of(*tensor.dtype);
     switch (*tensor.dtype) {
       case DType::f64:
-        return read_codes<double>(tensor.bytes.data(), first, count, out, [](double x) { return float(x); });
+        for (std::int64_t i = 0; i < count; ++i) {
+          double value;
+          std::memcpy(&value, from + std::size_t(i) * sizeof value, sizeof value);
+          out[i] = float(value);
+        }
+        return;
       case DType::f32:
-        return read_codes<float>(tensor.bytes.data(), first, count, out, [](float x) { return x; });
+        return widen<Fp32>(from, count, out);
       case DType::f16:
-        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out,
-                                         [](std::uint16_t x) { return f16_to_float(x); });
+        return widen<Fp16>(from, count, out);
       case DType::bf16:
-        return read_codes<std::uint16_t>(tensor.bytes.data(), first, count, out,
-                                         [](std::uint16_t x) { return bf16_to_float(x); });
+        return widen<Bf16>(from, count, out);
       default:
         NIBBLE_ASSERT(false, "the loader reads integers only through a codec");
     }

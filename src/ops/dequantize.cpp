@@ -1,7 +1,6 @@
 #include "ops/dequantize.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/widest.hpp"
 #include "formats/all.hpp"
@@ -25,26 +24,15 @@ void read_rows(const Weight& weight, std::int64_t first, std::int64_t count, flo
   }
 }
 
-template <DenseFormat F>
-void read_dense(const Weight& weight, std::int64_t first, std::int64_t count, float* out) {
-  at_widest(
-      [](const std::byte* codes, std::int64_t count, float* out) NIBBLE_INLINE_LOOP {
-        for (std::int64_t i = 0; i < count; ++i) {
-          typename F::Code code;
-          std::memcpy(&code, codes + std::size_t(i) * sizeof code, sizeof code);
-          out[i] = F::value(code);
-        }
-      },
-      weight.codes + std::size_t(first) * sizeof(typename F::Code), count, out);
-}
-
 }  // namespace
 
 ElementReader reader_of(const Weight& weight) {
   ElementReader reader;
   visit_format(weight.format, [&]<class F>() {
     if constexpr (DenseFormat<F>)
-      reader = [=](std::int64_t first, std::int64_t count, float* out) { read_dense<F>(weight, first, count, out); };
+      reader = [=](std::int64_t first, std::int64_t count, float* out) {
+        widen<F>(weight.codes + std::size_t(first) * sizeof(typename F::Code), count, out);
+      };
     else if constexpr (RowCodeFormat<F>)
       reader = [=](std::int64_t first, std::int64_t count, float* out) { read_rows<F>(weight, first, count, out); };
     else if constexpr (TableFormat<F>)

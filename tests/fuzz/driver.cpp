@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -142,6 +143,23 @@ extern "C" const char* __asan_default_options() {
   return "max_allocation_size_mb=256:allocator_may_return_null=0:hard_rss_limit_mb=4096:"
          "detect_stack_use_after_return=0:quarantine_size_mb=4:thread_local_quarantine_size_kb=64:malloc_context_size="
          "4";
+}
+
+std::string fuzz_floats(int count) {
+  std::string bytes;
+  for (int i = 0; i < count; ++i) {
+    const float value = float(i * 37 % 101 - 50) / 64;
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  return bytes;
+}
+
+std::vector<std::string> fuzz_float_words() {
+  std::vector<std::string> words;
+  for (const float value :
+       {std::nanf(""), INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 1e-38f, 1e-45f, 65504.0f, 65520.0f, -0.0f})
+    words.emplace_back(reinterpret_cast<const char*>(&value), sizeof value);
+  return words;
 }
 
 std::string repository_file(const std::string& path) {

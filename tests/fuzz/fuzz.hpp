@@ -15,6 +15,11 @@ std::vector<std::string> fuzz_seeds();
 // Words of the format, inserted now and then.
 std::vector<std::string> fuzz_words();
 
+// For targets that read values: `count` floats of both signs below 1, and words that are floats at the ends of fp32 and
+// fp16.
+std::string fuzz_floats(int count);
+std::vector<std::string> fuzz_float_words();
+
 // Bytes of a file of the repository ("tests/golden/..."); ends the program if it is missing.
 std::string repository_file(const std::string& path);
 

@@ -62,30 +62,17 @@ std::vector<std::string> fuzz_seeds() {
       seeds.push_back(std::move(blocks));
     }
     if (type.encode) {
-      std::string values{char(i), 1};
-      for (std::uint32_t e = 0; e < 2 * type.block_elements; ++e) {
-        const float value = float(int(e * 37 % 101) - 50) / 64;
-        values.append(reinterpret_cast<const char*>(&value), sizeof value);
-      }
-      seeds.push_back(std::move(values));
+      seeds.push_back(std::string{char(i), 1} + fuzz_floats(2 * int(type.block_elements)));
     }
   }
   return seeds;
 }
 
 std::vector<std::string> fuzz_words() {
-  const auto f32 = [](float value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); };
-  return {f32(__builtin_nanf("")),
-          f32(__builtin_inff()),
-          f32(-__builtin_inff()),
-          f32(3e38f),
-          f32(-3e38f),
-          f32(1e-45f),
-          f32(65504),
-          f32(-0.0f),
-          std::string("\x00\x7c", 2),
-          std::string("\x00\x7e", 2),
-          std::string("\xff\xff", 2),
-          std::string(64, '\0'),
-          std::string(64, '\xff')};
+  std::vector<std::string> words = fuzz_float_words();
+  // Of 16 bits: infinity, NaN, and a NaN of all ones.
+  for (const std::string word : {std::string("\x00\x7c", 2), std::string("\x00\x7e", 2), std::string("\xff\xff", 2),
+                                 std::string(64, '\0'), std::string(64, '\xff')})
+    words.push_back(word);
+  return words;
 }

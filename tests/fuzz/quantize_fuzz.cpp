@@ -55,27 +55,13 @@ std::vector<std::string> fuzz_seeds() {
   for (std::size_t format = 0; format < formats().size(); ++format)
     for (const char nested : {0, 1}) {
       if (nested && format_facts(formats()[format]).scales != ScaleLayout::per_block) continue;
-      std::string seed{char(format), char(format % 3), nested, 2};
-      for (int i = 0; i < 3 * 70; ++i) {
-        const float value = float(i * 37 % 101 - 50) / 64;
-        seed.append(reinterpret_cast<const char*>(&value), sizeof value);
-      }
-      seeds.push_back(std::move(seed));
+      seeds.push_back(std::string{char(format), char(format % 3), nested, 2} + fuzz_floats(3 * 70));
     }
   return seeds;
 }
 
 std::vector<std::string> fuzz_words() {
-  const auto f32 = [](float value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); };
-  return {f32(__builtin_nanf("")),
-          f32(__builtin_inff()),
-          f32(-__builtin_inff()),
-          f32(3.4e38f),
-          f32(-3.4e38f),
-          f32(1e-45f),
-          f32(65504),
-          f32(65520),
-          f32(-0.0f),
-          f32(1e-38f),
-          std::string(256, '\0')};
+  std::vector<std::string> words = fuzz_float_words();
+  words.push_back(std::string(256, '\0'));
+  return words;
 }

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "io/gguf_writer.hpp"
+#include "io/gguf_head.hpp"
 #include "io/json.hpp"
 
 namespace nibble {

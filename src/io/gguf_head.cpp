@@ -1,5 +1,5 @@
 // Source: ggml's docs/gguf.md.
-#include "io/gguf_writer.hpp"
+#include "io/gguf_head.hpp"
 
 #include <cstring>
 #include <set>
@@ -45,33 +45,29 @@ void put_entry(std::string& out, const GgufEntry& entry) {
   put_text(out, entry.key);
   std::visit([&](const auto& value) { put_value(out, value); }, entry.value);
 }
-std::string beginning(std::size_t keys, std::size_t tensors) {
-  std::string out = "GGUF";
-  put(out, std::uint32_t(3)), put(out, std::uint64_t(tensors)), put(out, std::uint64_t(keys));
-  return out;
-}
-
 }  // namespace
 
-std::uint64_t GgufWriter::Entry::bytes() const {
+std::uint64_t GgufTensorInfo::bytes() const {
   std::uint64_t elements = 1;
   for (const std::int64_t size : shape) elements *= std::uint64_t(size);
   return elements / type->block_elements * type->block_bytes;
 }
 
-std::uint64_t GgufWriter::padding(std::uint64_t size) { return (alignment - size % alignment) % alignment; }
+std::uint64_t gguf_padding(std::uint64_t size) { return (alignment - size % alignment) % alignment; }
 
-Result<std::string> GgufWriter::head(const std::string& place, const std::vector<GgufEntry>& metadata,
-                                     const std::vector<Entry>& tensors) {
+Result<std::string> gguf_head(const std::string& place, const std::vector<GgufEntry>& metadata,
+                              const std::vector<GgufTensorInfo>& tensors) {
   std::set<std::string_view> names;
   for (const GgufEntry& entry : metadata)
     if (!names.insert(entry.key).second)
       return error(Errc::internal, "{}: key \"{}\" is declared twice", place, entry.key);
-  std::string header = beginning(metadata.size(), tensors.size());
+  std::string header = "GGUF";
+  put(header, std::uint32_t(3)), put(header, std::uint64_t(tensors.size())),
+      put(header, std::uint64_t(metadata.size()));
   for (const GgufEntry& entry : metadata) put_entry(header, entry);
   names.clear();
   std::uint64_t offset = 0;
-  for (const Entry& entry : tensors) {
+  for (const GgufTensorInfo& entry : tensors) {
     if (!names.insert(entry.name).second)
       return error(Errc::internal, "{}: tensor \"{}\" is declared twice", place, entry.name);
     if (entry.shape.empty() || entry.shape.back() % entry.type->block_elements != 0)
@@ -81,42 +77,10 @@ Result<std::string> GgufWriter::head(const std::string& place, const std::vector
     put(header, std::uint32_t(entry.shape.size()));
     for (auto size = entry.shape.rbegin(); size != entry.shape.rend(); ++size) put(header, std::uint64_t(*size));
     put(header, entry.type->number), put(header, offset);
-    offset += entry.bytes() + padding(entry.bytes());
+    offset += entry.bytes() + gguf_padding(entry.bytes());
   }
-  header.resize(header.size() + padding(header.size()));
+  header.resize(header.size() + gguf_padding(header.size()));
   return header;
-}
-
-Result<GgufWriter> GgufWriter::create(const std::filesystem::path& path, const std::vector<GgufEntry>& metadata,
-                                      const std::vector<Entry>& tensors) {
-  NIBBLE_TRY(const std::string head, GgufWriter::head(path.string(), metadata, tensors));
-  NIBBLE_TRY(AtomicFile file, AtomicFile::create(path));
-  NIBBLE_CHECK(file.write(head));
-  GgufWriter writer(std::move(file));
-  for (const Entry& entry : tensors) writer.sizes_.push_back(entry.bytes());
-  return writer;
-}
-
-std::string GgufWriter::metadata_alone(const std::vector<GgufEntry>& metadata) {
-  std::string out = beginning(metadata.size(), 0);
-  for (const GgufEntry& entry : metadata) put_entry(out, entry);
-  return out;
-}
-
-Result<void> GgufWriter::write(std::span<const std::byte> bytes) {
-  NIBBLE_ASSERT(at_ < sizes_.size() && bytes.size() <= sizes_[at_] - written_,
-                "no more bytes are written than the tensor has");
-  NIBBLE_CHECK(file_.write(bytes));
-  written_ += bytes.size();
-  if (written_ < sizes_[at_]) return {};
-  const std::string zeros(padding(sizes_[at_]), '\0');
-  ++at_, written_ = 0;
-  return file_.write(zeros);
-}
-
-Result<void> GgufWriter::commit() {
-  NIBBLE_ASSERT(at_ == sizes_.size(), "every declared tensor is written before commit");
-  return file_.commit();
 }
 
 }  // namespace nibble
