@@ -71,8 +71,8 @@ std::vector<std::string> fuzz_seeds() {
 std::vector<std::string> fuzz_words() {
   std::vector<std::string> words = fuzz_float_words();
   // Of 16 bits: infinity, NaN, and a NaN of all ones.
-  for (const std::string word : {std::string("\x00\x7c", 2), std::string("\x00\x7e", 2), std::string("\xff\xff", 2),
-                                 std::string(64, '\0'), std::string(64, '\xff')})
+  for (const std::string& word : {std::string("\x00\x7c", 2), std::string("\x00\x7e", 2), std::string("\xff\xff", 2),
+                                  std::string(64, '\0'), std::string(64, '\xff')})
     words.push_back(word);
   return words;
 }
