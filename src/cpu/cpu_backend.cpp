@@ -104,8 +104,9 @@ class CpuBackend final : public Backend {
     take(x.rows, 0);
     if (w.kind == WeightKind::int8) return linear_int8(w, x, call);
     std::byte* out = x_.as<std::byte>();
+    const DType rounding = activations_of(w.weight.format, w.options);
     over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, w.options.compute, out + r * call.x_stride);
+      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, rounding, out + r * call.x_stride);
     });
     call.x = out;
     multiply(call);
@@ -220,10 +221,13 @@ class CpuBackend final : public Backend {
     if (w.kind == WeightKind::int8) return Activations::int8;
     if (w.kind == WeightKind::table && !w.expand) return bf16 ? kernels_.table_bf16 : Activations::f32_paired;
     if (w.kind == WeightKind::bf16 && !w.expand && bf16) return kernels_.dense_bf16;
+    if (format_facts(w.weight.format).block_elements == 256 && w.options.compute != DType::f32)
+      return kernels_.blocks_256;
     return Activations::f32;
   }
 
   static std::int64_t row_bytes(Activations form, std::int64_t chunks) {
+    if (form == Activations::fixed16) return spread_rows(FixedRow(chunks).bytes);
     const std::int64_t together = chunks_together(form),
                        element = form == Activations::int8                                        ? 1
                                  : form == Activations::bf16 || form == Activations::bf16_grouped ? 2

@@ -47,7 +47,7 @@ std::vector<std::byte> random_blocks(const FormatFacts& facts, std::int64_t elem
       std::memcpy(bytes.data() + block + at, &bits, sizeof bits);
     };
     scale(facts.name == "Q6_K" ? 208 : 0);
-    if (facts.name == "Q4_1" || facts.name == "Q4_K") scale(2);
+    if (facts.name == "Q4_1" || facts.name == "Q4_K" || facts.name == "Q5_K") scale(2);
   }
   return bytes;
 }
@@ -117,6 +117,13 @@ std::string describe(const Case& c, const std::string& target, std::int64_t rows
                      name_of(c.compute), rows, cols, m);
 }
 
+// Of a weight in Q4_K or Q5_K, the size of the minimum that is added in it, which meets activations on its own.
+double minimum_of(const Weight& w, std::int64_t element) {
+  if (w.format != BlockQ4_K::name && w.format != BlockQ5_K::name) return 0;
+  const std::byte* block = w.codes + element / 256 * format_facts(w.format).block_bytes;
+  return std::fabs(f16_in_block(block + 2)) * KScale(block + 4, int(element % 256 / 32)).minimum;
+}
+
 // Each fp32 sum of n terms, in any order and with one rounding of the product, the scale and the sum, differs from the
 // exact one by at most gamma(n + 4) * sum |x w| (Higham, "Accuracy and Stability", 3.1). bf16 instructions flush
 // denormals, which is far below that.
@@ -126,14 +133,28 @@ void expect_close(const Problem& p, const std::vector<float>& got, const std::ve
   const double u = 0x1p-24, terms = double(w.cols) + 8, gamma = terms * u / (1 - terms * u);
   const auto table = rounded_table(w, p.options.compute);
   std::vector<float> row(std::size_t(w.cols));
+  // Blocks of 256: activations in integers up to 32767, so each may be half a step of the largest of its 256 away, and
+  // the integer's own scale is rounded three times.
+  const bool fixed = format_facts(w.format).block_elements == 256 && p.options.compute != DType::f32;
   for (std::int64_t c = 0; c < w.rows; ++c) {
     decode_row(w, c, row.data(), table.data());
     for (std::int64_t r = 0; r < p.m; ++r) {
+      double steps = 0;
+      for (std::int64_t first = 0; fixed && first < w.cols; first += 256) {
+        double most = 0, sum = 0;
+        for (std::int64_t i = first; i < first + 256; ++i) {
+          most = std::max(most, std::fabs(double(p.x[std::size_t(r * w.cols + i)])));
+          sum += std::fabs(row[std::size_t(i)]);
+        }
+        steps += sum * most * (0.5 / 32767) * 1.01;
+      }
       double size = std::fabs(p.bias[std::size_t(c)]) + std::fabs(p.before[std::size_t(r * w.rows + c)]);
       for (std::int64_t i = 0; i < w.cols; ++i)
-        size += std::fabs(double(p.x[std::size_t(r * w.cols + i)]) * row[std::size_t(i)]);
+        size += std::fabs(double(p.x[std::size_t(r * w.cols + i)])) *
+                (std::fabs(row[std::size_t(i)]) + (fixed ? 2 * minimum_of(w, c * w.cols + i) : 0));
       const auto at = std::size_t(r * w.rows + c);
-      ASSERT_LE(std::fabs(double(got[at]) - want[at]), gamma * size * 1.01) << what << " row " << r << " column " << c;
+      ASSERT_LE(std::fabs(double(got[at]) - want[at]), gamma * size * 1.01 + steps)
+          << what << " row " << r << " column " << c;
     }
   }
 }
@@ -159,6 +180,7 @@ TEST(CpuLinear, LongRowsAreCutIntoPiecesThatAddUp) {
   for (const auto& target : targets_here()) {
     auto backend = make_cpu_backend({.threads = 2, .target = target});
     for (const Case& c : {Case{"fp32"}, Case{"fp16"}, Case{"bf16", 64, false, DType::bf16}, Case{"int8"},
+                          Case{"Q4_K", 64, false, DType::bf16}, Case{"Q6_K", 64, false, DType::bf16},
                           Case{"nf4", 64, true, DType::bf16}, Case{"nf4", 32, true, DType::bf16}})
       for (const std::int64_t cols : {4352, 9088}) {
         Problem p(c, 20, cols, 14);

@@ -1,9 +1,9 @@
 // What an instruction set offers: the table of functions that every target fills and the backend calls.
 //
 // One order of sums for everything. The sum over k is cut into chunks of 64 (groups of 256 for four-bit codes with bf16
-// products); each lane of a vector sums its own elements over all of them, and the lanes are added in one fixed tree at
-// the end. A single row (generation) and a tile of rows (prefill) do exactly that, so a row's result depends neither on
-// how many rows are computed beside it nor on threads.
+// products, and for ggml's blocks of 256); each lane of a vector sums its own elements over all of them, and the lanes
+// are added in one fixed tree at the end. A single row (generation) and a tile of rows (prefill) do exactly that, so a
+// row's result depends neither on how many rows are computed beside it nor on threads.
 #pragma once
 
 #include <cstddef>
@@ -18,8 +18,21 @@ inline constexpr std::int64_t panel_rows = 16;  // weight rows that are expanded
 
 // How rows of x are laid out for a product. `paired`: within each chunk the even elements come first, then the odd
 // ones, as the two nibbles of a byte come out of a vector of bytes. `grouped`: groups of 256 elements in the order in
-// which the words of a vector of codes hold them (targets/table_bf16_body.hpp).
-enum class Activations : std::uint8_t { f32, f32_paired, bf16, bf16_grouped, int8 };
+// which the words of a vector of codes hold them (targets/table_bf16_body.hpp). `fixed16`: integers of 16 bits with one
+// scale per 256 elements (targets/blocks_fixed_body.hpp).
+enum class Activations : std::uint8_t { f32, f32_paired, bf16, bf16_grouped, int8, fixed16 };
+// A row of x as fixed16: words, then a scale per block of 256 of them, then the sums of their parts of 32, both fp32
+// and zero-padded to four blocks. Offsets in bytes.
+struct FixedRow {
+  std::int64_t scales, sums, bytes;
+  explicit constexpr FixedRow(std::int64_t chunks)
+      : scales(chunks * chunk * 2), sums(scales + (chunks + 15) / 16 * 16), bytes(sums + (chunks + 15) / 16 * 128) {}
+  // Which sum is that of a part (of eight) of a block: four blocks have two vectors, of the first and the other parts.
+  static constexpr std::int64_t sum_of(std::int64_t block, int part) {
+    return block / 4 * 32 + part / 4 * 16 + block % 4 * 4 + part % 4;
+  }
+};
+
 constexpr std::int64_t chunks_together(Activations form) { return form == Activations::bf16_grouped ? 4 : 1; }
 
 enum class WeightKind : std::uint8_t { f32, f16, bf16, int8, table, blocks };
@@ -51,7 +64,8 @@ struct AttentionCall {
 
 struct Kernels {
   const char* name = nullptr;
-  Activations dense_bf16, table_bf16;  // the form in which x meets bf16 weights and bf16-rounded tables
+  // The forms in which x meets bf16 weights, bf16-rounded tables and, unless fp32 is asked for, ggml's blocks of 256.
+  Activations dense_bf16, table_bf16, blocks_256;
   std::int64_t lanes = 0;
   void (*linear)(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch);
   // One row of x into the call's form; `rounding` is the compute type.

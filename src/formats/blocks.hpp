@@ -71,6 +71,17 @@ struct BlockQ4_K {
   }
 };
 
+struct BlockQ5_K {
+  static constexpr std::string_view name = "Q5_K";
+  static constexpr int elements = 256, bytes = 176;
+  static float value(const std::byte* block, int i) {
+    const KScale k(block + 4, i / 32);
+    const int low = int(block[48 + i / 64 * 32 + i % 32]) >> (i / 32 % 2 * 4) & 15,
+              high = int(block[16 + i % 32]) >> (i / 32) & 1;
+    return f16_in_block(block) * float(k.scale) * float(low | high << 4) - f16_in_block(block + 2) * float(k.minimum);
+  }
+};
+
 struct BlockQ6_K {
   static constexpr std::string_view name = "Q6_K";
   static constexpr int elements = 256, bytes = 210;

@@ -68,11 +68,12 @@ class ReferenceBackend final : public Backend {
     if (w.weight.format == Int8::name) return linear_int8(w, x, y, bias, add);
     std::vector<float> row(w.weight.cols);
     const std::vector<float> table = rounded_table(w.weight, w.options.compute);
+    const DType rounding = activations_of(w.weight.format, w.options);
     for (std::int64_t c = 0; c < w.weight.rows; ++c) {
       decode_row(w.weight, c, row.data(), table.data());
       for (std::int64_t r = 0; r < x.rows; ++r) {
         double sum = bias ? bias[c] : 0;
-        for (std::int64_t i = 0; i < x.cols; ++i) sum += double(round_to(w.options.compute, x.row(r)[i])) * row[i];
+        for (std::int64_t i = 0; i < x.cols; ++i) sum += double(round_to(rounding, x.row(r)[i])) * row[i];
         y.row(r)[c] = float(add ? y.row(r)[c] + sum : sum);
       }
     }
@@ -169,6 +170,10 @@ float cache_value(const CacheView& cache, std::int64_t head, std::int64_t positi
   if (cache.dtype == DType::f32) return static_cast<const float*>(cache.data)[at];
   const auto bits = static_cast<const std::uint16_t*>(cache.data)[at];
   return cache.dtype == DType::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
+}
+
+DType activations_of(std::string_view format, const ComputeOptions& options) {
+  return format_facts(format).is_block() ? DType::f32 : options.compute;
 }
 
 float round_to(DType type, float x) {

@@ -16,6 +16,10 @@ void decode_row(const Weight& weight, std::int64_t row, float* out, const float*
 // The table of a weight, every value rounded to the compute type; empty if it has none.
 std::vector<float> rounded_table(const Weight& weight, DType compute);
 
+// What the activations of a product are rounded to. Those that meet ggml's blocks are not rounded to 16-bit floats;
+// a backend may hold them in 16-bit integers unless fp32 is asked for (its test says how far that is from this).
+DType activations_of(std::string_view format, const ComputeOptions& options);
+
 // x rounded to a compute type and back.
 float round_to(DType type, float x);
 

@@ -47,6 +47,7 @@ const Kernels& avx2_kernels() {
   static const Kernels kernels{"avx2",
                                Activations::f32,
                                Activations::f32_paired,
+                               Activations::f32,
                                8,
                                on_avx2::linear,
                                on_avx2::arrange,

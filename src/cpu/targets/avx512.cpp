@@ -49,6 +49,7 @@ const Kernels& avx512_kernels() {
   static const Kernels kernels{"avx512",
                                Activations::f32,
                                Activations::f32_paired,
+                               Activations::f32,
                                16,
                                on_avx512::linear,
                                on_avx512::arrange,

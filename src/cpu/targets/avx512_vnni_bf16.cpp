@@ -61,6 +61,7 @@ const Kernels& avx512_vnni_bf16_kernels() {
   static const Kernels kernels{"avx512_vnni_bf16",
                                Activations::bf16,
                                Activations::bf16_grouped,
+                               Activations::fixed16,
                                16,
                                on_avx512_vnni_bf16::linear,
                                on_avx512_vnni_bf16::arrange,

@@ -1,7 +1,7 @@
 // Products with ggml's blocks where they lie. Included by linear_body.hpp inside a target's namespace: the values are
 // those of F::value in formats/blocks.hpp, to the bit (so no multiplication is fused).
 //
-// A BlockReader walks along a row: read<q>() gives the q-th chunk of where it stands, next() goes on. Four-bit codes
+// A BlockReader walks along a row: read<q>() gives the q-th chunk of where it stands. Four-bit codes
 // are looked up in a table of values that carries the block's scale and minimum already, so that a code costs one
 // permutation.
 
@@ -47,35 +47,22 @@ inline void block_values<BlockIq4Nl>(const std::byte* block, F* w) {
 
 template <class B>
 struct BlockReader {
-  static constexpr int chunks = 1;  // that next() goes on by
+  static constexpr int chunks = 1, bytes = 2 * B::bytes;  // that are read where it stands
   const std::byte* at;
   explicit BlockReader(const std::byte* row) : at(row) {}
   template <int q>
   void read(F* w) {
     block_values<B>(at, w), block_values<B>(at + B::bytes, w + vectors / 2);
   }
-  void next() { at += 2 * B::bytes; }
 };
 
-template <>
-struct BlockReader<BlockQ4_K> {
+// Blocks of 256 whose eight parts of 32 have a scale and a minimum of six bits (KScale).
+struct PartsReader {
   static constexpr int chunks = 4;
   const std::byte* at;
   float scales[16];  // of the parts of 32, then their minima
-  explicit BlockReader(const std::byte* row) : at(row) {}
+  explicit PartsReader(const std::byte* row) : at(row) {}
 
-  template <int q>
-  void read(F* w) {
-    if constexpr (q == 0) unpack_scales();
-    const auto table = [&](int part) {
-      const F scale = set1(scales[part]), minimum = set1(scales[8 + part]);
-      return Table(counting).changed([=](F x) { return sub(mul(x, scale), minimum); });
-    };
-    look_up_nibbles<32>(at + 16 + 32 * q, table(2 * q), table(2 * q + 1), w);
-  }
-  void next() { at += BlockQ4_K::bytes; }
-
- private:
   // KScale for all eight parts at once, four bytes at a time.
   void unpack_scales() {
     std::uint32_t packed[3];
@@ -95,8 +82,39 @@ struct BlockReader<BlockQ4_K> {
 };
 
 template <>
+struct BlockReader<BlockQ4_K> : PartsReader {
+  static constexpr int bytes = BlockQ4_K::bytes;
+  using PartsReader::PartsReader;
+  template <int q>
+  void read(F* w) {
+    if constexpr (q == 0) unpack_scales();
+    const auto table = [&](int part) {
+      const F scale = set1(scales[part]), minimum = set1(scales[8 + part]);
+      return Table(counting).changed([=](F x) { return sub(mul(x, scale), minimum); });
+    };
+    look_up_nibbles<32>(at + 16 + 32 * q, table(2 * q), table(2 * q + 1), w);
+  }
+};
+
+template <>
+struct BlockReader<BlockQ5_K> : PartsReader {
+  static constexpr int bytes = BlockQ5_K::bytes;
+  using PartsReader::PartsReader;
+  template <int q>
+  void read(F* w) {
+    if constexpr (q == 0) unpack_scales();
+    NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) {
+      const int part = 2 * q + v / (vectors / 2), l = v % (vectors / 2) * lanes;
+      const I low = bits_of(load_u8(at + 48 + 32 * q + l), part % 2 * 4, 15),
+              high = bits_of(load_u8(at + 16 + l), part, 1);
+      w[v] = sub(mul(set1(scales[part]), to_float(joined(low, high, 4))), set1(scales[8 + part]));
+    }
+  }
+};
+
+template <>
 struct BlockReader<BlockQ6_K> {
-  static constexpr int chunks = 4;
+  static constexpr int chunks = 4, bytes = BlockQ6_K::bytes;
   const std::byte* at;
   float scales[16];  // of the parts of 16
   explicit BlockReader(const std::byte* row) : at(row) {}
@@ -115,7 +133,6 @@ struct BlockReader<BlockQ6_K> {
       w[v] = mul(set1(scales[4 * q + v * lanes / 16]), sub(to_float(joined(low, high, 4)), set1(32)));
     }
   }
-  void next() { at += BlockQ6_K::bytes; }
 };
 
 template <class B>
@@ -125,11 +142,13 @@ struct BlockRows {
   const std::byte* row[4];
 };
 
-// use(c, n, values) for every chunk of four rows. `ahead` bytes behind what is read lies what is read next.
+// use(c, n, values) for every chunk of four rows, side by side: a sum over k is one chain of additions. The four rows
+// that follow are fetched meanwhile, from front to back.
 template <class Rows, class Use>
-inline void walk_blocks(const Rows& rows, std::int64_t chunks, std::int64_t ahead, Use use) {
+inline void walk_blocks(const Rows& rows, std::int64_t chunks, Use use) {
   using Reader = typename Rows::Reader;
   Reader readers[4] = {Reader(rows.row[0]), Reader(rows.row[1]), Reader(rows.row[2]), Reader(rows.row[3])};
+  const std::byte* next = following_rows(rows.row);
   const auto chunk_of_all = [&]<int q>(std::int64_t c) __attribute__((always_inline)) {
     NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
       F w[vectors];
@@ -138,14 +157,12 @@ inline void walk_blocks(const Rows& rows, std::int64_t chunks, std::int64_t ahea
     }
   };
   for (std::int64_t c = 0; c < chunks; c += Reader::chunks) {
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) _mm_prefetch((const char*)readers[n].at + ahead, _MM_HINT_T0);
+    fetch_ahead<4 * Reader::bytes>(next);
+    next += 4 * Reader::bytes;
     chunk_of_all.template operator()<0>(c);
-    if constexpr (Reader::chunks == 4) {
-      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) _mm_prefetch((const char*)readers[n].at + ahead + 64, _MM_HINT_T0);
-      chunk_of_all.template operator()<1>(c);
-      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) _mm_prefetch((const char*)readers[n].at + ahead + 128, _MM_HINT_T0);
-      chunk_of_all.template operator()<2>(c), chunk_of_all.template operator()<3>(c);
-    }
-    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) readers[n].next();
+    if constexpr (Reader::chunks == 4)
+      chunk_of_all.template operator()<1>(c), chunk_of_all.template operator()<2>(c),
+          chunk_of_all.template operator()<3>(c);
+    NIBBLE_UNROLL for (int n = 0; n < 4; ++n) readers[n].at += Reader::bytes;
   }
 }

@@ -24,33 +24,27 @@ inline void decode_outliers(const LinearCall& call, const RowsInt8& rows, int n)
 
 // One row of x against a panel of codes where they lie, `lanes` rows at a time.
 inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t m, std::int64_t row, std::int64_t end) {
-  constexpr int together = 4;
   using Op = MultiplyInt8;
   const std::byte* x = call.x + m * call.x_stride;
-  const std::int64_t k = call.chunks * chunk,
-                     ahead = together * k;  // what follows lies right behind: fetched meanwhile
+  const std::int64_t k = call.chunks * chunk;
   for (int first = 0; first < int(end - row); first += lanes) {
     F products[lanes];
-    for (int part = 0; part < lanes; part += together) {
-      I acc[together];
-      const std::byte* w[together];
-      NIBBLE_UNROLL for (int n = 0; n < together; ++n) acc[n] = load_start(call.x_start + m * 16),
-                                                       w[n] = (const std::byte*)rows.row[first + part + n];
+    for (int n = 0; n < lanes; ++n) {
+      const auto* w = (const std::byte*)rows.row[first + n];
+      I acc = load_start(call.x_start + m * 16);
       for (std::int64_t c = 0; c < k; c += chunk) {
-        NIBBLE_UNROLL for (int n = 0; n < together; ++n) _mm_prefetch((const char*)w[n] + c + ahead, _MM_HINT_T0);
-        NIBBLE_UNROLL for (std::int64_t s = c; s < c + chunk; s += Op::x_bytes) {
-          const I xs = Op::load_x(x + s);
-          NIBBLE_UNROLL for (int n = 0; n < together; ++n) acc[n] = Op::step(acc[n], xs, Op::load_code(w[n] + s));
-        }
+        fetch_ahead<chunk>(w + c);
+        NIBBLE_UNROLL for (std::int64_t s = c; s < c + chunk; s += Op::x_bytes) acc =
+            Op::step(acc, Op::load_x(x + s), Op::load_code(w + s));
       }
-      NIBBLE_UNROLL for (int n = 0; n < together; ++n) products[part + n] =
-          scaled_int8(call, rows, m, first + part + n, acc[n]);
-      // Gathered only now that the rows are in the cache: before, every column would be a wait for memory.
-      if (m == 0) NIBBLE_UNROLL for (int n = 0; n < together; ++n) decode_outliers(call, rows, first + part + n);
-      multiply_tile<MultiplyF32, 1>((const std::byte*)(rows.outliers + (first + part) * call.outliers_padded),
-                                    (const std::byte*)(call.x_outliers + m * call.outliers_padded), 0,
-                                    call.outliers_padded / lanes, products + part);
+      products[n] = scaled_int8(call, rows, m, first + n, acc);
+      // Gathered only now that the row is in the cache: before, every column would be a wait for memory.
+      if (m == 0) decode_outliers(call, rows, first + n);
     }
+    for (int n = 0; n < lanes; n += 4)
+      multiply_tile<MultiplyF32, 1>((const std::byte*)(rows.outliers + (first + n) * call.outliers_padded),
+                                    (const std::byte*)(call.x_outliers + m * call.outliers_padded), 0,
+                                    call.outliers_padded / lanes, products + n);
     float sums[lanes];
     reduce(products, sums);
     for (std::int64_t n = row + first; n < end && n < row + first + lanes; n += 4)

@@ -10,6 +10,20 @@
 
 constexpr int vectors = int(chunk) / lanes;  // of fp32 per chunk
 
+// Weights for a single row of x come from memory, which is fast where it is read from front to back in one run
+// (docs/decisions/0014-weights-are-fetched-in-one-run.md): rows are taken one after the other, and so many bytes ahead
+// are fetched; or four side by side, and the four that follow them are fetched.
+constexpr std::int64_t read_ahead = 2048;
+template <std::int64_t bytes>
+inline void fetch_ahead(const void* at) {
+  NIBBLE_UNROLL for (std::int64_t line = 0; line < bytes; line += 64)
+      _mm_prefetch((const char*)at + read_ahead + line, _MM_HINT_T0);
+}
+// What to give fetch_ahead() for the first bytes of the four rows behind these.
+inline const std::byte* following_rows(const std::byte* const* row) {
+  return row[0] + 4 * (row[1] - row[0]) - read_ahead;
+}
+
 struct DenseF32 {
   static constexpr bool scaled = false;
   const float* row[4];
@@ -51,8 +65,7 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
   NIBBLE_UNROLL for (int i = 0; i < lanes; ++i) acc[i] = zero();
   if constexpr (requires { typename Rows::Reader; }) {
     walk_blocks(
-        rows, chunks,
-        4 * (rows.row[1] - rows.row[0]), [&](std::int64_t c, int n, const F* w) __attribute__((always_inline)) {
+        rows, chunks, [&](std::int64_t c, int n, const F* w) __attribute__((always_inline)) {
           NIBBLE_UNROLL for (int m = 0; m < M; ++m) NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) acc[m * 4 + n] =
               fma(load(x[m] + c * chunk + v * lanes), w[v], acc[m * 4 + n]);
         });
@@ -68,7 +81,9 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
       }
     return reduce(acc, sums);
   } else {
-    for (std::int64_t c = 0; c < chunks; ++c) NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
+    for (std::int64_t c = 0; c < chunks; ++c) {
+      if constexpr (std::is_same_v<Rows, CodesF32>) fetch_ahead<2 * chunk>(following_rows(rows.row) + 2 * chunk * c);
+      NIBBLE_UNROLL for (int n = 0; n < 4; ++n) {
         F w[vectors];
         rows.get(n, c, w);
         if constexpr (!Halves) {
@@ -84,6 +99,7 @@ inline void tile_f32(const Rows& rows, const Scales& scales, const float* const*
               fma(mul(load(x[m] + c * chunk + v * lanes), w[v]), first_half(v) ? first : second, acc[m * 4 + n]);
         }
       }
+    }
     reduce(acc, sums);
   }
 }
@@ -266,6 +282,7 @@ inline void linear_table(const LinearCall& call, std::int64_t row, std::int64_t 
 #include "cpu/targets/int8_body.hpp"
 #ifdef NIBBLE_TARGET_BF16
 #include "cpu/targets/table_bf16_body.hpp"
+#include "cpu/targets/blocks_fixed_body.hpp"
 #endif
 // clang-format on
 
@@ -286,6 +303,10 @@ inline void linear_blocks(const LinearCall& call, std::int64_t row, std::int64_t
   visit_format(
       w.format,
       [&]<class B>() {
+#ifdef NIBBLE_TARGET_BF16
+        if constexpr (B::elements == fixed_block)
+          if (call.form == Activations::fixed16) return linear_fixed<B>(call, row, end, tiles, scratch);
+#endif
         const std::int64_t stride = w.cols / B::elements * B::bytes;
         linear_dense<BlockRows<B>>(call, row, end, tiles, w.codes + row * stride, stride, scratch);
       },

@@ -130,7 +130,7 @@ inline void packed_f32(const LinearCall& call, std::int64_t row, std::int64_t en
   for (int t = 0; t < tiles; ++t)
     if constexpr (requires { typename Rows::Reader; }) {
       float* tile = packed + t * slots * 4 * lanes;
-      walk_blocks(rows[t], call.chunks, 4 * (rows[t].row[1] - rows[t].row[0]), [&](std::int64_t c, int n, const F* w) {
+      walk_blocks(rows[t], call.chunks, [&](std::int64_t c, int n, const F* w) {
         NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) store(tile + ((c * vectors + v) * 4 + n) * lanes, w[v]);
       });
     } else {

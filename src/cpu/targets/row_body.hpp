@@ -20,6 +20,9 @@ inline F rounded(F x, DType type) {
 constexpr int grouped_from(int to) { return to % 32 / 8 * 64 + to / 128 * 32 + to % 8 * 4 + to / 32 % 4; }
 
 void arrange(const float* x, std::int64_t k, std::int64_t chunks, Activations form, DType rounding, std::byte* out) {
+#ifdef NIBBLE_TARGET_BF16
+  if (form == Activations::fixed16) return arrange_fixed(x, chunks, out);
+#endif
   const int span = int(chunk * chunks_together(form));
   for (std::int64_t first = 0; first < chunks * chunk; first += span) {
     float piece[4 * chunk] = {}, values[4 * chunk];

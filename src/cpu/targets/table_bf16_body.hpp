@@ -94,37 +94,30 @@ struct TablePanel {
   }
 };
 
-// One row of x against eight rows of codes where they lie.
+// One row of x against a row of codes where they lie: lanes of the product.
 template <bool Halves>
-inline void codes_by_row(const TableBf16& table, const std::byte* const* codes, std::int64_t row_bytes,
-                         const float* const* scales, const std::byte* x, F* acc) {
-  constexpr int rows = 8, per_group = Halves ? 8 : 4;
-  F total[rows];
-  NIBBLE_UNROLL_ALL for (int n = 0; n < rows; ++n) total[n] = zero();
-  // The rows that follow lie right behind: fetching them while these are multiplied keeps memory busy, which the
-  // processor's own prefetching does not do over rows as short as a kilobyte.
-  const std::int64_t ahead = rows * row_bytes;
+inline F row_by_codes(const TableBf16& table, const std::byte* codes, std::int64_t row_bytes, const float* scales,
+                      const std::byte* x) {
+  constexpr int per_group = Halves ? 8 : 4;
+  F total = zero();
   const auto step = [&](std::int64_t g, std::int64_t bytes) __attribute__((always_inline)) {
-    I xs[group_slots];
+    const std::byte* p = codes + g * (group / 2);
+    fetch_ahead<group / 2>(p);
+    I xs[group_slots], w[group_slots];
     NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v) xs[v] =
         _mm512_loadu_si512(x + (g * group_slots + v) * vector_bytes);
-    NIBBLE_UNROLL_ALL for (int n = 0; n < rows; ++n) {
-      const std::byte* p = codes[n] + g * (group / 2);
-      _mm_prefetch((const char*)p + ahead, _MM_HINT_T0), _mm_prefetch((const char*)p + ahead + 64, _MM_HINT_T0);
-      I w[group_slots];
-      group_values(table, p, bytes, w);
-      const float* scale = scales[n] + g * per_group;
-      F sum = zero();
-      NIBBLE_UNROLL_ALL for (int v = 0; v < 4; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
-      if constexpr (Halves) total[n] = fma(sum, group_scales<Halves>(scale, 0), total[n]), sum = zero();
-      NIBBLE_UNROLL_ALL for (int v = 4; v < 8; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
-      total[n] = fma(sum, group_scales<Halves>(scale, 1), total[n]);
-    }
+    group_values(table, p, bytes, w);
+    const float* scale = scales + g * per_group;
+    F sum = zero();
+    NIBBLE_UNROLL_ALL for (int v = 0; v < 4; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
+    if constexpr (Halves) total = fma(sum, group_scales<Halves>(scale, 0), total), sum = zero();
+    NIBBLE_UNROLL_ALL for (int v = 4; v < 8; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
+    total = fma(sum, group_scales<Halves>(scale, 1), total);
   };
   const std::int64_t whole = row_bytes / (group / 2);
   for (std::int64_t g = 0; g < whole; ++g) step(g, group / 2);
   if (row_bytes % (group / 2)) step(whole, row_bytes % (group / 2));
-  NIBBLE_UNROLL_ALL for (int n = 0; n < rows; ++n) acc[n] = total[n];
+  return total;
 }
 
 // ---- scales ----
@@ -208,13 +201,10 @@ inline void table_bf16_panel(const LinearCall& call, std::int64_t row, std::int6
   if (call.m < 3) {
     for (std::int64_t m = 0; m < call.m; ++m) {
       F acc[panel_rows];
-      for (int half = 0; half < 2; ++half) {
-        const std::byte* rows[8];
-        const float* by[8];
-        for (int n = 0; n < 8; ++n)
-          rows[n] = codes + held(8 * half + n) * row_bytes, by[n] = scales.of(held(8 * half + n));
-        codes_by_row<Halves>(table, rows, row_bytes, by, call.x + m * call.x_stride, acc + 8 * half);
-      }
+      for (int n = 0; n < int(panel_rows); ++n)
+        acc[n] = n <= last ? row_by_codes<Halves>(table, codes + n * row_bytes, row_bytes, scales.of(n),
+                                                  call.x + m * call.x_stride)
+                           : zero();
       float sums[panel_rows];
       reduce(acc, sums);
       for (std::int64_t n = 0; n <= last; n += 4) put(call, m, row + n, int(last - n < 3 ? last - n + 1 : 4), sums + n);
