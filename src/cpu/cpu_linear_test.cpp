@@ -263,6 +263,23 @@ TEST(CpuLinear, Int8WithoutOutliersIsTheExactIntegerProductScaledOnce) {
   }
 }
 
+// An overflow upstream must not look like an answer. Integers hold no infinity; the scale beside them does.
+TEST(CpuLinear, WhatIsNotANumberStaysSo) {
+  for (const auto& target : targets_here()) {
+    auto backend = make_cpu_backend({.threads = 1, .target = target});
+    for (const char* format : {"bf16", "nf4", "Q8_0", "Q4_K", "Q5_K", "Q6_K"})
+      for (const float value : {INFINITY, -INFINITY, float(NAN), -float(NAN)})
+        for (const std::int64_t m : {1, 7}) {
+          Problem p({format, 64, false, DType::bf16}, 16, 512, m);
+          p.x[std::size_t((m - 1) * 512 + 300)] = value;
+          const auto y = p.product(**backend, 0, m);
+          for (std::int64_t r = 0; r < m; ++r)
+            for (std::int64_t c = 0; c < 16; ++c)
+              ASSERT_EQ(std::isfinite(y[std::size_t(r * 16 + c)]), r < m - 1) << target << " " << format << " " << c;
+        }
+  }
+}
+
 TEST(CpuLinear, AViewWithAStrideReadsAndWritesOnlyItsColumns) {
   for (const auto& target : targets_here()) {
     auto backend = make_cpu_backend({.threads = 2, .target = target});

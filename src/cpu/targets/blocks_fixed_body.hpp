@@ -4,7 +4,7 @@
 // Such a block is integers (a code times the scale of its part) times one fp16 number, and minima of its parts beside
 // them. Activations are 16-bit integers too, with one scale per 256 (Activations::fixed16), so the sum over a block is
 // exact: 16 lanes of int32, each of 16 products. Scales multiply a block's lanes once; the minima meet the sums of the
-// activations' parts of 32 in fp32, four rows beside each other.
+// activations' parts of 32 in fp32.
 
 constexpr std::int64_t fixed_block = 256, fixed_slots = 8;  // elements, and vectors of 32 words
 // Products of a lane stay below 2^31: 16 of 2^12 (Q6_K: a scale of -128 times a code of -32) times this.
