@@ -7,7 +7,6 @@
 
 #include "formats/dense.hpp"
 #include "io/codecs/bnb.hpp"
-#include "io/codecs/bnb_config.hpp"
 #include "io/shard_index.hpp"
 
 namespace nibble {
@@ -91,15 +90,6 @@ Error pickled(const std::filesystem::path& file) {
       "{}: pickled Python, which can run code when it is read, so Nibble does not; save the model as safetensors "
       "(transformers: model.save_pretrained(FOLDER)) and name that folder",
       file.string());
-}
-
-// A type of tensor that only another method of quantization has: the method is the better reason.
-Error refusal_of(const Error& why, const Json& config, const std::filesystem::path& path) {
-  if (why.code == Errc::unsupported)
-    if (const auto found = config.find("quantization_config"); found != config.end() && found->is_object())
-      if (const auto method = parse_bnb_config(*found); !method && method.error().code == Errc::unsupported)
-        return method.error().at(path.string());
-  return why;
 }
 
 }  // namespace
@@ -230,9 +220,7 @@ Result<void> Checkpoint::open_folder() {
       return error(Errc::not_found,
                    "{}: shard {} is named by model.safetensors.index.json but missing; take the file again",
                    path_.string(), name);
-    auto opened = Safetensors::open(path_ / name);
-    if (!opened) return refusal_of(opened.error(), config_, path_);
-    Safetensors shard = std::move(opened).value();
+    NIBBLE_TRY(Safetensors shard, Safetensors::open(path_ / name));
     file_bytes_ += shard.file_bytes();
     shards_.push_back(std::move(shard));
     for (const StoredTensor& stored : shards_.back().tensors()) {

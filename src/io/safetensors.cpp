@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::uint64_t header_limit = 100'000'000;  // as the reference implementation
 
-std::optional<DType> parse_dtype(std::string_view name) {
-  for (const DType type : {DType::f64, DType::f32, DType::f16, DType::bf16, DType::i64, DType::i32, DType::i16,
-                           DType::i8, DType::u8, DType::boolean})
-    if (name_of(type) == name) return type;
-  return std::nullopt;
-}
-
 struct Extent {
   std::uint64_t begin = 0, end = 0;
 };
@@ -47,11 +40,13 @@ Result<StoredTensor> read_entry(const Json& entry, std::string_view place, const
   const auto type = entry.find("dtype");
   if (type == entry.end() || !type->is_string())
     return error(Errc::corrupt_file, "{}: tensor \"{}\": \"dtype\" is missing", place, name);
-  const auto dtype = parse_dtype(type->get_ref<const std::string&>());
-  constexpr std::string_view known = "F64 F32 F16 BF16 I64 I32 I16 I8 U8 BOOL";
-  if (!dtype)
+  const auto dtype = dtype_named(type->get_ref<const std::string&>());
+  if (!dtype) {
+    std::string known;
+    for (const DTypeFacts& facts : dtypes) known.append(known.empty() ? "" : " ").append(facts.name);
     return error(Errc::unsupported, "{}: tensor \"{}\": dtype {} is not one that Nibble reads ({}); convert it first",
                  place, name, shown(*type), known);
+  }
   tensor.dtype = *dtype;
   const auto shape = entry.find("shape");
   if (shape == entry.end() || !shape->is_array())

@@ -6,42 +6,12 @@
 #include "io/safetensors.hpp"
 
 namespace nibble {
-namespace {
-
-// Where the reference implementation's list of types, narrow to wide, has this one.
-int rank(DType type) {
-  switch (type) {
-    case DType::boolean:
-      return 0;
-    case DType::u8:
-      return 1;
-    case DType::i8:
-      return 2;
-    case DType::i16:
-      return 3;
-    case DType::f16:
-      return 4;
-    case DType::bf16:
-      return 5;
-    case DType::i32:
-      return 6;
-    case DType::f32:
-      return 7;
-    case DType::f64:
-      return 8;
-    case DType::i64:
-      return 9;
-  }
-  return -1;
-}
-
-}  // namespace
 
 std::vector<std::size_t> stored_order(const std::vector<SafetensorsWriter::Entry>& entries) {
   std::vector<std::size_t> order(entries.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const int left = rank(entries[a].dtype), right = rank(entries[b].dtype);
+    const int left = place_among_dtypes(entries[a].dtype), right = place_among_dtypes(entries[b].dtype);
     return left != right ? left > right : entries[a].name < entries[b].name;
   });
   return order;

@@ -17,6 +17,9 @@ namespace {
 std::string_view class_of(const CheckpointTensor& tensor) {
   const auto has = [&](std::string_view part) { return tensor.name.find(part) != std::string::npos; };
   if (!bnb_companion_of(tensor.name).empty()) return "quantization_state";
+  // Of methods that Nibble does not read: FP8 and compressed-tensors, GPTQ and AWQ.
+  for (const char* end : {"_scale_inv", "_scale", ".scales", ".qzeros", ".g_idx"})
+    if (tensor.name.ends_with(end)) return "quantization_state";
   if (has("embed_tokens") || has("lm_head") || has("token_embd") || has("output.weight")) return "embeddings_and_head";
   if (tensor.shape.size() >= 2 || tensor.type == "U8" || tensor.type == "I8") return "linear_weights";
   if (has("norm") || has("bias")) return "norms";
@@ -44,6 +47,7 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
   out.has_chat_template = !checkpoint->chat_template().empty();
 
   const auto config = read_model_config(json, path.string());
+  std::uint64_t by_config = 0;  // parameters
   std::set<std::string> known;
   if (config) {
     out.runs = true;
@@ -59,12 +63,12 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
       out.kv_heads = outline->kv_heads, out.head_dim = outline->head_dim;
       out.vocab_size = outline->vocab_size, out.max_positions = outline->max_positions,
       out.tied_embeddings = outline->tied_embeddings;
-      if (!has_weights)
-        for (const ModuleSpec& module : outline->modules) out.parameters += module.elements();
+      for (const ModuleSpec& module : outline->modules) by_config += module.elements();
     }
   }
-  if (config && !has_weights)
-    for (const ModuleSpec& module : list_modules(*config)) out.parameters += module.elements();
+  if (config)
+    for (const ModuleSpec& module : list_modules(*config)) by_config += module.elements();
+  if (!has_weights) out.parameters = by_config;
 
   if (config) {
     LoadOptions plain;
@@ -100,6 +104,8 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
           std::string(stored->format()) + (stored->double_quant && stored->bits == 4 ? " double-quant" : "");
     } else {
       out.runs = false, out.why_not = stored.error().message;
+      // Its tensors may hold several weights in one element, or scales that are none.
+      if (by_config > 0) out.parameters = by_config;
       const auto method = found->find("quant_method");
       out.precision =
           method != found->end() && method->is_string() ? method->get<std::string>() : "unknown quantization";

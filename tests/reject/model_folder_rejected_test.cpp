@@ -176,14 +176,44 @@ TEST_F(ModelFolderRejected, PickledWeights) {
   both(Errc::not_found, {model.string(), "model.safetensors", "no weights"});
 }
 
-// The tensors of FP8 checkpoints have a type that Nibble does not read: the method is named, not the type.
+// FP8 checkpoints are not run, and their method is named; what they hold is told all the same.
 TEST_F(ModelFolderRejected, TensorsOfAForeignQuantization) {
   Json config = made::llama_config();
+  const auto plain = Model::inspect(model);
+  ASSERT_TRUE(plain) << plain.error().message;
   config["quantization_config"] = {{"quant_method", "fp8"}, {"activation_scheme", "dynamic"}};
   made::write(model / "config.json", config.dump());
+  const std::string name = "model.layers.0.mlp.up_proj.weight";
   made::write(model / "model.safetensors",
-              made::safetensors(R"({"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", "x"));
+              made::safetensors(R"({")" + name + R"(":{"dtype":"F8_E4M3","shape":[64,32],"data_offsets":[0,2048]},")" +
+                                    name + R"(_scale_inv":{"dtype":"F32","shape":[1,1],"data_offsets":[2048,2052]}})",
+                                std::string(2052, 'x')));
   both(Errc::unsupported, {model.string(), "\"fp8\"", "nibble quantize"});
+  const auto told = Model::inspect(model);
+  ASSERT_TRUE(told) << told.error().message;
+  EXPECT_FALSE(told->runs);
+  EXPECT_NE(told->why_not.find("\"fp8\""), std::string::npos) << told->why_not;
+  EXPECT_EQ(told->precision, "fp8");
+  EXPECT_EQ(told->parameters, plain->parameters);
+  EXPECT_EQ(told->bytes_by_dtype.at("F8_E4M3"), 2048u);
+  EXPECT_EQ(told->bytes_by_class.at("linear_weights"), 2048u);
+  EXPECT_EQ(told->bytes_by_class.at("quantization_state"), 4u);
+  EXPECT_EQ(told->not_understood, std::vector<std::string>{name + "_scale_inv"});
+}
+
+// The same type in a model that says nothing of quantization.
+TEST_F(ModelFolderRejected, ATypeThatIsKnownBySizeAlone) {
+  std::string header, data;
+  for (const auto& [name, shape] : made::llama_tensors()) {
+    std::int64_t elements = 1;
+    for (const std::int64_t size : shape) elements *= size;
+    header +=
+        fmt::format(R"({}"{}":{{"dtype":"F8_E5M2","shape":[{}],"data_offsets":[{},{}]}})", header.empty() ? "" : ",",
+                    name, fmt::join(shape, ","), data.size(), data.size() + std::size_t(elements));
+    data.append(std::size_t(elements), 'x');
+  }
+  made::write(model / "model.safetensors", made::safetensors("{" + header + "}", data));
+  both(Errc::unsupported, {"F8_E5M2", "cannot read", "take another file"});
 }
 
 TEST_F(ModelFolderRejected, WhatIsNoModel) {

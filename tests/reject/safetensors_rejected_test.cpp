@@ -58,7 +58,7 @@ const std::vector<WrongBytes> cases = {
     {"one offset", with("data_offsets", "[0]"), Errc::corrupt_file, {"two whole numbers"}},
     {"an offset of terabytes", with("data_offsets", "[0, 8796093022208]"), Errc::corrupt_file, {"8796093022208"}},
     {"a type that does not exist", with("dtype", "\"F31\""), Errc::unsupported, {"\"a\"", "F31", "BF16", "convert"}},
-    {"a type of eight bits", with("dtype", "\"F8_E4M3\""), Errc::unsupported, {"\"a\"", "F8_E4M3"}},
+    {"a type of four bits", with("dtype", "\"F4\""), Errc::unsupported, {"\"a\"", "F4", "F8_E4M3"}},
     {"a type that is a number", with("dtype", "4"), Errc::corrupt_file, {"\"a\"", "dtype"}},
     {"a shape that is a number", with("shape", "2"), Errc::corrupt_file, {"\"a\"", "\"shape\""}},
     {"a shape of another size", with("shape", "[3]"), Errc::corrupt_file, {"\"a\"", "[3] needs 12 bytes", "8"}},

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -40,8 +41,8 @@ class Reader {
     out_.dtype = facts.dtype;
     const auto elements = std::uint64_t(weight.elements());
     NIBBLE_TRY(const StoredTensor* codes, part(""));
-    if (codes->dtype == DType::i64 || codes->dtype == DType::i32 || codes->dtype == DType::i16 ||
-        codes->dtype == DType::boolean)
+    constexpr DType holders[] = {DType::u8, DType::i8, DType::f16, DType::bf16, DType::f32, DType::f64};
+    if (std::find(std::begin(holders), std::end(holders), codes->dtype) == std::end(holders))
       return error(Errc::unsupported, "{}: 4-bit codes under dtype {}; known are U8, I8, F16, BF16, F32, F64",
                    codes->name, name_of(codes->dtype));
     NIBBLE_CHECK(expect_bytes(*codes, (elements + 1) / 2, "4-bit codes"));
