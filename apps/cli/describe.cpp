@@ -1,10 +1,30 @@
 // inspect: what a model is.
+#include <algorithm>
+#include <map>
+
 #include "common.hpp"
 
 namespace nibble::cli {
 namespace {
 
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
+
+// Names of tensors with their layers' numbers as N, and how many of each there are.
+std::map<std::string, std::size_t> by_layer(const std::vector<std::string>& names) {
+  std::map<std::string, std::size_t> groups;
+  for (const std::string& name : names) {
+    std::string out;
+    for (std::size_t i = 0; i < name.size();) {
+      const std::size_t end = std::min(name.find('.', i), name.size());
+      const std::string part = name.substr(i, end - i);
+      const bool number = !part.empty() && part.find_first_not_of("0123456789") == std::string::npos;
+      out += (i > 0 ? "." : "") + (number ? "N" : part);
+      i = end + 1;
+    }
+    ++groups[out];
+  }
+  return groups;
+}
 
 int inspect(const std::string& path, const Common& common) {
   auto described = Model::inspect(path);
@@ -44,7 +64,8 @@ int inspect(const std::string& path, const Common& common) {
   print(fmt::format("tokenizer       {}\nchat template   {}\n", d.tokenizer.empty() ? d.tokenizer_problem : d.tokenizer,
                     d.has_chat_template ? "yes" : "no"));
   if (!d.runs) print("cannot be run:  " + d.why_not + "\n");
-  for (const std::string& name : d.not_understood) print("not understood: tensor " + name + "\n");
+  for (const auto& [name, count] : by_layer(d.not_understood))
+    print(fmt::format("not understood: {} tensor{} {}\n", count, count > 1 ? "s" : "", name));
   return 0;
 }
 

@@ -1,6 +1,9 @@
 // The program as a user meets it: what it prints, how it exits, what it leaves behind.
+#include <fmt/format.h>
+
 #include <cmath>
 
+#include "../made/made_files.hpp"
 #include "program.hpp"
 
 namespace {
@@ -13,6 +16,22 @@ TEST_F(Program, InspectCountsEveryParameterOfTheShippedModel) {
   EXPECT_EQ(r.json()["parameters"], 15736192);
   EXPECT_EQ(r.json()["bytes"]["linear_weights"], 25165824);
   EXPECT_TRUE(r.json()["not_understood"].empty());
+}
+
+TEST_F(Program, InspectCountsWhatItDoesNotUnderstandByLayer) {
+  const made::Folder folder("inspect-unknown");
+  made::write(folder / "config.json", made::llama_config().dump());
+  std::string header, data;
+  for (const char* name : {"model.layers.0.extra.weight", "model.layers.12.extra.weight", "model.7"}) {
+    header += fmt::format(R"({}"{}":{{"dtype":"F8_E4M3","shape":[2],"data_offsets":[{},{}]}})",
+                          header.empty() ? "" : ",", name, data.size(), data.size() + 2);
+    data += "xx";
+  }
+  made::write(folder / "model.safetensors", made::safetensors("{" + header + "}", data));
+  const Outcome r = run("inspect " + folder.path().string());
+  EXPECT_EQ(r.status, 0) << r.err;
+  EXPECT_NE(r.out.find("not understood: 2 tensors model.layers.N.extra.weight\n"), std::string::npos) << r.out;
+  EXPECT_NE(r.out.find("not understood: 1 tensor model.N\n"), std::string::npos) << r.out;
 }
 
 TEST_F(Program, EstimateGivesThePublishedSizesOfQwen3From4BConfigAlone) {
