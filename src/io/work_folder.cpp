@@ -28,6 +28,17 @@ bool still_there(int fd, const fs::path& path) {
          held.st_dev == named.st_dev;
 }
 
+// Takes the lock. A process that was killed keeps its own until its memory is taken down, which for gigabytes of mapped
+// files lasts a while: two seconds are waited for that. Where a file system has no locks, nothing guards against a
+// second process.
+bool held_by_another(int lock) {
+  for (int tries = 0; ::flock(lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++tries) {
+    if (tries == 40) return true;
+    ::usleep(50'000);
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<void> WorkFolder::check_target(const fs::path& target, Target form) {
@@ -70,8 +81,7 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
     folder.lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (folder.lock_ < 0 && errno == ENOENT && attempt < 10) continue;  // its holder has just finished
     if (folder.lock_ < 0) return system_error(folder.path_, "cannot create", errno);
-    // Where a file system has no locks, nothing guards against a second process.
-    if (::flock(folder.lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    if (held_by_another(folder.lock_))
       return error(Errc::bad_request,
                    "{}: another process is making this now, in {}; wait until it ends, or name another output",
                    folder.target_.string(), folder.path_.string());
