@@ -27,8 +27,8 @@ using Progress = std::function<void(double done)>;
 
 struct LoadOptions {
   // {.precision = nf4} or QuantizationConfig::nf4({...}). stored (the default): as the file has it. Blocks of GGUF
-  // files of type Q8_0, Q4_0, Q4_1, Q4_K, Q5_K, Q6_K and IQ4_NL are computed with where they are mapped; other block
-  // types are decoded to bf16, which takes more memory than the file and rounds once.
+  // files of type Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K and IQ4_NL are computed with where they are mapped;
+  // other block types are decoded to bf16, which takes more memory than the file and rounds once.
   QuantizationConfig precision = {};
   DeviceMap device_map = automatic;
   int threads = 0;                 // 0: every core this process may use

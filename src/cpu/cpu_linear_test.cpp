@@ -47,7 +47,7 @@ std::vector<std::byte> random_blocks(const FormatFacts& facts, std::int64_t elem
       std::memcpy(bytes.data() + block + at, &bits, sizeof bits);
     };
     scale(facts.name == "Q6_K" ? 208 : 0);
-    if (facts.name == "Q4_1" || facts.name == "Q4_K" || facts.name == "Q5_K") scale(2);
+    if (facts.name == "Q4_1" || facts.name == "Q5_1" || facts.name == "Q4_K" || facts.name == "Q5_K") scale(2);
   }
   return bytes;
 }

@@ -46,7 +46,8 @@ struct FormatList {};
 
 // What weights are quantized to, and what is only read, from files that hold it.
 using AllFormats = FormatList<Fp32, Fp16, Bf16, Int8, Nf4, Fp4>;
-using BlockFormats = FormatList<BlockQ8_0, BlockQ4_0, BlockQ4_1, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockIq4Nl>;
+using BlockFormats =
+    FormatList<BlockQ8_0, BlockQ4_0, BlockQ4_1, BlockQ5_0, BlockQ5_1, BlockQ4_K, BlockQ5_K, BlockQ6_K, BlockIq4Nl>;
 
 // Text to static type: calls fn.operator()<F>() for the format of that name; false if there is none.
 template <class Fn, class... F>

@@ -41,6 +41,26 @@ struct BlockQ4_1 {
   }
 };
 
+// Element i's fifth bit is bit i of the word.
+inline int fifth_bit_in_block(const std::byte* word, int i) { return int(word[i / 8]) >> i % 8 & 1; }
+
+struct BlockQ5_0 {
+  static constexpr std::string_view name = "Q5_0";
+  static constexpr int elements = 32, bytes = 22;
+  static float value(const std::byte* block, int i) {
+    return float((nibble_in_block(block + 6, i) | fifth_bit_in_block(block + 2, i) << 4) - 16) * f16_in_block(block);
+  }
+};
+
+struct BlockQ5_1 {
+  static constexpr std::string_view name = "Q5_1";
+  static constexpr int elements = 32, bytes = 24;
+  static float value(const std::byte* block, int i) {
+    return float(nibble_in_block(block + 8, i) | fifth_bit_in_block(block + 4, i) << 4) * f16_in_block(block) +
+           f16_in_block(block + 2);
+  }
+};
+
 struct BlockIq4Nl {
   static constexpr std::string_view name = "IQ4_NL";
   static constexpr int elements = 32, bytes = 18;

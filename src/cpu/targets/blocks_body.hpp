@@ -38,6 +38,30 @@ inline void block_values<BlockQ4_1>(const std::byte* block, F* w) {
   const Table table = Table(counting).changed([=](F x) { return add(mul(x, scale), minimum); });
   look_up_nibbles<16>(block + 4, table, table, w);
 }
+// 32 codes of five bits: low nibbles packed, the fifth bits in a word.
+template <class Value>
+inline void five_bits(const std::byte* packed, const std::byte* fifth, F* w, Value value) {
+  std::uint32_t word;
+  __builtin_memcpy(&word, fifth, sizeof word);
+  constexpr int half = 16 / lanes;
+  NIBBLE_UNROLL for (int v = 0; v < half; ++v) {
+    const I codes = load_u8(packed + v * lanes);
+    w[v] = value(to_float(joined(bits_of(codes, 0, 15), bits_of_word(word, v * lanes), 4)));
+    w[half + v] = value(to_float(joined(shift_right(codes, 4), bits_of_word(word, 16 + v * lanes), 4)));
+  }
+}
+template <>
+inline void block_values<BlockQ5_0>(const std::byte* block, F* w) {
+  const F scale = set1_f16(block);
+  five_bits(
+      block + 6, block + 2, w, [=](F x) __attribute__((always_inline)) { return mul(sub(x, set1(16)), scale); });
+}
+template <>
+inline void block_values<BlockQ5_1>(const std::byte* block, F* w) {
+  const F scale = set1_f16(block), minimum = set1_f16(block + 2);
+  five_bits(
+      block + 8, block + 4, w, [=](F x) __attribute__((always_inline)) { return add(mul(x, scale), minimum); });
+}
 template <>
 inline void block_values<BlockIq4Nl>(const std::byte* block, F* w) {
   const F scale = set1_f16(block);

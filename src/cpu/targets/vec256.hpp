@@ -40,6 +40,11 @@ inline I load_u8(const std::byte* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi
 inline I bits_of(I x, int first, int mask) {
   return _mm256_and_si256(_mm256_srli_epi32(x, unsigned(first)), _mm256_set1_epi32(mask));
 }
+// A bit per lane, from bit `first` of a word on.
+inline I bits_of_word(std::uint32_t word, int first) {
+  const I each = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm256_and_si256(_mm256_srlv_epi32(_mm256_set1_epi32(int(word >> first)), each), _mm256_set1_epi32(1));
+}
 inline I shift_right(I x, int by) { return _mm256_srli_epi32(x, unsigned(by)); }
 inline I joined(I low, I high, int by) { return _mm256_or_si256(low, _mm256_slli_epi32(high, unsigned(by))); }
 inline I bf16_bits(F x) {

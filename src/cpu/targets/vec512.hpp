@@ -41,6 +41,11 @@ inline I load_u8(const std::byte* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si1
 inline I bits_of(I x, int first, int mask) {
   return _mm512_and_si512(_mm512_srli_epi32(x, unsigned(first)), _mm512_set1_epi32(mask));
 }
+// A bit per lane, from bit `first` of a word on.
+inline I bits_of_word(std::uint32_t word, int first) {
+  const I each = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm512_and_si512(_mm512_srlv_epi32(_mm512_set1_epi32(int(word >> first)), each), _mm512_set1_epi32(1));
+}
 inline I shift_right(I x, int by) { return _mm512_srli_epi32(x, unsigned(by)); }
 inline I joined(I low, I high, int by) { return _mm512_or_si512(low, _mm512_slli_epi32(high, unsigned(by))); }
 // Nearest, ties to even; NaN is not met here.
