@@ -36,7 +36,12 @@ TEST_F(Container, ALimitOfAControlGroupRefusesWhatDoesNotFit) {
       fs::remove(path, code);
   }
   if (group.empty()) GTEST_SKIP() << "no control group for memory can be made here";
-  expect_refusal_and_settings_that_work("echo $$ >" + (group / "cgroup.procs").string() + "; exec");
+  const std::string enter = "echo $$ >" + (group / "cgroup.procs").string();
+  if (std::system(("(" + enter + ") 2>/dev/null").c_str()) != 0) {
+    fs::remove(group, code);
+    GTEST_SKIP() << "no process can be put into a control group here";
+  }
+  expect_refusal_and_settings_that_work(enter + "; exec");
   EXPECT_TRUE(fs::remove(group, code)) << code.message();
 }
 
