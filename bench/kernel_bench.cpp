@@ -1,14 +1,16 @@
 // Products of every format on every target of this processor, in the shapes of a 1.1B model, beside the measured peaks
-// of this machine. One row of x is generation (bound by memory), many rows are reading a prompt (bound by arithmetic).
-// Usage: kernel_bench [target] [format] [threads]
+// of this machine. One row of x is generation (bound by memory: the last shape is larger than the caches), many rows
+// are reading a prompt (bound by arithmetic). Usage: kernel_bench [target] [format] [threads]
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "base/numeric.hpp"
 #include "base/thread_pool.hpp"
 #include "cpu/cpu_backend.hpp"
 #include "cpu/peak.hpp"
@@ -22,7 +24,8 @@ struct Shape {
   std::int64_t rows, cols;
   int per_layer;  // how often a layer of the model has it; 0: once in the model
 };
-constexpr Shape shapes[] = {{2048, 2048, 2}, {256, 2048, 2}, {5632, 2048, 2}, {2048, 5632, 1}, {32000, 2048, 0}};
+constexpr Shape shapes[] = {{2048, 2048, 2},  {256, 2048, 2},    {5632, 2048, 2}, {2048, 5632, 1},
+                            {32000, 2048, 0}, {100000, 2048, -1}};  // the last: of no model, for one row
 constexpr int layers = 22;
 
 double best_seconds(Backend& backend, const PreparedWeight& w, TensorView x, TensorView y) {
@@ -50,6 +53,25 @@ QuantizedWeight random_weight(HostAllocator& memory, ThreadPool& pool, const Qua
   return std::move(*weight);
 }
 
+// Blocks of any bytes, but for their fp16 numbers.
+QuantizedWeight random_blocks(HostAllocator& memory, const FormatFacts& facts, std::int64_t rows, std::int64_t cols) {
+  QuantizedWeight out;
+  Weight& weight = out.weight;
+  weight.format = facts.name, weight.rows = rows, weight.cols = cols;
+  weight.code_bytes = facts.code_bytes(std::uint64_t(weight.elements()));
+  auto codes = Buffer::take(memory, weight.code_bytes, Purpose::linear_weights);
+  if (!codes) fmt::print("{}\n", codes.error().message), std::exit(1);
+  out.codes = std::move(*codes), weight.codes = out.codes.as<std::byte>();
+  std::minstd_rand random(1);
+  for (std::size_t i = 0; i < weight.code_bytes; ++i) out.codes.as<std::byte>()[i] = std::byte(random() >> 8);
+  for (std::size_t block = 0; block < weight.code_bytes; block += std::size_t(facts.block_bytes))
+    for (const int at : {facts.name == BlockQ6_K::name ? 208 : 0, facts.name == BlockQ6_K::name ? 208 : 2}) {
+      const std::uint16_t bits = float_to_f16(0.01f);
+      std::memcpy(out.codes.as<std::byte>() + block + at, &bits, sizeof bits);
+    }
+  return out;
+}
+
 struct Case {
   const char* label;
   QuantizeOptions options;
@@ -70,7 +92,12 @@ void run(const std::string& target, const std::string& only, int threads) {
                         {"nf4", {.format = "nf4"}, DType::bf16},
                         {"nf4-dq", {.format = "nf4", .double_quant = true}, DType::bf16},
                         {"fp4", {.format = "fp4"}, DType::bf16},
-                        {"nf4/f32", {.format = "nf4"}, DType::f32}};
+                        {"nf4/f32", {.format = "nf4"}, DType::f32},
+                        {"Q8_0", {.format = "Q8_0"}, DType::bf16},
+                        {"Q4_0", {.format = "Q4_0"}, DType::bf16},
+                        {"Q4_K", {.format = "Q4_K"}, DType::bf16},
+                        {"Q5_K", {.format = "Q5_K"}, DType::bf16},
+                        {"Q6_K", {.format = "Q6_K"}, DType::bf16}};
   HostAllocator memory;
   ThreadPool pool(threads);
   fmt::print("{}\n{:<9} {:>12} {:>5} {:>9} {:>8} {:>9} {:>7}\n", (*backend)->name(), "format", "shape", "x", "ms",
@@ -80,24 +107,30 @@ void run(const std::string& target, const std::string& only, int threads) {
     double seconds_per_x[4] = {};
     constexpr std::int64_t counts[] = {1, 4, 8, 512};
     for (const Shape& shape : shapes) {
-      const QuantizedWeight weight = random_weight(memory, pool, c.options, shape.rows, shape.cols);
+      const FormatFacts facts = format_facts(c.options.format);
+      const QuantizedWeight weight = facts.is_block() ? random_blocks(memory, facts, shape.rows, shape.cols)
+                                                      : random_weight(memory, pool, c.options, shape.rows, shape.cols);
       auto prepared = (*backend)->prepare(weight.weight, {.compute = c.compute}, Purpose::linear_weights);
-      std::vector<float> x(std::size_t(512 * shape.cols)), y(std::size_t(512 * shape.rows));
+      const bool one = shape.per_layer < 0;
+      std::vector<float> x(std::size_t(512 * shape.cols)), y(std::size_t((one ? 1 : 512) * shape.rows));
       std::minstd_rand random(1);
       for (float& v : x) v = float(random()) * 0x1p-30f - 1;
       const double bytes = double(weight.weight.code_bytes) +
                            double(weight.scales.bytes() + weight.nested_codes.bytes() + weight.nested_absmax.bytes());
-      for (int i = 0; i < 4; ++i) {
+      for (int i = 0; i < (one ? 1 : 4); ++i) {
         const std::int64_t m = counts[i];
         const double seconds = best_seconds(**backend, **prepared, {x.data(), DType::f32, m, shape.cols},
                                             {y.data(), DType::f32, m, shape.rows});
         // A model computes logits of the last position of a prompt alone.
-        if (shape.per_layer || m < 512) seconds_per_x[i] += seconds * (shape.per_layer ? shape.per_layer * layers : 1);
+        if (!one && (shape.per_layer || m < 512))
+          seconds_per_x[i] += seconds * (shape.per_layer ? shape.per_layer * layers : 1);
         const double flops = 2.0 * double(m * shape.rows) * double(shape.cols) / seconds * 1e-9,
                      gbs = bytes / seconds * 1e-9;
-        const double arithmetic = c.options.format == "int8"                          ? peaks.int8_gops
-                                  : c.compute == DType::bf16 && peaks.bf16_gflops > 0 ? peaks.bf16_gflops
-                                                                                      : peaks.fp32_gflops;
+        const double arithmetic = c.options.format == "int8"                           ? peaks.int8_gops
+                                  : facts.block_elements == 256 && peaks.int8_gops > 0 ? peaks.int8_gops / 2
+                                  : facts.is_block()                                   ? peaks.fp32_gflops
+                                  : c.compute == DType::bf16 && peaks.bf16_gflops > 0  ? peaks.bf16_gflops
+                                                                                       : peaks.fp32_gflops;
         fmt::print("{:<9} {:>6}x{:<5} {:>5} {:>9.3f} {:>8.1f} {:>9.1f} {:>6.0f}%\n", c.label, shape.rows, shape.cols, m,
                    seconds * 1e3, gbs, flops, 100 * std::max(gbs / peaks.read_gbs, flops / arithmetic));
       }
