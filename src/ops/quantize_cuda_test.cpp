@@ -51,8 +51,7 @@ const char* reason(const std::string& format, float x, float absmax, float their
   const float t = std::clamp(x * (1 / absmax), -1.0f, 1.0f);
   for (int i = 0; i < 15; ++i) {
     const float middle = Nf4::middle(i);
-    if (format == "nf4" && std::abs(std::bit_cast<std::int32_t>(t) - std::bit_cast<std::int32_t>(middle)) <= 1)
-      return "middle";
+    if (format == "nf4" && std::nextafter(t, middle) == middle) return "middle";  // it, or one of its neighbours
   }
   return "none";
 }
