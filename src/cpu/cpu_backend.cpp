@@ -28,13 +28,20 @@ WeightKind kind_of(std::string_view format) {
 // Computes on the canonical bytes where they lie.
 struct CpuWeight final : PreparedWeight {
   CpuWeight(const Weight& weight, const ComputeOptions& options)
-      : weight(weight), options(options), kind(kind_of(weight.format)), table(rounded_table(weight, options.compute)) {
+      : weight(weight),
+        options(options),
+        kind(kind_of(weight.format)),
+        rounding(activations_of(weight.format, options)),
+        blocks_of_256(format_facts(weight.format).block_elements == 256),
+        table(rounded_table(weight, options.compute)) {
     expand = weight.cols % chunk != 0 || (kind == WeightKind::table && weight.cols % weight.block_size != 0);
   }
   const Weight& canonical() const override { return weight; }
   Weight weight;
   ComputeOptions options;
   WeightKind kind;
+  DType rounding;  // of activations
+  bool blocks_of_256;
   std::vector<float> table;
   bool expand;
 };
@@ -104,9 +111,8 @@ class CpuBackend final : public Backend {
     take(x.rows, 0);
     if (w.kind == WeightKind::int8) return linear_int8(w, x, call);
     std::byte* out = x_.as<std::byte>();
-    const DType rounding = activations_of(w.weight.format, w.options);
     over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, rounding, out + r * call.x_stride);
+      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, w.rounding, out + r * call.x_stride);
     });
     call.x = out;
     multiply(call);
@@ -221,8 +227,7 @@ class CpuBackend final : public Backend {
     if (w.kind == WeightKind::int8) return Activations::int8;
     if (w.kind == WeightKind::table && !w.expand) return bf16 ? kernels_.table_bf16 : Activations::f32_paired;
     if (w.kind == WeightKind::bf16 && !w.expand && bf16) return kernels_.dense_bf16;
-    if (format_facts(w.weight.format).block_elements == 256 && w.options.compute != DType::f32)
-      return kernels_.blocks_256;
+    if (w.blocks_of_256 && w.options.compute != DType::f32) return kernels_.blocks_256;
     return Activations::f32;
   }
 
