@@ -1,33 +1,53 @@
 #include "models/modules.hpp"
 
 namespace nibble {
+namespace {
+
+constexpr std::string_view names[part_count] = {"model.embed_tokens", "input_layernorm",  "self_attn.q_proj",
+                                                "self_attn.k_proj",   "self_attn.v_proj", "self_attn.q_norm",
+                                                "self_attn.k_norm",   "self_attn.o_proj", "post_attention_layernorm",
+                                                "mlp.gate_proj",      "mlp.up_proj",      "mlp.down_proj",
+                                                "model.norm",         "lm_head"};
+
+}  // namespace
+
+std::string_view name_of(Part part) { return names[std::size_t(part)]; }
 
 std::vector<ModuleSpec> list_modules(const ModelConfig& c) {
   std::vector<ModuleSpec> modules;
   const std::int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
-  const auto linear = [&](const std::string& name, std::int64_t rows, std::int64_t cols, bool bias) {
-    modules.push_back({name + ".weight", Role::linear, rows, cols});
-    if (bias) modules.push_back({name + ".bias", Role::bias, rows, 0});
+  const auto add = [&](Part part, Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols) {
+    const std::string at = layer < 0 ? "" : fmt::format("model.layers.{}.", layer);
+    modules.push_back({.name = fmt::format("{}{}.{}", at, name_of(part), role == Role::bias ? "bias" : "weight"),
+                       .role = role,
+                       .part = part,
+                       .layer = layer,
+                       .rows = rows,
+                       .cols = cols});
   };
-  modules.push_back({"model.embed_tokens.weight", Role::embedding, c.vocab_size, c.hidden_size});
+  add(Part::embedding, Role::embedding, -1, c.vocab_size, c.hidden_size);
   for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    const std::string at = "model.layers." + std::to_string(layer) + ".";
-    modules.push_back({at + "input_layernorm.weight", Role::norm, c.hidden_size, 0});
-    linear(at + "self_attn.q_proj", q, c.hidden_size, c.qkv_bias);
-    linear(at + "self_attn.k_proj", kv, c.hidden_size, c.qkv_bias);
-    linear(at + "self_attn.v_proj", kv, c.hidden_size, c.qkv_bias);
+    const auto norm = [&](Part part, std::int64_t width) { add(part, Role::norm, layer, width, 0); };
+    const auto linear = [&](Part part, std::int64_t rows, std::int64_t cols, bool bias) {
+      add(part, Role::linear, layer, rows, cols);
+      if (bias) add(part, Role::bias, layer, rows, 0);
+    };
+    norm(Part::input_norm, c.hidden_size);
+    linear(Part::q, q, c.hidden_size, c.qkv_bias);
+    linear(Part::k, kv, c.hidden_size, c.qkv_bias);
+    linear(Part::v, kv, c.hidden_size, c.qkv_bias);
     if (c.qk_norm) {
-      modules.push_back({at + "self_attn.q_norm.weight", Role::norm, c.head_dim, 0});
-      modules.push_back({at + "self_attn.k_norm.weight", Role::norm, c.head_dim, 0});
+      norm(Part::q_norm, c.head_dim);
+      norm(Part::k_norm, c.head_dim);
     }
-    linear(at + "self_attn.o_proj", c.hidden_size, q, c.output_bias);
-    modules.push_back({at + "post_attention_layernorm.weight", Role::norm, c.hidden_size, 0});
-    linear(at + "mlp.gate_proj", c.intermediate_size, c.hidden_size, c.mlp_bias);
-    linear(at + "mlp.up_proj", c.intermediate_size, c.hidden_size, c.mlp_bias);
-    linear(at + "mlp.down_proj", c.hidden_size, c.intermediate_size, c.mlp_bias);
+    linear(Part::o, c.hidden_size, q, c.output_bias);
+    norm(Part::post_attention_norm, c.hidden_size);
+    linear(Part::gate, c.intermediate_size, c.hidden_size, c.mlp_bias);
+    linear(Part::up, c.intermediate_size, c.hidden_size, c.mlp_bias);
+    linear(Part::down, c.hidden_size, c.intermediate_size, c.mlp_bias);
   }
-  modules.push_back({"model.norm.weight", Role::norm, c.hidden_size, 0});
-  if (!c.tied_embeddings) modules.push_back({"lm_head.weight", Role::head, c.vocab_size, c.hidden_size});
+  add(Part::final_norm, Role::norm, -1, c.hidden_size, 0);
+  if (!c.tied_embeddings) add(Part::head, Role::head, -1, c.vocab_size, c.hidden_size);
   return modules;
 }
 

@@ -1,5 +1,5 @@
-// The modules of a model, by name, shape and role: the one list that the loader, the estimate, `inspect` and the writer
-// walk.
+// The modules of a model, by part, name and shape: the one list that the loader, the estimate, `inspect`, the speed's
+// arithmetic and the writers walk. What a module is for is asked of its `part`, never of its name.
 #pragma once
 
 #include <string>
@@ -11,10 +11,35 @@ namespace nibble {
 
 enum class Role { embedding, linear, head, norm, bias, buffer };
 
+// Which place of a model or of a block a module fills, whatever a checkpoint calls it. A bias has the part of its
+// weight.
+enum class Part : std::uint8_t {
+  embedding,
+  input_norm,
+  q,
+  k,
+  v,
+  q_norm,
+  k_norm,
+  o,
+  post_attention_norm,
+  gate,
+  up,
+  down,
+  final_norm,
+  head,
+};
+inline constexpr std::size_t part_count = std::size_t(Part::head) + 1;
+
+// "self_attn.q_proj" inside its layer, "model.norm" outside.
+std::string_view name_of(Part part);
+
 struct ModuleSpec {
   std::string name;  // of the tensor: "model.layers.0.mlp.up_proj.weight"
   Role role = Role::linear;
-  std::int64_t rows = 0, cols = 0;  // cols is 0 for vectors
+  Part part = Part::embedding;
+  std::int64_t layer = -1, expert = -1;  // -1: outside the layers; none or all of the experts
+  std::int64_t rows = 0, cols = 0;       // cols is 0 for vectors
 
   std::uint64_t elements() const { return std::uint64_t(rows) * std::uint64_t(cols ? cols : 1); }
   // "model.layers.0.mlp.up_proj": what skip patterns are matched against.

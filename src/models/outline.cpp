@@ -95,7 +95,7 @@ Result<Outline> read_outline(const Json& whole, std::string_view place) {
   out.mlp_width = kind->experts ? std::clamp<std::int64_t>(active, 1, experts) * expert_inner + shared : inner;
 
   const auto add = [&](std::string name, Role role, std::int64_t rows, std::int64_t cols) {
-    out.modules.push_back({std::move(name), role, rows, cols});
+    out.modules.push_back({.name = std::move(name), .role = role, .rows = rows, .cols = cols});
   };
   add("model.embed_tokens.weight", Role::embedding, out.vocab_size, hidden);
   for (std::int64_t layer = 0; layer < out.layers; ++layer) {
@@ -175,7 +175,8 @@ Result<Outline> read_outline(const Json& config, const std::vector<CheckpointTen
                       : has("lm_head")                                 ? Role::head
                                                                        : Role::linear;
     const std::int64_t cols = matrix ? tensor.shape.back() : 0, elements = std::int64_t(tensor.elements());
-    out.modules.push_back({tensor.name, role, cols > 0 ? elements / cols : elements, cols});
+    out.modules.push_back(
+        {.name = tensor.name, .role = role, .rows = cols > 0 ? elements / cols : elements, .cols = cols});
   }
   if (beside > 0)
     out.notes.push_back(
