@@ -6,17 +6,22 @@
 namespace nibble {
 namespace {
 
-std::size_t layer_of(const ModuleSpec& module) {
-  return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size())));
-}
-bool has(const ModuleSpec& module, std::string_view part) { return module.name.find(part) != std::string::npos; }
-
+// Nullptr: the forward pass has no such norm.
 std::span<const float>* norm_slot(const ModuleSpec& module, TransformerWeights& weights) {
-  if (module.name == "model.norm.weight") return &weights.norm;
-  LayerWeights& layer = weights.layers[layer_of(module)];
-  if (has(module, "input_layernorm")) return &layer.input_norm;
-  if (has(module, "post_attention_layernorm")) return &layer.post_attention_norm;
-  return has(module, "q_norm") ? &layer.q_norm : &layer.k_norm;
+  if (module.part == Part::final_norm) return &weights.norm;
+  LayerWeights& layer = weights.layers[std::size_t(module.layer)];
+  switch (module.part) {
+    case Part::input_norm:
+      return &layer.input_norm;
+    case Part::post_attention_norm:
+      return &layer.post_attention_norm;
+    case Part::q_norm:
+      return &layer.q_norm;
+    case Part::k_norm:
+      return &layer.k_norm;
+    default:
+      return nullptr;
+  }
 }
 
 }  // namespace
@@ -36,22 +41,31 @@ Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::fun
 }
 
 Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights) {
-  if (module.cols == 0) {
-    NIBBLE_TRY(const std::span<const float> values, load_vector(module));
-    if (module.role == Role::bias)
-      linear_of(weights, module.name).bias = values.data();
-    else
-      *norm_slot(module, weights) = values;
-    return {};
+  switch (module.role) {
+    case Role::norm: {
+      std::span<const float>* slot = norm_slot(module, weights);
+      NIBBLE_ASSERT(slot, "only norms of the forward pass are listed for a model that runs");
+      NIBBLE_TRY(*slot, load_vector(module));
+      return {};
+    }
+    case Role::bias: {
+      NIBBLE_TRY(const std::span<const float> values, load_vector(module));
+      linear_of(weights, module.part, module.layer).bias = values.data();
+      return {};
+    }
+    case Role::embedding: {
+      NIBBLE_TRY(weights.embedding, load_matrix(module));
+      return {};
+    }
+    case Role::head: {
+      NIBBLE_TRY(weights.head, load_matrix(module));
+      return {};
+    }
+    default: {
+      NIBBLE_TRY(linear_of(weights, module.part, module.layer).weight, load_matrix(module));
+      return {};
+    }
   }
-  NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, load_matrix(module));
-  if (module.role == Role::embedding)
-    weights.embedding = std::move(prepared);
-  else if (module.role == Role::head)
-    weights.head = std::move(prepared);
-  else
-    linear_of(weights, module.name).weight = std::move(prepared);
-  return {};
 }
 
 Result<std::span<const float>> Loader::load_vector(const ModuleSpec& module) {

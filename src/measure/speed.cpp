@@ -17,11 +17,10 @@ double median(std::vector<double> values) {
 }  // namespace
 
 std::uint64_t bytes_per_step(const LoadedModel& model) {
-  const TransformerWeights& weights = model.transformer->weights();
+  TransformerWeights& weights = model.transformer->weights();
   std::uint64_t bytes = (weights.head ? weights.head : weights.embedding)->canonical().bytes();
-  for (const LayerWeights& layer : weights.layers)
-    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
-      bytes += linear->weight->canonical().bytes();
+  for (const ModuleSpec& module : list_modules(model.transformer->config()))
+    if (module.role == Role::linear) bytes += linear_of(weights, module.part, module.layer).weight->canonical().bytes();
   return bytes;
 }
 

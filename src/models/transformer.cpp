@@ -22,18 +22,26 @@ struct Transformer::Piece {
   LogitsOf logits = LogitsOf::none;
 };
 
-Linear& linear_of(TransformerWeights& weights, std::string_view module) {
-  const std::size_t number = std::string_view("model.layers.").size();
-  LayerWeights& layer = weights.layers[std::size_t(std::stoll(std::string(module.substr(number))))];
-  for (const auto& [name, slot] : {std::pair{"q_proj", &layer.q},
-                                   {"k_proj", &layer.k},
-                                   {"v_proj", &layer.v},
-                                   {"o_proj", &layer.o},
-                                   {"gate_proj", &layer.gate},
-                                   {"up_proj", &layer.up},
-                                   {"down_proj", &layer.down}})
-    if (module.find(name) != std::string_view::npos) return *slot;
-  NIBBLE_ASSERT(false, "every linear module of modules.cpp has a slot");
+Linear& linear_of(TransformerWeights& weights, Part part, std::int64_t layer) {
+  LayerWeights& block = weights.layers[std::size_t(layer)];
+  switch (part) {
+    case Part::q:
+      return block.q;
+    case Part::k:
+      return block.k;
+    case Part::v:
+      return block.v;
+    case Part::o:
+      return block.o;
+    case Part::gate:
+      return block.gate;
+    case Part::up:
+      return block.up;
+    case Part::down:
+      return block.down;
+    default:
+      NIBBLE_ASSERT(false, "the block of this pass has no such linear layer");
+  }
 }
 
 std::string name_of(Site site, std::int64_t layer) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/config.hpp"
+#include "models/modules.hpp"
 #include "ops/backend.hpp"
 
 namespace nibble {
@@ -32,8 +33,8 @@ struct TransformerWeights {
   std::vector<LayerWeights> layers;
 };
 
-// The slot of a linear layer; `module` is one of those that modules.cpp lists for this model.
-Linear& linear_of(TransformerWeights& weights, std::string_view module);
+// The slot of a linear part of a layer.
+Linear& linear_of(TransformerWeights& weights, Part part, std::int64_t layer);
 
 // Keys and values that one sequence has left behind.
 class KvCache {

@@ -68,19 +68,10 @@ inline Computed compute(LoadedModel& model, std::span<const std::int32_t> ids, s
 // The linear layers of a loaded model by module name, in the order of the names.
 inline std::vector<std::pair<std::string, const PreparedWeight*>> linear_layers(LoadedModel& model) {
   std::vector<std::pair<std::string, const PreparedWeight*>> out;
-  const std::vector<LayerWeights>& layers = model.transformer->weights().layers;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string at = "model.layers." + std::to_string(i) + ".";
-    const LayerWeights& l = layers[i];
-    for (const auto& [name, linear] : {std::pair{"self_attn.q_proj", &l.q},
-                                       {"self_attn.k_proj", &l.k},
-                                       {"self_attn.v_proj", &l.v},
-                                       {"self_attn.o_proj", &l.o},
-                                       {"mlp.gate_proj", &l.gate},
-                                       {"mlp.up_proj", &l.up},
-                                       {"mlp.down_proj", &l.down}})
-      out.emplace_back(at + name, linear->weight.get());
-  }
+  Transformer& transformer = *model.transformer;
+  for (const ModuleSpec& module : list_modules(transformer.config()))
+    if (module.role == Role::linear)
+      out.emplace_back(module.module(), linear_of(transformer.weights(), module.part, module.layer).weight.get());
   std::sort(out.begin(), out.end());
   return out;
 }
