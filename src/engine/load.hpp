@@ -5,7 +5,6 @@
 #include <array>
 #include <memory>
 
-#include "cpu/cpu_backend.hpp"
 #include "engine/loader.hpp"
 #include "engine/placement.hpp"
 #include "engine/rehearsal.hpp"

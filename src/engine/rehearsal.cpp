@@ -1,7 +1,7 @@
 #include "engine/rehearsal.hpp"
 
 #include "base/thread_pool.hpp"
-#include "cpu/cpu_backend.hpp"
+#include "engine/backends.hpp"
 #include "engine/loader.hpp"
 
 namespace nibble {
@@ -33,8 +33,9 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
   const QuantizationConfig& precision = resolved.precision;
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
   const auto memory = std::make_shared<CountingAllocator>();
-  NIBBLE_TRY(const auto backend,
-             make_cpu_backend({.threads = options.threads, .target = options.cpu_target, .memory = memory}));
+  BackendOptions counting = backend_options(options);
+  counting.memory = memory;
+  NIBBLE_TRY(const auto backend, make_backend(counting));
   std::vector<Buffer> copies;
   const auto source =
       checkpoint ? checkpoint_source(*checkpoint, *memory, copies, options.precision.format == Precision::stored)

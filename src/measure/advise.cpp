@@ -58,7 +58,8 @@ struct Line {
 
 Result<Line> line_of(const Subject& subject, const QuantizationConfig& precision, const AdviseOptions& options) {
   EstimateOptions longest;
-  longest.context = subject.max_positions(), longest.kv_cache = options.kv_cache, longest.threads = options.threads;
+  longest.context = subject.max_positions(), longest.kv_cache = options.kv_cache;
+  longest.threads = options.threads, longest.device_map = options.device_map;
   NIBBLE_TRY(const PrecisionEstimate whole, subject.plan(precision, longest));
   const auto context = std::uint64_t(longest.context);
   Line line;
@@ -129,6 +130,7 @@ std::string explain(const Advice& advice, const std::vector<Line>& lines, std::i
 
 Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions& options) {
   NIBBLE_CHECK(check_workload(options.context, options.batch));
+  NIBBLE_CHECK(check_device(options.device_map));
   NIBBLE_TRY(const Subject subject, open_subject(model, options.ignore_config));
   AdviseOptions resolved = options;
   if (resolved.threads <= 0) resolved.threads = usable_cores();

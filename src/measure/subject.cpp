@@ -68,7 +68,8 @@ Result<PrecisionEstimate> Subject::plan(const QuantizationConfig& precision, con
   out.precision = precision;
   if (config) {
     LoadOptions load;
-    load.precision = precision, load.kv_cache = options.kv_cache, load.threads = options.threads;
+    load.precision = precision, load.kv_cache = options.kv_cache;
+    load.threads = options.threads, load.device_map = options.device_map;
     NIBBLE_TRY(const MemoryPlan plan, rehearse(*config, has_weights ? checkpoint.get() : nullptr, load, kept,
                                                {.context = options.context, .batch = options.batch}));
     out.bytes = plan.bytes, out.peak = plan.peak();
