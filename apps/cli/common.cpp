@@ -201,17 +201,12 @@ int with_model(std::string& model, const Common& common, const std::function<int
 }
 
 Json to_json(const MemoryReport& m) {
-  return {{"linear_weights", m.linear_weights},
-          {"quantization_state", m.quantization_state},
-          {"embeddings_and_head", m.embeddings_and_head},
-          {"norms", m.norms},
-          {"buffers", m.buffers},
-          {"kv_cache", m.kv_cache},
-          {"activations", m.activations},
-          {"process", m.process},
-          {"mapped", m.mapped},
-          {"weights_total", m.weights_total()},
-          {"total", m.total()}};
+  Json json;
+  for (const PurposeFacts& p : purposes) json[p.key] = m[p.purpose];
+  json["mapped"] = m.mapped;
+  json["weights_total"] = m.weights_total();
+  json["total"] = m.total();
+  return json;
 }
 
 Json to_json(const MemoryCheck& c) {

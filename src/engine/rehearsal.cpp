@@ -11,11 +11,7 @@ DType kv_dtype_of(const LoadOptions& options) {
 }
 
 void MemoryPlan::raise(const MemoryPlan& next) {
-  for (std::uint64_t MemoryReport::*part :
-       {&MemoryReport::linear_weights, &MemoryReport::quantization_state, &MemoryReport::embeddings_and_head,
-        &MemoryReport::norms, &MemoryReport::buffers, &MemoryReport::kv_cache, &MemoryReport::activations,
-        &MemoryReport::mapped})
-    highest.*part = std::max(highest.*part, next.highest.*part);
+  highest.raise(next.highest);
   load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
   text = std::max(text, next.text);
 }

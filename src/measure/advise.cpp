@@ -63,12 +63,12 @@ Result<Line> line_of(const Subject& subject, const QuantizationConfig& precision
   NIBBLE_TRY(const PrecisionEstimate whole, subject.plan(precision, longest));
   const auto context = std::uint64_t(longest.context);
   Line line;
-  line.precision = precision, line.process = whole.bytes.process;
-  line.cached = whole.bytes.kv_cache / context;
+  line.precision = precision, line.process = whole.bytes[Purpose::process];
+  line.cached = whole.bytes[Purpose::kv_cache] / context;
   line.per_token = std::uint64_t(options.threads > 0 ? options.threads : 1) * sizeof(float);
   line.per_sequence = subject.vocabulary() * sizeof(float);
   // Weights that are mapped count as well: a model whose pages must be read again for every token is not usable.
-  line.fixed = whole.bytes.total() - whole.bytes.kv_cache;
+  line.fixed = whole.bytes.total() - whole.bytes[Purpose::kv_cache];
   // Loading may take more than running does.
   longest.context = 1;
   NIBBLE_TRY(const PrecisionEstimate least, subject.plan(precision, longest));

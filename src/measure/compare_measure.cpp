@@ -158,7 +158,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   const bool gguf = loaded.checkpoint->is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
                                                               stored.double_quant == out.precision.double_quant;
   // Norms are held in fp32 and stored in 16 bits.
-  out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident.norms / 2;
+  out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
   if (options.stored_copies && !as_stored && !gguf && out.precision.quantized())
     NIBBLE_CHECK(measure_stored_copy(path, copies.path(), options, out));
   progress(1);
