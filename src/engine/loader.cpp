@@ -101,18 +101,12 @@ Result<std::unique_ptr<PreparedWeight>> Loader::prepare(const Weight& weight, co
   return prepared;
 }
 
-MemoryReport report_of(const std::array<std::uint64_t, purpose_count>& own,
-                       const std::array<std::uint64_t, purpose_count>& mapped) {
-  const auto bytes = [&](Purpose purpose) { return own[int(purpose)] + mapped[int(purpose)]; };
+MemoryReport report_of(const BytesByPurpose& own, const BytesByPurpose& mapped, int device) {
   MemoryReport report;
-  report.linear_weights = bytes(Purpose::linear_weights);
-  report.quantization_state = bytes(Purpose::scales);
-  report.embeddings_and_head = bytes(Purpose::embeddings);
-  report.norms = bytes(Purpose::norms);
-  report.buffers = bytes(Purpose::buffers);
-  report.kv_cache = bytes(Purpose::kv_cache);
-  report.activations = bytes(Purpose::activations) + bytes(Purpose::workspace);
-  for (const std::uint64_t part : mapped) report.mapped += part;
+  for (std::size_t i = 0; i < purpose_count; ++i) {
+    report.at(Purpose(i), device) += own[i] + mapped[i];
+    report.mapped += mapped[i];
+  }
   return report;
 }
 
