@@ -6,11 +6,12 @@
 #include <cstdlib>
 
 #include "base/clock.hpp"
-#include "generate/session.hpp"
+#include "generate/generation_config.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
 #include "measure/speed.hpp"
 #include "nibble/quantize.hpp"
+#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 namespace {
@@ -22,7 +23,7 @@ const char* default_prompt_for_chat = "Explain in two sentences why the sky is b
 
 // Whether a text of this model ends with its end-of-turn token rather than with the end of a document.
 bool ends_turns(LoadedModel& model) {
-  const auto tokenizer = tokenizer_of(model);
+  const auto tokenizer = model.tokenizer();
   if (!tokenizer || model.checkpoint->chat_template().empty()) return false;
   const std::vector<std::int32_t> ends = end_tokens(model, tokenizer->get());
   return std::any_of(ends.begin(), ends.end(), [&](std::int32_t id) {

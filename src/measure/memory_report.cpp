@@ -36,7 +36,7 @@ MemoryCheck MemoryWatch::check(const std::vector<const Model*>& models) const {
     add(out.measured, report_of(use.peak, model.mapped)), taken += use.peak_total;
     const std::int64_t vocabulary = model.transformer->config().vocab_size;
     if (model.checkpoint && model.checkpoint->is_gguf()) out.predicted.process += metadata_bytes(vocabulary);
-    if (model.tokenizer) out.predicted.process += tokenizer_bytes(vocabulary);
+    if (model.has_read_tokenizer()) out.predicted.process += tokenizer_bytes(vocabulary);
     out.predicted.process += model.planned.text;
   }
   out.predicted_peak = planned + out.predicted.process;

@@ -151,6 +151,15 @@ Result<void> Transformer::reserve_positions(std::int64_t positions) {
   return {};
 }
 
+Result<void> Transformer::check_ids(std::span<const std::int32_t> ids) const {
+  for (const std::int32_t id : ids)
+    if (id < 0 || id >= config_.vocab_size)
+      return error(Errc::bad_request,
+                   "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together",
+                   id, config_.vocab_size);
+  return {};
+}
+
 Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSink& sink,
                                   const std::function<bool()>& stop) {
   std::int64_t highest = 0, tokens = 0, logits = 0;
@@ -160,11 +169,7 @@ Result<void> Transformer::forward(std::span<const Slice> slices, const LogitsSin
       return error(Errc::bad_request,
                    "{} tokens do not fit in a context of {}; shorten the text or ask for a longer context", end,
                    slice.cache->capacity());
-    for (const std::int32_t id : slice.tokens)
-      if (id < 0 || id >= config_.vocab_size)
-        return error(Errc::bad_request,
-                     "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together",
-                     id, config_.vocab_size);
+    NIBBLE_CHECK(check_ids(slice.tokens));
     highest = std::max(highest, slice.cache->capacity());  // tables for all that may come are made once
     tokens += std::int64_t(slice.tokens.size());
     logits += slice.logits == LogitsOf::all    ? std::int64_t(slice.tokens.size())
