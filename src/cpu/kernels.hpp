@@ -57,9 +57,15 @@ struct LinearCall {
   bool add = false;
 };
 
+// Queries of one head at consecutive positions of one sequence.
 struct AttentionCall {
-  const AttentionProblem* problem = nullptr;
-  std::int64_t head = 0, first = 0, count = 0;  // queries of one head
+  const CacheView* caches = nullptr;  // keys, values
+  DType cache_dtype = DType::f32;
+  const AttentionShape* shape = nullptr;
+  std::int64_t head = 0, first = 0, count = 0;  // positions from `first` on
+  const float* q = nullptr;
+  float* out = nullptr;
+  std::int64_t q_stride = 0, out_stride = 0;
 };
 
 struct Kernels {

@@ -24,7 +24,7 @@ Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const Checkpoint& checkp
 MemoryReport LoadedModel::memory() const { return report_of(backend->memory().use().now, mapped); }
 
 std::string LoadedModel::held_as() const {
-  const std::string_view format = transformer->weights().layers[0].q.weight->canonical().format;
+  const std::string_view format = transformer->weights().layers[0].linear(Part::q).weight->canonical().format;
   return format_facts(format).is_block() ? std::string(format) : precision.label();
 }
 
@@ -62,7 +62,7 @@ bool LoadedModel::has_read_tokenizer() const {
 }
 
 Result<KvCache> LoadedModel::make_cache(std::int64_t capacity) {
-  return KvCache::create(transformer->config(), backend->memory(), kv_dtype, capacity);
+  return KvCache::create(transformer->config(), *backend, kv_dtype, capacity);
 }
 
 Result<void> LoadedModel::plan(Workload workload, std::uint64_t caches) {

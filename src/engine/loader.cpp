@@ -4,23 +4,6 @@
 #include "formats/all.hpp"
 
 namespace nibble {
-namespace {
-
-std::size_t layer_of(const ModuleSpec& module) {
-  return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size())));
-}
-bool has(const ModuleSpec& module, std::string_view part) { return module.name.find(part) != std::string::npos; }
-
-std::span<const float>* norm_slot(const ModuleSpec& module, TransformerWeights& weights) {
-  if (module.name == "model.norm.weight") return &weights.norm;
-  LayerWeights& layer = weights.layers[layer_of(module)];
-  if (has(module, "input_layernorm")) return &layer.input_norm;
-  if (has(module, "post_attention_layernorm")) return &layer.post_attention_norm;
-  return has(module, "q_norm") ? &layer.q_norm : &layer.k_norm;
-}
-
-}  // namespace
-
 Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::function<void(double)>& progress) {
   TransformerWeights weights;
   weights.layers.resize(std::size_t(model.layers));
@@ -39,9 +22,9 @@ Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights
   if (module.cols == 0) {
     NIBBLE_TRY(const std::span<const float> values, load_vector(module));
     if (module.role == Role::bias)
-      linear_of(weights, module.name).bias = values.data();
+      weights.linear(module).bias = values.data();
     else
-      *norm_slot(module, weights) = values;
+      weights.gain(module) = values;
     return {};
   }
   NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, load_matrix(module));
@@ -50,7 +33,7 @@ Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights
   else if (module.role == Role::head)
     weights.head = std::move(prepared);
   else
-    linear_of(weights, module.name).weight = std::move(prepared);
+    weights.linear(module).weight = std::move(prepared);
   return {};
 }
 

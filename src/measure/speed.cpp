@@ -26,8 +26,8 @@ std::uint64_t bytes_per_step(const LoadedModel& model) {
   const TransformerWeights& weights = model.transformer->weights();
   std::uint64_t bytes = (weights.head ? weights.head : weights.embedding)->canonical().bytes();
   for (const LayerWeights& layer : weights.layers)
-    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
-      bytes += linear->weight->canonical().bytes();
+    for (const Linear& linear : layer.linears)
+      if (linear.weight) bytes += linear.weight->canonical().bytes();
   return bytes;
 }
 
