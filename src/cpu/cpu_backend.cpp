@@ -16,34 +16,24 @@
 namespace nibble {
 namespace {
 
-WeightKind kind_of(std::string_view format) {
-  return format == Fp32::name              ? WeightKind::f32
-         : format == Fp16::name            ? WeightKind::f16
-         : format == Bf16::name            ? WeightKind::bf16
-         : format == Int8::name            ? WeightKind::int8
-         : format_facts(format).is_block() ? WeightKind::blocks
-                                           : WeightKind::table;
-}
-
 // Computes on the canonical bytes where they lie.
 struct CpuWeight final : PreparedWeight {
-  CpuWeight(const Weight& weight, const ComputeOptions& options)
+  CpuWeight(const Weight& weight, const ComputeOptions& options, std::span<const Product> products)
       : weight(weight),
         options(options),
-        kind(kind_of(weight.format)),
+        product(choose_product(products, {.format = weight.format,
+                                          .rows = weight.rows,
+                                          .cols = weight.cols,
+                                          .block_size = weight.block_size,
+                                          .compute = options.compute})),
         rounding(activations_of(weight.format, options)),
-        blocks_of_256(format_facts(weight.format).block_elements == 256),
-        table(rounded_table(weight, options.compute)) {
-    expand = weight.cols % chunk != 0 || (kind == WeightKind::table && weight.cols % weight.block_size != 0);
-  }
+        table(rounded_table(weight, options.compute)) {}
   const Weight& canonical() const override { return weight; }
   Weight weight;
   ComputeOptions options;
-  WeightKind kind;
+  const Product& product;
   DType rounding;  // of activations
-  bool blocks_of_256;
   std::vector<float> table;
-  bool expand;
 };
 
 class CpuBackend final : public Backend {
@@ -65,11 +55,11 @@ class CpuBackend final : public Backend {
 
   Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
                                                   Purpose) override {
-    auto prepared = std::make_unique<CpuWeight>(weight, options);
+    auto prepared = std::make_unique<CpuWeight>(weight, options, kernels_.products);
     const std::int64_t chunks = chunks_of(weight.cols);
-    needs_.row = std::max(needs_.row, row_bytes(form_of(*prepared), chunks));
+    needs_.row = std::max(needs_.row, row_bytes(*prepared->product.layout, chunks));
     needs_.panel = std::max(needs_.panel, linear_scratch_bytes(chunks * chunk));
-    if (prepared->kind == WeightKind::int8) needs_.int8_columns = std::max(needs_.int8_columns, weight.cols);
+    if (!prepared->product.layout->arrange) needs_.int8_columns = std::max(needs_.int8_columns, weight.cols);
     return std::unique_ptr<PreparedWeight>(std::move(prepared));
   }
 
@@ -98,18 +88,18 @@ class CpuBackend final : public Backend {
 
   void multiply_one(const CpuWeight& w, TensorView x, TensorView y, const float* bias, bool add) {
     LinearCall call;
-    call.weight = &w.weight, call.kind = w.kind, call.expand = w.expand, call.table = w.table.data();
-    call.m = x.rows, call.chunks = chunks_of(x.cols), call.form = form_of(w);
-    call.x_stride = row_bytes(call.form, call.chunks);
+    call.weight = &w.weight, call.table = w.table.data();
+    call.m = x.rows, call.chunks = chunks_of(x.cols);
+    call.x_stride = row_bytes(*w.product.layout, call.chunks);
     call.y = y.row(0), call.y_stride = y.stride, call.bias = bias, call.add = add;
     take({.tokens = x.rows});
-    if (w.kind == WeightKind::int8) return linear_int8(w, x, call);
+    if (!w.product.layout->arrange) return linear_int8(w, x, call);
     std::byte* out = x_.as<std::byte>();
     over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, w.rounding, out + r * call.x_stride);
+      w.product.layout->arrange(x.row(r), x.cols, call.chunks, w.rounding, out + r * call.x_stride);
     });
     call.x = out;
-    multiply(call);
+    multiply(w.product, call);
   }
 
   void embed(const PreparedWeight& table, std::span<const std::int32_t> ids, TensorView out) override {
@@ -207,13 +197,14 @@ class CpuBackend final : public Backend {
   }
 
   // The products of one call, by panels over threads.
-  void multiply(const LinearCall& call) {
+  void multiply(const Product& product, const LinearCall& call) {
+    const Schedule& schedule = product.schedule_for(call.m);
     // Many small pieces for an even end, but each worth its hand-out.
     const std::int64_t rows = call.weight->rows, panels = (rows + panel_rows - 1) / panel_rows,
                        step = std::clamp<std::int64_t>(panels / (pool_.size() * 8), 1, 8);
     pool_.run((panels + step - 1) / step, [&](std::int64_t piece, int thread) {
       const std::int64_t first = piece * step * panel_rows, count = std::min(step * panel_rows, rows - first);
-      kernels_.linear(call, first, count, scratch_[std::size_t(thread)].as<std::byte>());
+      schedule.run(call, first, count, scratch_[std::size_t(thread)].as<std::byte>());
     });
   }
 
@@ -222,23 +213,8 @@ class CpuBackend final : public Backend {
 
   static std::int64_t chunks_of(std::int64_t cols) { return (cols + chunk - 1) / chunk; }
 
-  // How rows of x meet this weight.
-  Activations form_of(const CpuWeight& w) const {
-    const bool bf16 = w.options.compute == DType::bf16;
-    if (w.kind == WeightKind::int8) return Activations::int8;
-    if (w.kind == WeightKind::table && !w.expand) return bf16 ? kernels_.table_bf16 : Activations::f32_paired;
-    if (w.kind == WeightKind::bf16 && !w.expand && bf16) return kernels_.dense_bf16;
-    if (w.blocks_of_256 && w.options.compute != DType::f32) return kernels_.blocks_256;
-    return Activations::f32;
-  }
-
-  static std::int64_t row_bytes(Activations form, std::int64_t chunks) {
-    if (form == Activations::fixed16) return spread_rows(FixedRow(chunks).bytes);
-    const std::int64_t together = chunks_together(form),
-                       element = form == Activations::int8                                        ? 1
-                                 : form == Activations::bf16 || form == Activations::bf16_grouped ? 2
-                                                                                                  : 4;
-    return spread_rows((chunks + together - 1) / together * together * chunk * element);
+  static std::int64_t row_bytes(const Layout& layout, std::int64_t chunks) {
+    return spread_rows(layout.row_bytes(chunks));
   }
 
   static std::int64_t padded_outliers(std::int64_t columns) { return (columns + 15) / 16 * 16; }
@@ -284,7 +260,7 @@ class CpuBackend final : public Backend {
         for (std::int64_t i = 0; i < call.outliers; ++i) kept[i] = round_to(w.options.compute, row[columns[i]]);
         std::fill(kept + call.outliers, kept + call.outliers_padded, 0.0f);
       });
-      multiply(part);
+      multiply(w.product, part);
     }
   }
 
@@ -329,19 +305,10 @@ class CpuBackend final : public Backend {
   std::int64_t outlier_columns_ = 0, columns_ = 0;
 };
 
-}  // namespace
-
-std::int64_t linear_scratch_bytes(std::int64_t k) {
-  const std::int64_t padded = (k + 255) / 256 * 256;
-  return packed_sums_bytes + table_scales_bytes(padded) + 2 * panel_rows * padded * std::int64_t(sizeof(float));
-}
-
-namespace {
-
 struct Target {
   std::string_view name;
   bool (*here)(const CpuFeatures& features);
-  const Kernels& (*kernels)();
+  const Kernels& kernels;
 };
 // Best first.
 constexpr Target targets[] = {
@@ -356,7 +323,7 @@ constexpr Target targets[] = {
 const Kernels* find_kernels(std::string_view name) {
   const CpuFeatures features = cpu_features();
   for (const Target& target : targets)
-    if ((name.empty() || name == target.name) && target.here(features)) return &target.kernels();
+    if ((name.empty() || name == target.name) && target.here(features)) return &target.kernels;
   return nullptr;
 }
 

@@ -2,7 +2,6 @@
 // own.
 #pragma once
 
-#include "cpu/cpu_backend.hpp"
 #include "engine/loaded_model.hpp"
 #include "engine/loader.hpp"
 #include "engine/placement.hpp"

@@ -70,7 +70,7 @@ Result<void> LoadedModel::plan(Workload workload, std::uint64_t caches) {
   const ModelConfig& config = transformer->config();
   // What the model holds already, it need not find again; caches that others read into are no part of this plan.
   const MemoryUse& use = backend->memory().use();
-  const std::uint64_t others = use.now[int(Purpose::kv_cache)] - caches;
+  const std::uint64_t others = use.now[std::size_t(Purpose::kv_cache)] - caches;
   const std::uint64_t held = use.total - others + bytes_beside(config, options);
   NIBBLE_TRY(const MemoryPlan plan,
              check_fits({config, checkpoint.get(), options, kept, workload}, available_memory(), held));

@@ -1,7 +1,6 @@
 // A model that is ready to compute, and what is asked of it besides: its tokenizer and template, what runs need.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <mutex>
 
@@ -26,9 +25,9 @@ class LoadedModel {
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
-  std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
-  std::uint64_t load_peak = 0;                        // bytes that were taken while loading, at the highest
-  MemoryPlan planned;                                 // what runs were predicted to take, at the highest
+  BytesByPurpose mapped{};      // weights used where the file is mapped
+  std::uint64_t load_peak = 0;  // bytes that were taken while loading, at the highest
+  MemoryPlan planned;           // what runs were predicted to take, at the highest
   double load_seconds = 0;
   LoadTimes times;
   int threads = 1;

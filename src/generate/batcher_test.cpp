@@ -51,7 +51,7 @@ void steps(Batcher& pool, int count) {
   for (int i = 0; i < count; ++i) ASSERT_TRUE(pool.step());
 }
 
-std::uint64_t cache_bytes() { return model().memory().kv_cache; }
+std::uint64_t cache_bytes() { return model().memory()[Purpose::kv_cache]; }
 
 TEST(Batcher, ASequenceHasTheSameTokensAloneInABatchAddedLateAndAfterOthersLeft) {
   const std::vector<SequenceRequest> requests = {sampled(first, 1, 20), greedy(second, 15), sampled(third, 2, 9)};
@@ -192,7 +192,7 @@ class Refusing final : public Allocator {
  public:
   static std::shared_ptr<Allocator> make() { return std::make_shared<Refusing>(); }
   Result<void*> take(std::size_t bytes, Purpose purpose) override {
-    if (purpose == refused) return error(Errc::out_of_memory, "no memory for {}", name_of(purpose));
+    if (purpose == refused) return error(Errc::out_of_memory, "no memory left");
     use_.add(purpose, bytes);
     return host_.take(bytes, purpose);
   }

@@ -9,6 +9,18 @@ namespace {
 
 constexpr std::int64_t logits_rows = 32;  // rows of the head computed at once: a vocabulary of 150k costs 20 MB
 
+// What was loaded is what is computed: no weight is missing, and none was loaded for nothing.
+void check_complete(const std::vector<Step>& steps, const TransformerWeights& weights) {
+  std::array<bool, part_count> read{};
+  for (const Step& step : steps)
+    if (const auto* linear = std::get_if<LinearStep>(&step))
+      for (const LinearStep::Output& output : linear->outputs) read[std::size_t(output.weight)] = true;
+  for (const LayerWeights& layer : weights.layers)
+    for (std::size_t part = 0; part < part_count; ++part)
+      NIBBLE_ASSERT(bool(layer.linears[part].weight) == read[part],
+                    "a step of the block reads each weight that was loaded, and no other");
+}
+
 }  // namespace
 
 Transformer::Transformer(ModelConfig config, std::vector<double> rope_divisors, Backend& backend,
@@ -26,6 +38,7 @@ Result<std::unique_ptr<Transformer>> Transformer::create(ModelConfig config, std
                                                          std::int64_t max_tokens) {
   std::unique_ptr<Transformer> model(
       new Transformer(std::move(config), std::move(rope_divisors), backend, std::move(weights), max_tokens));
+  check_complete(model->steps_, model->weights_);
   const std::int64_t positions = std::min<std::int64_t>(model->config_.max_positions, 2048);
   NIBBLE_CHECK(model->rope_.reserve(model->config_, backend, positions));
   return model;

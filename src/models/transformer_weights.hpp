@@ -32,8 +32,11 @@ struct TransformerWeights {
   std::span<const float> norm;
   std::vector<LayerWeights> layers;
 
-  // Of a module whose role is linear, or of its bias.
-  Linear& linear(const ModuleSpec& module) { return layers[std::size_t(module.layer)].linear(module.part); }
+  // Of a module whose role is linear, or of its bias. Experts have no place yet.
+  Linear& linear(const ModuleSpec& module) {
+    NIBBLE_ASSERT(module.layer >= 0 && module.expert < 0, "a linear layer of a block, and of no expert");
+    return layers[std::size_t(module.layer)].linear(module.part);
+  }
   // Of a norm.
   std::span<const float>& gain(const ModuleSpec& module) {
     return module.part == Part::final_norm ? norm : layers[std::size_t(module.layer)].gain(module.part);
