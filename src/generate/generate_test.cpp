@@ -50,6 +50,21 @@ TEST(Generate, ASequenceHasTheSameTextAloneAndInABatch) {
   }
 }
 
+TEST(Generate, AContextThatFillsUpEndsItsOwnSequenceAlone) {
+  GenerateOptions options;
+  options.max_new_tokens = 10;
+  options.context = 12;
+  options.ignore_eos = true;
+  const std::vector<std::vector<std::int32_t>> ids = {{310, 422}, {17, 1800, 95, 77, 600, 11, 2024, 5, 6}};
+  const auto both = generate_ids(model(), ids, options).value();
+  EXPECT_EQ(both[0].ids.size(), 10u);
+  EXPECT_EQ(both[1].ids.size(), 3u);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(both[i].ids, generate_ids(model(), {ids[i]}, options).value().front().ids);
+    EXPECT_EQ(both[i].stopped, StopReason::length);
+  }
+}
+
 TEST(Generate, TheSeedDecidesASampleAndAPromptGivenAgainGetsAnother) {
   const std::string& prompt = prompts[0];
   const auto twice = texts({prompt, prompt}, sampled(1));
