@@ -4,27 +4,6 @@
 #include "formats/all.hpp"
 
 namespace nibble {
-namespace {
-
-// Nullptr: the forward pass has no such norm.
-std::span<const float>* norm_slot(const ModuleSpec& module, TransformerWeights& weights) {
-  if (module.part == Part::final_norm) return &weights.norm;
-  LayerWeights& layer = weights.layers[std::size_t(module.layer)];
-  switch (module.part) {
-    case Part::input_norm:
-      return &layer.input_norm;
-    case Part::post_attention_norm:
-      return &layer.post_attention_norm;
-    case Part::q_norm:
-      return &layer.q_norm;
-    case Part::k_norm:
-      return &layer.k_norm;
-    default:
-      return nullptr;
-  }
-}
-
-}  // namespace
 
 Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::function<void(double)>& progress) {
   TransformerWeights weights;
@@ -43,14 +22,12 @@ Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::fun
 Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights) {
   switch (module.role) {
     case Role::norm: {
-      std::span<const float>* slot = norm_slot(module, weights);
-      NIBBLE_ASSERT(slot, "only norms of the forward pass are listed for a model that runs");
-      NIBBLE_TRY(*slot, load_vector(module));
+      NIBBLE_TRY(weights.gain(module), load_vector(module));
       return {};
     }
     case Role::bias: {
       NIBBLE_TRY(const std::span<const float> values, load_vector(module));
-      linear_of(weights, module.part, module.layer).bias = values.data();
+      weights.linear(module).bias = values.data();
       return {};
     }
     case Role::embedding: {
@@ -62,7 +39,7 @@ Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights
       return {};
     }
     default: {
-      NIBBLE_TRY(linear_of(weights, module.part, module.layer).weight, load_matrix(module));
+      NIBBLE_TRY(weights.linear(module).weight, load_matrix(module));
       return {};
     }
   }
@@ -124,18 +101,12 @@ Result<std::unique_ptr<PreparedWeight>> Loader::prepare(const Weight& weight, co
   return prepared;
 }
 
-MemoryReport report_of(const std::array<std::uint64_t, purpose_count>& own,
-                       const std::array<std::uint64_t, purpose_count>& mapped) {
-  const auto bytes = [&](Purpose purpose) { return own[int(purpose)] + mapped[int(purpose)]; };
+MemoryReport report_of(const BytesByPurpose& own, const BytesByPurpose& mapped, int device) {
   MemoryReport report;
-  report.linear_weights = bytes(Purpose::linear_weights);
-  report.quantization_state = bytes(Purpose::scales);
-  report.embeddings_and_head = bytes(Purpose::embeddings);
-  report.norms = bytes(Purpose::norms);
-  report.buffers = bytes(Purpose::buffers);
-  report.kv_cache = bytes(Purpose::kv_cache);
-  report.activations = bytes(Purpose::activations) + bytes(Purpose::workspace);
-  for (const std::uint64_t part : mapped) report.mapped += part;
+  for (std::size_t i = 0; i < purpose_count; ++i) {
+    report.at(Purpose(i), device) += own[i] + mapped[i];
+    report.mapped += mapped[i];
+  }
   return report;
 }
 

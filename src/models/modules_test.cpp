@@ -7,6 +7,7 @@
 #include <set>
 
 #include "models/transformer.hpp"
+#include "ops/reference.hpp"
 
 namespace nibble {
 namespace {
@@ -59,17 +60,35 @@ TEST(Modules, EveryLinearLayerHasASlotThatNoOtherHas) {
   std::map<const Linear*, std::string> owners;
   for (const ModuleSpec& module : list_modules(shape)) {
     if (module.role != Role::linear) continue;
-    const auto [owner, first] = owners.emplace(&linear_of(weights, module.part, module.layer), module.name);
+    const auto [owner, first] = owners.emplace(&weights.linear(module), module.name);
     EXPECT_TRUE(first) << module.name << " would overwrite " << owner->second;
   }
   EXPECT_EQ(owners.size(), std::size_t(7 * shape.layers));
 }
 
-TEST(ModulesDeathTest, APartThatTheBlockLacksHasNoSlot) {
-  TransformerWeights weights;
-  weights.layers.resize(1);
-  for (const Part part : {Part::qkv, Part::gate_up, Part::router, Part::shared_gate, Part::experts_down})
-    EXPECT_DEATH(linear_of(weights, part, 0), "no such linear layer") << name_of(part);
+TEST(ModulesDeathTest, AWeightThatNoStepReadsIsNotLeftInSilence) {
+  ModelConfig config;
+  static_cast<ModelShape&>(config) = small();
+  config.windows.assign(std::size_t(config.layers), 0);
+  for (const Part part : {Part::qkv, Part::gate_up, Part::router, Part::shared_gate, Part::experts_down}) {
+    const auto backend = make_reference_backend();
+    const std::vector<float> numbers(std::size_t(config.hidden_size * config.hidden_size), 0.5f);
+    Weight weight;
+    weight.format = "fp32";
+    weight.rows = weight.cols = config.hidden_size;
+    weight.codes = reinterpret_cast<const std::byte*>(numbers.data());
+    const auto load = [&](bool extra) {
+      TransformerWeights weights;
+      weights.layers.resize(std::size_t(config.layers));
+      for (const ModuleSpec& module : list_modules(config))
+        if (module.role == Role::linear)
+          weights.linear(module).weight = backend->prepare(weight, {}, Purpose::linear_weights).value();
+      if (extra) weights.layers[1].linear(part).weight = backend->prepare(weight, {}, Purpose::linear_weights).value();
+      return Transformer::create(config, {}, *backend, std::move(weights), 8).has_value();
+    };
+    EXPECT_TRUE(load(false));
+    EXPECT_DEATH(load(true), "a step of the block reads") << name_of(part);
+  }
 }
 
 TEST(Modules, FusingAndExpertsOfOneChangeNoCount) {

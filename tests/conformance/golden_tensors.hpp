@@ -53,7 +53,7 @@ inline Computed compute(LoadedModel& model, std::span<const std::int32_t> ids, s
                         std::size_t column_step) {
   Computed out;
   const auto count = std::int64_t(ids.size());
-  KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, count).value();
+  KvCache cache = KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, count).value();
   const Slice slice{&cache, ids, LogitsOf::all};
   const auto sink = [&](std::size_t, std::int64_t position, std::span<const float> logits) {
     if (position + 1 < count) out.nll.push_back(negative_log_likelihood(logits, ids[std::size_t(position) + 1]));
@@ -68,10 +68,9 @@ inline Computed compute(LoadedModel& model, std::span<const std::int32_t> ids, s
 // The linear layers of a loaded model by module name, in the order of the names.
 inline std::vector<std::pair<std::string, const PreparedWeight*>> linear_layers(LoadedModel& model) {
   std::vector<std::pair<std::string, const PreparedWeight*>> out;
-  Transformer& transformer = *model.transformer;
-  for (const ModuleSpec& module : list_modules(transformer.config()))
+  for (const ModuleSpec& module : list_modules(model.transformer->config()))
     if (module.role == Role::linear)
-      out.emplace_back(module.module(), linear_of(transformer.weights(), module.part, module.layer).weight.get());
+      out.emplace_back(module.module(), model.transformer->weights().linear(module).weight.get());
   std::sort(out.begin(), out.end());
   return out;
 }
