@@ -1,4 +1,4 @@
-// At the end of the run: how many cases of every operation ran on which backend, and what was skipped for which reason.
+// At the end of the run: how many cases of every operation ran on which backend, or that it was skipped.
 #include <cstdio>
 #include <map>
 
@@ -17,7 +17,6 @@ std::string after(const std::string& text, char mark) { return text.substr(text.
 
 class CaseTable final : public testing::Environment {
   void TearDown() override {
-    std::map<std::string, int> reasons;
     std::map<std::string, std::map<std::string, std::string>> cells;
     for (const auto& [operation, row] : counts())
       for (const auto& [target, cases] : row) cells[operation][target] = std::to_string(cases);
@@ -26,12 +25,10 @@ class CaseTable final : public testing::Environment {
       for (int t = 0; t < all.GetTestSuite(s)->total_test_count(); ++t) {
         const testing::TestInfo& test = *all.GetTestSuite(s)->GetTestInfo(t);
         if (!test.result()->Skipped()) continue;
-        ++reasons[test.result()->GetTestPartResult(0).message()];
         if (std::string(test.test_suite_name()).starts_with("OnEveryBackend/"))
           cells[after(test.test_suite_name(), '/')][after(test.name(), '/')] = "skipped";
       }
     if (!cells.empty()) print(cells);
-    for (const auto& [reason, tests] : reasons) std::printf("skipped: %d tests: %s\n", tests, reason.c_str());
   }
 
   static void print(std::map<std::string, std::map<std::string, std::string>>& cells) {
@@ -41,7 +38,7 @@ class CaseTable final : public testing::Environment {
       std::printf("\n%-20s", operation.c_str());
       for (const std::string& target : every_target()) std::printf(" %18s", row[target].c_str());
     }
-    std::printf("\n");
+    std::printf("\n\n");
   }
 };
 
