@@ -7,10 +7,11 @@
 #include "example.hpp"
 
 void show(const char* what, const nibble::MemoryReport& m) {
-  using example::mb;
-  std::printf("%-22s linear %7.3f  scales %6.3f  embeddings+head %6.3f  norms %6.3f  buffers %6.3f  = %7.3f MB\n", what,
-              mb(m.linear_weights), mb(m.quantization_state), mb(m.embeddings_and_head), mb(m.norms), mb(m.buffers),
-              mb(m.weights_total() + m.buffers));
+  std::printf("%-12s", what);
+  for (const nibble::PurposeFacts& p : nibble::purposes)
+    if (is_weight(p)) std::printf("%s %.3f  ", p.label.data(), example::mb(m[p.purpose]));
+  std::printf("rope tables %.3f  = %.3f MB\n", example::mb(m[nibble::Purpose::buffers]),
+              example::mb(m.weights_total() + m[nibble::Purpose::buffers]));
 }
 
 int main(int argc, char** argv) {

@@ -84,12 +84,13 @@ void add_common(CLI::App& verb, Common& common, int uses) {
   shown(verb.add_option("--threads", common.threads, "threads (default: every core this process may use)")
             ->check(CLI::Range(1, 1024)),
         uses_threads);
-  shown(verb.add_option("--device", common.device, "cpu or auto (default: auto)")
-            ->check([](const std::string& device) -> std::string {
-              if (device == "auto" || device == "cpu") return {};
-              return "device \"" + device + "\" is not supported by this build; choose cpu or auto";
-            }),
-        uses_threads);
+  shown(
+      verb.add_option("--device", common.device, fmt::format("{} or auto (default: auto)", fmt::join(devices(), ", ")))
+          ->check([](const std::string& device) {
+            const auto here = check_device(device);
+            return here ? std::string() : here.error().message;
+          }),
+      uses_threads);
   shown(verb.add_option("--seed", common.seed, "seed of everything random (default: 0)"), uses_seed);
   shown(verb.add_option("--ignore-config", common.ignore_config,
                         "key of config.json that Nibble does not understand and you know to be harmless; may be "
@@ -146,7 +147,8 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
 
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
   LoadOptions options;
-  options.precision = precision, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.precision = precision, options.ignore_config = common.ignore_config;
+  options.threads = common.threads, options.device_map = common.device;
   options.progress = progress_bar(common, "load", 0.5);
   return options;
 }
@@ -199,17 +201,12 @@ int with_model(std::string& model, const Common& common, const std::function<int
 }
 
 Json to_json(const MemoryReport& m) {
-  return {{"linear_weights", m.linear_weights},
-          {"quantization_state", m.quantization_state},
-          {"embeddings_and_head", m.embeddings_and_head},
-          {"norms", m.norms},
-          {"buffers", m.buffers},
-          {"kv_cache", m.kv_cache},
-          {"activations", m.activations},
-          {"process", m.process},
-          {"mapped", m.mapped},
-          {"weights_total", m.weights_total()},
-          {"total", m.total()}};
+  Json json;
+  for (const PurposeFacts& p : purposes) json[p.key] = m[p.purpose];
+  json["mapped"] = m.mapped;
+  json["weights_total"] = m.weights_total();
+  json["total"] = m.total();
+  return json;
 }
 
 Json to_json(const MemoryCheck& c) {

@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 struct Common {
   bool json = false, quiet = false;
   int threads = 0;
-  std::string device = "auto";
+  std::string device = automatic;
   std::uint64_t seed = 0;
   std::vector<std::string> ignore_config;
 };

@@ -7,6 +7,8 @@
 namespace nibble::cli {
 namespace {
 
+constexpr std::string_view computed_at_load = facts_of(Purpose::buffers).key;
+
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
 
 // Names of tensors with their layers' numbers as N, and how many of each there are.
@@ -36,8 +38,11 @@ int inspect(const std::string& path, const Common& common) {
     if (!d.runs) json["why_not"] = d.why_not;
     json["parameters"] = d.parameters, json["precision"] = d.precision, json["file_bytes"] = d.file_bytes;
     json["bytes"] = Json::object();
-    for (const char* name :
-         {"linear_weights", "quantization_state", "embeddings_and_head", "norms", "other", "buffers"})
+    std::vector<std::string> classes;
+    for (const PurposeFacts& p : purposes)
+      if (is_weight(p)) classes.emplace_back(p.key);
+    classes.insert(classes.end(), {"other", std::string(computed_at_load)});
+    for (const std::string& name : classes)
       json["bytes"][name] = d.bytes_by_class.count(name) ? d.bytes_by_class.at(name) : 0;
     json["bytes_by_dtype"] = d.bytes_by_dtype;
     json["layers"] = d.layers, json["hidden_size"] = d.hidden_size, json["heads"] = d.heads,
@@ -54,7 +59,7 @@ int inspect(const std::string& path, const Common& common) {
   print("bytes by class\n");
   for (const auto& [name, bytes] : d.bytes_by_class)
     print(fmt::format("  {:<20} {:>15}{}\n", name, bytes,
-                      name == "buffers" ? "  (not in the files, computed at load)" : ""));
+                      name == computed_at_load ? "  (not in the files, computed at load)" : ""));
   print("bytes by type\n");
   for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>15}\n", name, bytes));
   print(fmt::format(

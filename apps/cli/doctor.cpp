@@ -21,7 +21,9 @@ struct DoctorArguments {
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
 
 int machine(const Common& common) {
-  const MachineReport m = measure_machine(common.threads);
+  const auto measured = measure_machine(common.threads, common.device);
+  if (!measured) return fail(measured.error());
+  const MachineReport& m = *measured;
   if (common.json) {
     print_json({{"cpu", m.cpu},
                 {"instruction_sets", m.instruction_sets},
@@ -218,7 +220,8 @@ void print_loading(const LoadingReport& r) {
 
 Result<ExamineOptions> examine_options(const DoctorArguments& a, const Common& common) {
   ExamineOptions options;
-  options.max_tokens = a.tokens, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.max_tokens = a.tokens, options.ignore_config = common.ignore_config;
+  options.threads = common.threads, options.device_map = common.device;
   options.text = held_out_text();
   if (!a.text.empty()) {
     NIBBLE_TRY(options.text, read_file(a.text));

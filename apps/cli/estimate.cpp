@@ -1,4 +1,5 @@
 // estimate: what a model will cost, before a byte of its weights is read.
+#include <algorithm>
 #include <sstream>
 
 #include "common.hpp"
@@ -9,6 +10,18 @@ namespace {
 
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
 
+// A bar is made of these, in this order; neighbours of one letter are drawn as one.
+constexpr std::pair<char, MemoryGroup> bar_letters[] = {
+    {'#', MemoryGroup::linear}, {'s', MemoryGroup::scales}, {'e', MemoryGroup::dense},   {'k', MemoryGroup::cache},
+    {'a', MemoryGroup::tables}, {'a', MemoryGroup::work},   {'p', MemoryGroup::program},
+};
+static_assert(all_memory_groups([](MemoryGroup group) {
+                for (const auto& [letter, drawn] : bar_letters)
+                  if (drawn == group) return true;
+                return false;
+              }),
+              "the bars leave a group out");
+
 // A stacked bar per precision, as long as its total, with a letter per part.
 void print_bars(const Estimate& e) {
   constexpr int width = 80;
@@ -17,13 +30,8 @@ void print_bars(const Estimate& e) {
   for (const PrecisionEstimate& p : e.precisions) {
     std::string bar;
     std::uint64_t so_far = 0;
-    for (const auto& [letter, bytes] : {std::pair{'#', p.bytes.linear_weights},
-                                        {'s', p.bytes.quantization_state},
-                                        {'e', p.bytes.embeddings_and_head + p.bytes.norms},
-                                        {'k', p.bytes.kv_cache},
-                                        {'a', p.bytes.activations + p.bytes.buffers},
-                                        {'p', p.bytes.process}}) {
-      so_far += bytes;
+    for (const auto& [letter, group] : bar_letters) {
+      so_far += p.bytes[group];
       bar.resize(std::size_t(double(so_far) / double(longest) * width + 0.5), letter);
     }
     print(fmt::format("{:<17}{} {}\n", p.precision.label(), bar, gb(p.bytes.total())));
@@ -72,18 +80,48 @@ Json json_of(const PrecisionEstimate& p) {
           {"bits_per_weight", p.bits_per_weight}};
 }
 
+struct Column {
+  Purpose purpose;
+  std::string_view heading;
+  int width;
+};
+// Headings narrower than the labels, so that a line fits a terminal. What has none is headed by its label.
+constexpr Column narrow_columns[] = {
+    {Purpose::linear_weights, "linear", 9}, {Purpose::embeddings, "emb+head", 9}, {Purpose::norms, "norms", 7},
+    {Purpose::scales, "scales", 8},         {Purpose::buffers, "tables", 8},      {Purpose::kv_cache, "KV cache", 9},
+    {Purpose::activations, "activat.", 9},  {Purpose::process, "process", 8},
+};
+
+// A column per purpose, group by group; a purpose without a narrow column is shown where something is taken for it.
+std::vector<Column> columns_of(const Estimate& e) {
+  std::vector<Column> columns;
+  for (std::size_t group = 0; group < memory_group_count; ++group)
+    for (const PurposeFacts& facts : purposes) {
+      if (facts.group != MemoryGroup(group)) continue;
+      const auto narrow = std::find_if(std::begin(narrow_columns), std::end(narrow_columns),
+                                       [&](const Column& column) { return column.purpose == facts.purpose; });
+      if (narrow != std::end(narrow_columns))
+        columns.push_back(*narrow);
+      else if (std::any_of(e.precisions.begin(), e.precisions.end(),
+                           [&](const PrecisionEstimate& p) { return p.bytes[facts.purpose] > 0; }))
+        columns.push_back({facts.purpose, facts.label, int(facts.label.size()) + 2});
+    }
+  return columns;
+}
+
 void print_table(const Estimate& e) {
   print(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes\n\n", e.architecture, e.parameters,
                     e.context, e.batch));
-  print(fmt::format("{:<17}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>9}{:>9}{:>8}{:>10}{:>9}{:>9}{:>8}{:>6}\n", "precision",
-                    "weights", "linear", "emb+head", "norms", "scales", "tables", "KV cache", "activat.", "process",
-                    "total", "own peak", "mapped", "disk", "bits"));
-  for (const PrecisionEstimate& p : e.precisions)
-    print(fmt::format("{:<17}{:>9}{:>9}{:>9}{:>7}{:>8}{:>8}{:>9}{:>9}{:>8}{:>10}{:>9}{:>9}{:>8}{:>6.2f}\n",
-                      p.precision.label(), gb(p.bytes.weights_total()), gb(p.bytes.linear_weights),
-                      gb(p.bytes.embeddings_and_head), gb(p.bytes.norms), gb(p.bytes.quantization_state),
-                      gb(p.bytes.buffers), gb(p.bytes.kv_cache), gb(p.bytes.activations), gb(p.bytes.process),
-                      gb(p.bytes.total()), gb(p.peak), gb(p.bytes.mapped), gb(p.disk), p.bits_per_weight));
+  const std::vector<Column> columns = columns_of(e);
+  std::string header = fmt::format("{:<17}{:>9}", "precision", "weights");
+  for (const Column& column : columns) header += fmt::format("{:>{}}", column.heading, column.width);
+  print(header + fmt::format("{:>10}{:>9}{:>9}{:>8}{:>6}\n", "total", "own peak", "mapped", "disk", "bits"));
+  for (const PrecisionEstimate& p : e.precisions) {
+    std::string line = fmt::format("{:<17}{:>9}", p.precision.label(), gb(p.bytes.weights_total()));
+    for (const Column& column : columns) line += fmt::format("{:>{}}", gb(p.bytes[column.purpose]), column.width);
+    print(line + fmt::format("{:>10}{:>9}{:>9}{:>8}{:>6.2f}\n", gb(p.bytes.total()), gb(p.peak), gb(p.bytes.mapped),
+                             gb(p.disk), p.bits_per_weight));
+  }
   print("\n");
   print_bars(e);
   for (const std::string& note : e.notes) print("note: " + note + "\n");
@@ -104,7 +142,7 @@ Json json_of(const Estimate& e) {
 Result<EstimateOptions> options_of(const EstimateArguments& a, const Common& common) {
   EstimateOptions options;
   options.context = a.context, options.batch = a.batch, options.ignore_config = common.ignore_config,
-  options.threads = common.threads;
+  options.threads = common.threads, options.device_map = common.device;
   NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
   if (!a.precision.empty()) {
     NIBBLE_TRY(options.precisions, read_precisions(a.held, spelled_out(a.precision)));
@@ -219,7 +257,7 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
   auto estimated = estimate(a.model, *options);
   if (!estimated) return fail(estimated.error());
   wanted.context = a.context, wanted.batch = a.batch, wanted.kv_cache = options->kv_cache,
-  wanted.threads = common.threads, wanted.ignore_config = common.ignore_config;
+  wanted.threads = common.threads, wanted.device_map = common.device, wanted.ignore_config = common.ignore_config;
   const auto advice = advise(a.model, wanted);
   // Without --memory, that this machine is too small is worth a note and not a failure.
   if (!advice && a.memory.has_value()) return fail(advice.error());

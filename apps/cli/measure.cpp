@@ -144,7 +144,8 @@ int compare_verb(CompareArguments& a, const Common& common) {
     if (auto ok = check_writable(path); !ok) return fail(ok.error());
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  options.precisions = *precisions, options.threads = common.threads, options.ignore_config = common.ignore_config;
+  options.precisions = *precisions, options.ignore_config = common.ignore_config;
+  options.threads = common.threads, options.device_map = common.device;
   if (!a.text.empty()) {
     auto text = read_file(a.text);
     if (!text) return fail(text.error());
@@ -196,8 +197,8 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
     return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  a.options.precisions = *precisions, a.options.threads = common.threads,
-  a.options.ignore_config = common.ignore_config;
+  a.options.precisions = *precisions, a.options.ignore_config = common.ignore_config;
+  a.options.threads = common.threads, a.options.device_map = common.device;
   a.options.progress = progress_bar(common, "bench");
   auto report = bench_model(a.model.empty() ? a.random_weights : a.model, a.model.empty(), a.options);
   if (!report) return fail(report.error());
@@ -327,7 +328,7 @@ void add_bench(CLI::App& app, Verb& run) {
   add_common(*kernels, *kernel_common, uses_threads);
   kernels->callback([=, &run] {
     run = [=] {
-      auto report = bench_kernels(kernel_common->threads, *target);
+      auto report = bench_kernels(kernel_common->threads, *target, kernel_common->device);
       if (!report) return fail(report.error());
       if (kernel_common->json) {
         Json json = {{"machine", machine_json(report->machine)}, {"results", Json::array()}};

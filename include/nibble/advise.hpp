@@ -13,6 +13,7 @@ struct AdviseOptions {
   std::int64_t batch = 1;       // wanted: sequences at once
   Precision kv_cache = stored;  // see EstimateOptions
   int threads = 0;
+  std::string device_map = automatic;  // one of devices(), or automatic
   std::vector<std::string> ignore_config = {};
 };
 

@@ -13,12 +13,13 @@ struct MachineReport {
   double read_gb_per_s = 0;                                // all cores, 10^9 bytes
   double fp32_gflops = 0, bf16_gflops = 0, int8_gops = 0;  // multiply-adds count two; 0: not measured here
 };
-MachineReport measure_machine(int threads = 0);
+Result<MachineReport> measure_machine(int threads = 0, const std::string& device = automatic);
 
 struct BenchOptions {
   std::vector<QuantizationConfig> precisions = {};
   std::int64_t prompt_tokens = 512, new_tokens = 64, batch = 1;
   int repeats = 3, threads = 0;
+  std::string device_map = automatic;  // one of devices(), or automatic
   std::string cpu_target = {};
   std::vector<std::string> ignore_config = {};
   Progress progress = {};
@@ -58,6 +59,7 @@ struct KernelReport {
 };
 
 // One product y = W x in every format, for one row and for 512 rows of x, at the shapes of TinyLlama's layers.
-Result<KernelReport> bench_kernels(int threads = 0, const std::string& cpu_target = {});
+Result<KernelReport> bench_kernels(int threads = 0, const std::string& cpu_target = {},
+                                   const std::string& device = automatic);
 
 }  // namespace nibble

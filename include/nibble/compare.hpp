@@ -16,6 +16,7 @@ struct CompareOptions {
   std::int64_t prefill_tokens = 512, decode_tokens = 64;
   int repeats = 3;
   int threads = 0;
+  std::string device_map = automatic;  // one of devices(), or automatic
   // Also write each quantized precision into a temporary folder (TMPDIR) and time loading that.
   bool stored_copies = false;
   std::vector<std::string> ignore_config = {};

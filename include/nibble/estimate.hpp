@@ -10,11 +10,12 @@ namespace nibble {
 
 struct EstimateOptions {
   std::vector<QuantizationConfig> precisions =
-      {};                       // empty: fp32, fp16, bf16, int8, nf4, nf4 double-quant, fp4, fp4 double-quant
-  std::int64_t context = 4096;  // tokens of KV cache per sequence, all of them used
-  std::int64_t batch = 1;       // sequences at once
-  Precision kv_cache = stored;  // fp32, bf16, fp16; stored: what products are rounded to
-  int threads = 0;              // 0: every core this process may use; each has workspace of its own
+      {};                              // empty: fp32, fp16, bf16, int8, nf4, nf4 double-quant, fp4, fp4 double-quant
+  std::int64_t context = 4096;         // tokens of KV cache per sequence, all of them used
+  std::int64_t batch = 1;              // sequences at once
+  Precision kv_cache = stored;         // fp32, bf16, fp16; stored: what products are rounded to
+  int threads = 0;                     // 0: every core this process may use; each has workspace of its own
+  std::string device_map = automatic;  // one of devices(), or automatic
   std::vector<std::string> ignore_config = {};
 };
 

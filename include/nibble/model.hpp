@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "nibble/device.hpp"
 #include "nibble/memory.hpp"
 #include "nibble/precision.hpp"
 #include "nibble/tokenizer.hpp"
@@ -17,10 +18,6 @@
 namespace nibble {
 
 class LoadedModel;  // implementation
-
-// Where modules are placed. automatic: the fastest device of this machine that holds the model.
-enum class DeviceMap { automatic, cpu };
-inline constexpr DeviceMap automatic = DeviceMap::automatic;
 
 // Called with a share between 0 and 1; may be empty.
 using Progress = std::function<void(double done)>;
@@ -30,8 +27,8 @@ struct LoadOptions {
   // files of type Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K and IQ4_NL are computed with where they are mapped;
   // other block types are decoded to bf16, which takes more memory than the file and rounds once.
   QuantizationConfig precision = {};
-  DeviceMap device_map = automatic;
-  int threads = 0;                 // 0: every core this process may use
+  std::string device_map = automatic;  // where modules are placed: one of devices(), or automatic, the best of them
+  int threads = 0;                     // 0: every core this process may use
   std::string cpu_target = {};     // "scalar", "avx2", "avx512", "avx512_vnni_bf16", "reference"; empty: the best here
   Precision kv_cache = stored;     // fp32, bf16, fp16; stored: what products are rounded to
   std::int64_t pass_tokens = 512;  // tokens of one forward pass: prompts are cut into these

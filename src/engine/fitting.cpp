@@ -126,15 +126,11 @@ std::string words_of(const AvailableMemory& free) {
 
 // "the KV cache (1.2 GB)"
 std::string largest_part(const MemoryReport& own) {
-  const std::pair<const char*, std::uint64_t> parts[] = {{"linear weights", own.linear_weights},
-                                                         {"scales", own.quantization_state},
-                                                         {"embeddings and head", own.embeddings_and_head},
-                                                         {"the KV cache", own.kv_cache},
-                                                         {"activations", own.activations},
-                                                         {"rope tables", own.buffers}};
-  const auto& largest = *std::max_element(std::begin(parts), std::end(parts),
-                                          [](const auto& a, const auto& b) { return a.second < b.second; });
-  return fmt::format("{} ({})", largest.first, readable_bytes(largest.second));
+  const auto& largest =
+      *std::max_element(std::begin(purposes), std::end(purposes),
+                        [&](const PurposeFacts& a, const PurposeFacts& b) { return own[a.purpose] < own[b.purpose]; });
+  return fmt::format("{}{} ({})", largest.purpose == Purpose::kv_cache ? "the " : "", largest.label,
+                     readable_bytes(own[largest.purpose]));
 }
 
 }  // namespace

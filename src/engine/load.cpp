@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/available_memory.hpp"
+#include "engine/backends.hpp"
 #include "engine/fitting.hpp"
 #include "engine/loader.hpp"
 #include "engine/rehearsal.hpp"
@@ -17,6 +18,7 @@ namespace {
 Result<void> check_options(const LoadOptions& options) {
   NIBBLE_CHECK(options.precision.check());
   NIBBLE_CHECK(check_threads(options.threads));
+  NIBBLE_CHECK(check_device(options.device_map));
   if (options.pass_tokens < 1 || options.pass_tokens > 65536)
     return error(Errc::bad_request, "a pass of {} tokens was asked for, expected 1 to 65536", options.pass_tokens);
   const Precision kv = options.kv_cache;
@@ -29,7 +31,7 @@ Result<void> check_options(const LoadOptions& options) {
 Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& precision, const LoadOptions& options) {
   auto model = std::make_shared<LoadedModel>();
   model->precision = precision, model->options = options, model->options.progress = {};
-  NIBBLE_TRY(model->backend, make_cpu_backend({.threads = options.threads, .target = options.cpu_target}));
+  NIBBLE_TRY(model->backend, make_backend(backend_options(options)));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
   LoadOptions resolved = options;
   resolved.precision = precision;
@@ -89,7 +91,7 @@ Result<void> check_threads(int threads) {
 }
 
 std::string LoadedModel::held_as() const {
-  const std::string_view format = transformer->weights().layers[0].q.weight->canonical().format;
+  const std::string_view format = transformer->weights().layers[0].linear(Part::q).weight->canonical().format;
   return format_facts(format).is_block() ? std::string(format) : precision.label();
 }
 

@@ -2,10 +2,8 @@
 // own.
 #pragma once
 
-#include <array>
 #include <memory>
 
-#include "cpu/cpu_backend.hpp"
 #include "engine/loader.hpp"
 #include "engine/placement.hpp"
 #include "engine/rehearsal.hpp"
@@ -26,9 +24,9 @@ class LoadedModel {
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
-  std::array<std::uint64_t, purpose_count> mapped{};  // weights used where the file is mapped
-  std::uint64_t load_peak = 0;                        // bytes that were taken while loading, at the highest
-  MemoryPlan planned;                                 // what runs were predicted to take, at the highest
+  BytesByPurpose mapped{};      // weights used where the file is mapped
+  std::uint64_t load_peak = 0;  // bytes that were taken while loading, at the highest
+  MemoryPlan planned;           // what runs were predicted to take, at the highest
   double load_seconds = 0;
   LoadTimes times;
   int threads = 1;

@@ -2,8 +2,6 @@
 // counts.
 #pragma once
 
-#include <array>
-
 #include "engine/weights.hpp"
 #include "models/transformer.hpp"
 #include "nibble/memory.hpp"
@@ -27,9 +25,9 @@ class Loader {
   // Every module once, in the order of the forward pass. `progress` may be empty.
   Result<TransformerWeights> load(const ModelConfig& model, const std::function<void(double)>& progress);
 
-  std::vector<Buffer> buffers;                        // must outlive the weights
-  std::array<std::uint64_t, purpose_count> mapped{};  // bytes of weights that are used where the file is mapped
-  LoadTimes times;                                    // converting and packing
+  std::vector<Buffer> buffers;  // must outlive the weights
+  BytesByPurpose mapped{};      // bytes of weights that are used where the file is mapped
+  LoadTimes times;              // converting and packing
 
  private:
   Result<void> place(const ModuleSpec& module, TransformerWeights& weights);
@@ -47,8 +45,7 @@ class Loader {
   HostAllocator staging_;
 };
 
-// Bytes in use by purpose, with those that lie in mapped files.
-MemoryReport report_of(const std::array<std::uint64_t, purpose_count>& own,
-                       const std::array<std::uint64_t, purpose_count>& mapped);
+// Bytes in use by purpose on one device, with those that lie in mapped files.
+MemoryReport report_of(const BytesByPurpose& own, const BytesByPurpose& mapped, int device = MemoryReport::host);
 
 }  // namespace nibble

@@ -1,7 +1,7 @@
 #include "engine/rehearsal.hpp"
 
 #include "base/thread_pool.hpp"
-#include "cpu/cpu_backend.hpp"
+#include "engine/backends.hpp"
 #include "engine/loader.hpp"
 
 namespace nibble {
@@ -11,11 +11,7 @@ DType kv_dtype_of(const LoadOptions& options) {
 }
 
 void MemoryPlan::raise(const MemoryPlan& next) {
-  for (std::uint64_t MemoryReport::*part :
-       {&MemoryReport::linear_weights, &MemoryReport::quantization_state, &MemoryReport::embeddings_and_head,
-        &MemoryReport::norms, &MemoryReport::buffers, &MemoryReport::kv_cache, &MemoryReport::activations,
-        &MemoryReport::mapped})
-    highest.*part = std::max(highest.*part, next.highest.*part);
+  highest.raise(next.highest);
   load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
   text = std::max(text, next.text);
 }
@@ -33,8 +29,9 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
   const QuantizationConfig& precision = resolved.precision;
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
   const auto memory = std::make_shared<CountingAllocator>();
-  NIBBLE_TRY(const auto backend,
-             make_cpu_backend({.threads = options.threads, .target = options.cpu_target, .memory = memory}));
+  BackendOptions counting = backend_options(options);
+  counting.memory = memory;
+  NIBBLE_TRY(const auto backend, make_backend(counting));
   std::vector<Buffer> copies;
   const auto source =
       checkpoint ? checkpoint_source(*checkpoint, *memory, copies, options.precision.format == Precision::stored)
@@ -48,13 +45,14 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
              Transformer::create(config, {}, *backend, std::move(weights), options.pass_tokens));
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < workload.batch; ++i) {
-    NIBBLE_TRY(KvCache cache, KvCache::create(config, *memory, kv_dtype_of(resolved), workload.context));
+    NIBBLE_TRY(KvCache cache, KvCache::create(config, *backend, kv_dtype_of(resolved), workload.context));
     caches.push_back(std::move(cache));
   }
   NIBBLE_CHECK(transformer->reserve(workload.earlier));
   const std::int64_t tokens = workload.tokens ? workload.tokens : workload.context * workload.batch;
-  NIBBLE_CHECK(transformer->reserve(transformer->shape_of(tokens, workload.all_logits ? tokens : workload.batch,
-                                                          std::min(workload.context, config.max_positions))));
+  NIBBLE_CHECK(
+      transformer->reserve(transformer->shape_of(tokens, workload.batch, workload.all_logits ? tokens : workload.batch,
+                                                 std::min(workload.context, config.max_positions))));
   NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*memory, workload.workspace, Purpose::workspace));
   plan.bytes = report_of(memory->use().now, loader.mapped), plan.own = report_of(memory->use().now, {});
   plan.highest = report_of(memory->use().peak, loader.mapped), plan.run_peak = memory->use().total;

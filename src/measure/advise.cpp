@@ -58,16 +58,17 @@ struct Line {
 
 Result<Line> line_of(const Subject& subject, const QuantizationConfig& precision, const AdviseOptions& options) {
   EstimateOptions longest;
-  longest.context = subject.max_positions(), longest.kv_cache = options.kv_cache, longest.threads = options.threads;
+  longest.context = subject.max_positions(), longest.kv_cache = options.kv_cache;
+  longest.threads = options.threads, longest.device_map = options.device_map;
   NIBBLE_TRY(const PrecisionEstimate whole, subject.plan(precision, longest));
   const auto context = std::uint64_t(longest.context);
   Line line;
-  line.precision = precision, line.process = whole.bytes.process;
-  line.cached = whole.bytes.kv_cache / context;
+  line.precision = precision, line.process = whole.bytes[Purpose::process];
+  line.cached = whole.bytes[Purpose::kv_cache] / context;
   line.per_token = std::uint64_t(options.threads > 0 ? options.threads : 1) * sizeof(float);
   line.per_sequence = subject.vocabulary() * sizeof(float);
   // Weights that are mapped count as well: a model whose pages must be read again for every token is not usable.
-  line.fixed = whole.bytes.total() - whole.bytes.kv_cache;
+  line.fixed = whole.bytes.total() - whole.bytes[Purpose::kv_cache];
   // Loading may take more than running does.
   longest.context = 1;
   NIBBLE_TRY(const PrecisionEstimate least, subject.plan(precision, longest));
@@ -129,6 +130,7 @@ std::string explain(const Advice& advice, const std::vector<Line>& lines, std::i
 
 Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions& options) {
   NIBBLE_CHECK(check_workload(options.context, options.batch));
+  NIBBLE_CHECK(check_device(options.device_map));
   NIBBLE_TRY(const Subject subject, open_subject(model, options.ignore_config));
   AdviseOptions resolved = options;
   if (resolved.threads <= 0) resolved.threads = usable_cores();

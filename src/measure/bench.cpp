@@ -3,8 +3,8 @@
 #include "base/cpu_features.hpp"
 #include "base/out_of_memory.hpp"
 #include "base/thread_pool.hpp"
-#include "cpu/peak.hpp"
 #include "engine/available_memory.hpp"
+#include "engine/backends.hpp"
 #include "formats/all.hpp"
 #include "measure/speed.hpp"
 
@@ -25,8 +25,8 @@ std::uint64_t linear_parameters(const LoadedModel& model) {
 Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_weights,
                               const QuantizationConfig& precision, const BenchOptions& options) {
   LoadOptions load;
-  load.precision = precision, load.threads = options.threads, load.cpu_target = options.cpu_target,
-  load.ignore_config = options.ignore_config;
+  load.precision = precision, load.ignore_config = options.ignore_config;
+  load.threads = options.threads, load.device_map = options.device_map, load.cpu_target = options.cpu_target;
   std::shared_ptr<LoadedModel> model;
   if (random_weights) {
     NIBBLE_TRY(const auto checkpoint, Checkpoint::open_config(path));
@@ -82,7 +82,7 @@ void raise_denominators(BenchReport& report) {
 
 }  // namespace
 
-MachineReport measure_machine(int threads) {
+Result<MachineReport> measure_machine(int threads, const std::string& device) {
   MachineReport report;
   const CpuFeatures features = cpu_features();
   report.cpu = features.model;
@@ -92,10 +92,11 @@ MachineReport measure_machine(int threads) {
                                    {"BF16", features.avx512_bf16},
                                    {"AMX", features.amx_tile}})
     if (here) report.instruction_sets += (report.instruction_sets.empty() ? "" : ", ") + std::string(name);
-  if (auto backend = make_cpu_backend({})) report.kernel_target = std::string((*backend)->name());
+  NIBBLE_TRY(const auto backend, make_backend({.device = device}));
+  report.kernel_target = std::string(backend->name());
   report.cores = usable_cores();
   report.memory_bytes = total_memory(), report.available_bytes = available_memory().bytes;
-  const Peaks peak = measure_peaks(threads);
+  NIBBLE_TRY(const Peaks peak, measure_peaks(device, threads));
   report.read_gb_per_s = peak.read_gbs, report.fp32_gflops = peak.fp32_gflops, report.bf16_gflops = peak.bf16_gflops,
   report.int8_gops = peak.int8_gops;
   return report;
@@ -105,7 +106,7 @@ Result<BenchReport> bench_model(const std::filesystem::path& path, bool random_w
   return or_out_of_memory(path.native(), "measuring speed", [&]() -> Result<BenchReport> {
     BenchReport report;
     report.model = path.string();
-    report.machine = measure_machine(options.threads);
+    NIBBLE_TRY(report.machine, measure_machine(options.threads, options.device_map));
     std::vector<QuantizationConfig> precisions = options.precisions;
     if (precisions.empty()) precisions = {QuantizationConfig()};
     for (std::size_t i = 0; i < precisions.size(); ++i) {

@@ -2,7 +2,7 @@
 
 #include "base/clock.hpp"
 #include "base/thread_pool.hpp"
-#include "cpu/cpu_backend.hpp"
+#include "engine/backends.hpp"
 #include "nibble/bench.hpp"
 #include "ops/quantize.hpp"
 
@@ -20,10 +20,10 @@ constexpr Case cases[] = {{"fp32", false, DType::f32},  {"fp16", false, DType::f
 
 }  // namespace
 
-Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
+Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target, const std::string& device) {
   KernelReport report;
-  report.machine = measure_machine(threads);
-  NIBBLE_TRY(const auto backend, make_cpu_backend({.threads = threads, .target = cpu_target}));
+  NIBBLE_TRY(report.machine, measure_machine(threads, device));
+  NIBBLE_TRY(const auto backend, make_backend({.device = device, .threads = threads, .cpu_target = cpu_target}));
   ThreadPool pool(threads);
   for (const auto& [rows, cols] :
        {std::pair<std::int64_t, std::int64_t>{2048, 2048}, {5632, 2048}, {2048, 5632}, {32000, 2048}})
@@ -47,8 +47,8 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target) {
         double best = 1e30, spent = 0;
         for (int repeat = 0; repeat < 50 && (repeat < 3 || spent < 0.2); ++repeat) {
           const double start = now_seconds();
-          backend->linear(*weight, TensorView(x.data(), DType::f32, batch, cols),
-                          TensorView(y.data(), DType::f32, batch, rows), nullptr, false);
+          const LinearTask task{weight.get(), nullptr, TensorView(y.data(), DType::f32, batch, rows)};
+          backend->linear({&task, 1}, TensorView(x.data(), DType::f32, batch, cols), false);
           backend->synchronize();
           const double seconds = now_seconds() - start;
           best = std::min(best, seconds), spent += seconds;

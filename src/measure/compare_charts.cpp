@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "measure/compare_columns.hpp"
 #include "measure/compare_verdict.hpp"
@@ -79,6 +80,29 @@ constexpr const char* memory_patterns = R"(<defs>
 <pattern id="cache" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="ground"/><path d="M2 0V4" class="stripe"/></pattern>
 <pattern id="work" width="5" height="5" patternUnits="userSpaceOnUse"><path d="M0 0L5 5" class="stripe"/></pattern>
 </defs>)";
+
+// What the bar of predicted memory is made of.
+struct MemoryPiece {
+  const char *style, *name;
+  MemoryGroup group;
+  std::optional<MemoryGroup> with = {};
+
+  constexpr bool shows(MemoryGroup wanted) const { return wanted == group || with == wanted; }
+};
+constexpr MemoryPiece memory_pieces[] = {
+    {"part linear", "linear weights", MemoryGroup::linear},
+    {"part kept", "embeddings, head, norms", MemoryGroup::dense, MemoryGroup::tables},
+    {"part scales", "scales", MemoryGroup::scales},
+    {"part cache", "KV cache", MemoryGroup::cache},
+    {"part work", "activations", MemoryGroup::work},
+    {"part program", "program", MemoryGroup::program},
+};
+static_assert(all_memory_groups([](MemoryGroup group) {
+                for (const MemoryPiece& piece : memory_pieces)
+                  if (piece.shows(group)) return true;
+                return false;
+              }),
+              "the memory chart leaves a group out");
 
 }  // namespace
 
@@ -185,10 +209,9 @@ std::string memory_chart(const Comparison& c) {
     out += rect(x, y, 14, 12, style) + text(x + 19, y + 10, "start", "tick", name);
   };
   out += text(left - 10, 12, "end", "tick", "predicted");
-  legend(left, 2, "part linear", "linear weights"), legend(left + 150, 2, "part kept", "embeddings, head, norms"),
-      legend(left + 340, 2, "part scales", "scales");
-  legend(left, 20, "part cache", "KV cache"), legend(left + 150, 20, "part work", "activations"),
-      legend(left + 340, 20, "part program", "program");
+  constexpr double columns[] = {left, left + 150, left + 340};
+  for (std::size_t i = 0; i < std::size(memory_pieces); ++i)
+    legend(columns[i % 3], i < 3 ? 2 : 20, memory_pieces[i].style, memory_pieces[i].name);
   out += text(left - 10, 48, "end", "tick", "measured");
   legend(left, 38, "part own", "own memory, peak"), legend(left + 150, 38, "part files", "mapped files, peak");
   out += axis.draw(top, bottom, "MB");
@@ -204,11 +227,10 @@ std::string memory_chart(const Comparison& c) {
         out += rect(axis.at(at), y + below, axis.at(at + size) - axis.at(at), 15, style);
         at += size;
       };
-      const MemoryReport& m = r.memory.predicted;
-      piece(m.linear_weights, 0, "part linear");
-      piece(m.embeddings_and_head + m.norms + m.buffers, 0, "part kept");
-      piece(m.quantization_state, 0, "part scales");
-      piece(m.kv_cache, 0, "part cache"), piece(m.activations, 0, "part work"), piece(m.process, 0, "part program");
+      for (const MemoryPiece& part : memory_pieces) {
+        const MemoryReport& m = r.memory.predicted;
+        piece(m[part.group] + (part.with ? m[*part.with] : 0), 0, part.style);
+      }
       out += text(axis.at(at) + 6, y + 12, "start", "tick", short_number(std::round(at * 10) / 10));
       at = 0;
       piece(r.peak_anonymous, 18, "part own"), piece(r.peak_mapped, 18, "part files");

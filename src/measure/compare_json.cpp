@@ -3,15 +3,14 @@
 namespace nibble {
 namespace {
 
-// One list of fields for both directions.
-template <class Memory, class Visit>
-void visit_memory(Memory& m, Visit visit) {
-  visit("linear_weights", m.linear_weights), visit("quantization_state", m.quantization_state),
-      visit("embeddings_and_head", m.embeddings_and_head), visit("norms", m.norms);
-  visit("buffers", m.buffers), visit("kv_cache", m.kv_cache), visit("activations", m.activations),
-      visit("process", m.process), visit("mapped", m.mapped);
+MemoryReport memory_from_json(const Json& json) {
+  MemoryReport memory;
+  for (const PurposeFacts& p : purposes) memory.at(p.purpose) = json[p.key];
+  memory.mapped = json["mapped"];
+  return memory;
 }
 
+// One list of fields for both directions.
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
   visit("disk_bytes", r.disk_bytes), visit("predicted_peak_bytes", r.memory.predicted_peak),
@@ -29,7 +28,8 @@ void visit_result(Result& r, Visit visit) {
 
 Json to_json_object(const MemoryReport& memory) {
   Json json;
-  visit_memory(memory, [&](const char* name, std::uint64_t value) { json[name] = value; });
+  for (const PurposeFacts& p : purposes) json[p.key] = memory[p.purpose];
+  json["mapped"] = memory.mapped;
   json["weights_total"] = memory.weights_total(), json["total"] = memory.total();
   return json;
 }
@@ -54,10 +54,9 @@ PrecisionResult result_from_json(const Json& json) {
   result.precision.compute_dtype = parse_precision(json["compute_dtype"].get<std::string>()).value();
   result.precision.double_quant = json["double_quant"], result.precision.block_size = json["block_size"],
   result.precision.int8_threshold = json["int8_threshold"];
-  visit_memory(result.resident, [&](const char* name, std::uint64_t& value) { value = json["bytes"][name]; });
-  visit_memory(result.memory.predicted,
-               [&](const char* name, std::uint64_t& value) { value = json["predicted"][name]; });
-  visit_memory(result.memory.measured, [&](const char* name, std::uint64_t& value) { value = json["measured"][name]; });
+  result.resident = memory_from_json(json["bytes"]);
+  result.memory.predicted = memory_from_json(json["predicted"]);
+  result.memory.measured = memory_from_json(json["measured"]);
   visit_result(result, [&](const char* name, auto& value) { json[name].get_to(value); });
   result.memory.measured_peak = result.peak_anonymous, result.memory.measured_mapped = result.peak_mapped;
   if (json["stored_load_seconds"].is_number()) result.stored_load_seconds = json["stored_load_seconds"].get<double>();

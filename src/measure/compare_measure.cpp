@@ -60,7 +60,7 @@ Result<void> measure_stored_copy(const fs::path& path, const fs::path& folder, c
   writing.allow_requantize = true;  // a load at this precision rounds the same weights the same way
   NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, copy, writing));
   LoadOptions load;
-  load.threads = options.threads, load.ignore_config = options.ignore_config;
+  load.threads = options.threads, load.device_map = options.device_map, load.ignore_config = options.ignore_config;
   NIBBLE_TRY(const Model model, Model::load(copy, load));
   out.disk_bytes = written.bytes_written, out.stored_load_seconds = model.load_seconds();
   return {};
@@ -104,7 +104,8 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   const MemoryWatch watch;
   const double start = now_seconds();
   LoadOptions load;
-  load.precision = precision, load.threads = options.threads, load.ignore_config = options.ignore_config;
+  load.precision = precision, load.ignore_config = options.ignore_config;
+  load.threads = options.threads, load.device_map = options.device_map;
   load.progress = [&](double done) { progress(0.1 * done); };
   NIBBLE_TRY(const Model model, Model::load(path, load));
   LoadedModel& loaded = model.implementation();
@@ -157,7 +158,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   const bool gguf = loaded.checkpoint->is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
                                                               stored.double_quant == out.precision.double_quant;
   // Norms are held in fp32 and stored in 16 bits.
-  out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident.norms / 2;
+  out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
   if (options.stored_copies && !as_stored && !gguf && out.precision.quantized())
     NIBBLE_CHECK(measure_stored_copy(path, copies.path(), options, out));
   progress(1);

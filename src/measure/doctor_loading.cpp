@@ -51,7 +51,8 @@ Result<LoadingTime> time_load(const std::filesystem::path& path, const Quantizat
                               const ExamineOptions& options) {
   NIBBLE_CHECK(check_stop(options));
   LoadOptions load;
-  load.precision = precision, load.threads = options.threads, load.ignore_config = options.ignore_config;
+  load.precision = precision, load.ignore_config = options.ignore_config;
+  load.threads = options.threads, load.device_map = options.device_map;
   NIBBLE_TRY(const auto model, load_model(path, load));
   LoadingTime out;
   out.precision = model->precision, out.seconds = model->load_seconds;

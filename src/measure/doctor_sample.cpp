@@ -7,7 +7,7 @@ constexpr std::int64_t fewest_tokens = 32;
 LoadOptions reference_options(const ExamineOptions& options) {
   LoadOptions load;
   load.precision.compute_dtype = Precision::fp32;
-  load.threads = options.threads, load.ignore_config = options.ignore_config;
+  load.threads = options.threads, load.device_map = options.device_map, load.ignore_config = options.ignore_config;
   return load;
 }
 

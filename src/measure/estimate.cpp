@@ -19,6 +19,7 @@ const std::vector<QuantizationConfig>& every_precision() {
 
 Result<Estimate> estimate_subject(const Subject& subject, const EstimateOptions& options) {
   NIBBLE_CHECK(check_workload(options.context, options.batch));
+  NIBBLE_CHECK(check_device(options.device_map));
   Estimate out;
   out.architecture = subject.architecture, out.parameters = subject.parameters, out.notes = subject.notes;
   out.context = options.context, out.batch = options.batch, out.runs = subject.config.has_value();

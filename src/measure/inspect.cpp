@@ -16,13 +16,15 @@ namespace {
 
 std::string_view class_of(const CheckpointTensor& tensor) {
   const auto has = [&](std::string_view part) { return tensor.name.find(part) != std::string::npos; };
-  if (!bnb_companion_of(tensor.name).empty()) return "quantization_state";
+  if (!bnb_companion_of(tensor.name).empty()) return facts_of(Purpose::scales).key;
   // Of methods that Nibble does not read: FP8 and compressed-tensors, GPTQ and AWQ.
   for (const char* end : {"_scale_inv", "_scale", ".scales", ".qzeros", ".g_idx"})
-    if (tensor.name.ends_with(end)) return "quantization_state";
-  if (has("embed_tokens") || has("lm_head") || has("token_embd") || has("output.weight")) return "embeddings_and_head";
-  if (tensor.shape.size() >= 2 || tensor.type == "U8" || tensor.type == "I8") return "linear_weights";
-  if (has("norm") || has("bias")) return "norms";
+    if (tensor.name.ends_with(end)) return facts_of(Purpose::scales).key;
+  if (has("embed_tokens") || has("lm_head") || has("token_embd") || has("output.weight"))
+    return facts_of(Purpose::embeddings).key;
+  if (tensor.shape.size() >= 2 || tensor.type == "U8" || tensor.type == "I8")
+    return facts_of(Purpose::linear_weights).key;
+  if (has("norm") || has("bias")) return facts_of(Purpose::norms).key;
   return "other";
 }
 
@@ -74,7 +76,7 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
     LoadOptions plain;
     plain.precision = Precision::bf16;
     NIBBLE_TRY(const MemoryPlan computed, rehearse(*config, nullptr, plain, DType::bf16, {.context = 1}));
-    out.bytes_by_class["buffers"] = computed.bytes.buffers;
+    out.bytes_by_class[std::string(facts_of(Purpose::buffers).key)] = computed.bytes[Purpose::buffers];
   }
   HostAllocator memory;
   const TensorLookup find = [&](std::string_view name) { return checkpoint->find_stored(name); };
@@ -91,7 +93,7 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
     }
     if (config && !known.count(tensor.name) && tensor.name != "rope_freqs.weight")
       out.not_understood.push_back(tensor.name);
-    if (class_of(tensor) == "linear_weights") linear_bytes[tensor.type] += tensor.bytes.size();
+    if (class_of(tensor) == facts_of(Purpose::linear_weights).key) linear_bytes[tensor.type] += tensor.bytes.size();
   }
   // Of a mix, the type of most bytes.
   const auto most = std::max_element(linear_bytes.begin(), linear_bytes.end(),

@@ -17,7 +17,7 @@ constexpr std::uint64_t table_bytes = 16 * sizeof(float), map_bytes = 256 * size
 std::uint64_t disk_bytes(const std::vector<ModuleSpec>& modules, const MemoryReport& bytes,
                          const QuantizationConfig& precision) {
   // Vectors are held in fp32; a file has them in 16 bits, unless it is one of fp32.
-  std::uint64_t disk = bytes.weights_total() - (precision.format == Precision::fp32 ? 0 : bytes.norms / 2);
+  std::uint64_t disk = bytes.weights_total() - (precision.format == Precision::fp32 ? 0 : bytes[Purpose::norms] / 2);
   const bool four_bits = precision.format == Precision::nf4 || precision.format == Precision::fp4;
   for (const ModuleSpec& module : modules) {
     disk += header_bytes;
@@ -35,27 +35,29 @@ Result<MemoryReport> count_outline(const Outline& outline, const QuantizationCon
   for (const ModuleSpec& module : outline.modules) {
     const std::uint64_t elements = module.elements();
     if (module.role == Role::norm || module.role == Role::bias) {
-      report.norms += elements * sizeof(float);
+      report.at(Purpose::norms) += elements * sizeof(float);
       continue;
     }
     const FormatFacts facts = format_facts(format_of(module, precision, skip, kept));
-    (module.role == Role::linear ? report.linear_weights : report.embeddings_and_head) += facts.code_bytes(elements);
+    report.at(module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings) +=
+        facts.code_bytes(elements);
     const std::uint64_t scales =
         facts.scale_count(std::uint64_t(module.rows), std::uint64_t(module.cols), std::uint64_t(precision.block_size));
-    report.quantization_state +=
+    report.at(Purpose::scales) +=
         precision.double_quant ? scales + (scales + 255) / 256 * sizeof(float) : scales * sizeof(float);
   }
   LoadOptions load;
   load.precision = precision, load.kv_cache = options.kv_cache;
   const auto context = std::uint64_t(options.context), batch = std::uint64_t(options.batch);
-  report.kv_cache = std::uint64_t(2 * outline.layers * outline.kv_heads * outline.head_dim) * context * batch *
-                    size_of(kv_dtype_of(load));
+  report.at(Purpose::kv_cache) = std::uint64_t(2 * outline.layers * outline.kv_heads * outline.head_dim) * context *
+                                 batch * size_of(kv_dtype_of(load));
   // What Transformer::reserve takes for a Llama of these sizes.
   const std::uint64_t rows = std::min<std::uint64_t>(std::uint64_t(load.pass_tokens), context * batch);
   const auto width = std::uint64_t(2 * outline.hidden_size + 2 * (outline.heads + outline.kv_heads) * outline.head_dim +
                                    2 * outline.mlp_width);
-  report.activations = (rows * width + std::min<std::uint64_t>(32, batch) * std::uint64_t(outline.vocab_size)) * 4;
-  report.buffers =
+  report.at(Purpose::activations) =
+      (rows * width + std::min<std::uint64_t>(32, batch) * std::uint64_t(outline.vocab_size)) * 4;
+  report.at(Purpose::buffers) =
       std::min<std::uint64_t>(std::uint64_t(outline.max_positions), std::max<std::uint64_t>(context, 2048)) *
       std::uint64_t(outline.head_dim) * sizeof(float);
   return report;
@@ -68,7 +70,8 @@ Result<PrecisionEstimate> Subject::plan(const QuantizationConfig& precision, con
   out.precision = precision;
   if (config) {
     LoadOptions load;
-    load.precision = precision, load.kv_cache = options.kv_cache, load.threads = options.threads;
+    load.precision = precision, load.kv_cache = options.kv_cache;
+    load.threads = options.threads, load.device_map = options.device_map;
     NIBBLE_TRY(const MemoryPlan plan, rehearse(*config, has_weights ? checkpoint.get() : nullptr, load, kept,
                                                {.context = options.context, .batch = options.batch}));
     out.bytes = plan.bytes, out.peak = plan.peak();
@@ -80,7 +83,8 @@ Result<PrecisionEstimate> Subject::plan(const QuantizationConfig& precision, con
   const bool metadata = checkpoint && checkpoint->is_gguf();
   const std::uint64_t process =
       program_bytes + (metadata ? metadata_bytes(vocabulary) : 0) + tokenizer_bytes(vocabulary);
-  out.bytes.process = process, out.peak += process;
+  out.bytes.at(Purpose::process) = process;
+  out.peak += process;
   out.resident = out.bytes.total() - out.bytes.mapped;
   out.disk = disk_bytes(config ? list_modules(*config) : outline.modules, out.bytes, precision);
   out.bits_per_weight = 8 * double(out.bytes.weights_total()) / double(std::max<std::uint64_t>(parameters, 1));

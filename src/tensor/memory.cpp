@@ -62,7 +62,7 @@ Result<void*> HostAllocator::take(std::size_t bytes, Purpose purpose) {
   if (!memory)
     return error(Errc::out_of_memory,
                  "cannot take {} bytes for {}: {} bytes are in use already; free some memory or use less of it", bytes,
-                 name_of(purpose), use_.total);
+                 facts_of(purpose).label, use_.total);
   use_.add(purpose, bytes);
   return memory;
 }

@@ -2,38 +2,19 @@
 // purpose. The estimate is the loader run with an allocator that only counts.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string_view>
 
 #include "base/error.hpp"
+#include "nibble/memory.hpp"
 
 namespace nibble {
-
-enum class Purpose : std::uint8_t {
-  linear_weights,
-  scales,
-  embeddings,
-  norms,
-  buffers,
-  kv_cache,
-  activations,
-  workspace
-};
-inline constexpr int purpose_count = 8;
-
-constexpr std::string_view name_of(Purpose purpose) {
-  constexpr std::string_view names[] = {"linear_weights", "scales",   "embeddings",  "norms",
-                                        "buffers",        "kv_cache", "activations", "workspace"};
-  return names[int(purpose)];
-}
 
 // Bytes per purpose, now and at the highest. Not thread-safe by itself: allocation happens between kernels, on one
 // thread.
 struct MemoryUse {
-  std::array<std::uint64_t, purpose_count> now{}, peak{};
+  BytesByPurpose now{}, peak{};
   std::uint64_t total = 0, peak_total = 0;
 
   void add(Purpose purpose, std::uint64_t bytes);

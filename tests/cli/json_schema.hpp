@@ -2,6 +2,7 @@
 // error of the schema, so nothing a schema says goes unchecked.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -11,17 +12,19 @@ namespace nibble::test {
 
 class JsonSchema {
  public:
-  explicit JsonSchema(nlohmann::json root) : root_(std::move(root)) {}
+  using Json = nlohmann::json;
+  // `others` by the names under which the schema refers to them ("memory.schema.json").
+  explicit JsonSchema(Json root, std::map<std::string, Json> others = {})
+      : root_(std::move(root)), others_(std::move(others)) {}
 
   // Each line says where and what; empty: the document is valid.
-  std::vector<std::string> problems_of(const nlohmann::json& document) const {
+  std::vector<std::string> problems_of(const Json& document) const {
     std::vector<std::string> out;
     check(root_, document, "$", out);
     return out;
   }
 
  private:
-  using Json = nlohmann::json;
   using Problems = std::vector<std::string>;
 
   static bool is_of_type(const Json& value, const std::string& type) {
@@ -40,7 +43,9 @@ class JsonSchema {
       if (!known.count(keyword)) out.push_back(at + ": the schema uses \"" + keyword + "\", which is not known here");
     if (schema.contains("$ref")) {
       const std::string target = schema["$ref"];
-      if (target.rfind("#/", 0) != 0 || !root_.contains(Json::json_pointer(target.substr(1))))
+      if (const auto other = others_.find(target); other != others_.end())
+        JsonSchema(other->second, others_).check(other->second, value, at, out);
+      else if (target.rfind("#/", 0) != 0 || !root_.contains(Json::json_pointer(target.substr(1))))
         out.push_back(at + ": the schema refers to " + target + ", which is not there");
       else
         check(root_.at(Json::json_pointer(target.substr(1))), value, at, out);
@@ -97,6 +102,7 @@ class JsonSchema {
   }
 
   Json root_;
+  std::map<std::string, Json> others_;
 };
 
 }  // namespace nibble::test

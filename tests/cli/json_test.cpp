@@ -1,16 +1,19 @@
 // What every verb prints with --json, against its schema in docs/json.
 #include "json_schema.hpp"
+#include "nibble/memory.hpp"
 #include "program.hpp"
 
 namespace {
 
+using namespace nibble;
 using namespace nibble::test;
 
 class JsonOutput : public Program {
  protected:
   JsonSchema schema_of(const std::string& name) {
-    return JsonSchema(Json::parse(read(source + "/docs/json/" + name + ".schema.json")));
+    return JsonSchema(parsed(name), {{"memory.schema.json", parsed("memory")}});
   }
+  Json parsed(const std::string& name) { return Json::parse(read(source + "/docs/json/" + name + ".schema.json")); }
   // Runs it, checks the document and that nothing else is on standard output; returns the document.
   Json checked(const std::string& schema, const std::string& arguments) {
     const Outcome r = run(arguments + " --json");
@@ -32,6 +35,28 @@ TEST_F(JsonOutput, OfTheVerbsThatDescribeFitsItsSchema) {
   checked("estimate", "estimate " + shipped + " --precision nf4-dq,int8 --context 100 --batch 2");
   const Json bare = checked("estimate", "estimate 7b --precision int4");
   EXPECT_EQ(bare["precisions"][0]["bytes"]["rule_of_thumb"], 3'500'000'000);
+}
+
+std::set<std::string> names_of(const Json& object) {
+  std::set<std::string> names;
+  for (const auto& [name, unused] : object.items()) names.insert(name);
+  return names;
+}
+
+TEST_F(JsonOutput, OfMemoryListsThePurposesAndItsSchemaTheSame) {
+  std::set<std::string> all = {"mapped", "weights_total", "total"}, weights = {"other", "buffers"};
+  for (const PurposeFacts& p : purposes) {
+    all.emplace(p.key);
+    if (is_weight(p)) weights.emplace(p.key);
+  }
+  const Json schema = parsed("memory");
+  EXPECT_EQ(names_of(schema["properties"]), all);
+  EXPECT_EQ(schema["required"].get<std::set<std::string>>(), all);
+  const Json estimated = checked("estimate", "estimate " + shipped + " --precision nf4");
+  EXPECT_EQ(names_of(estimated["precisions"][0]["bytes"]), all);
+
+  EXPECT_EQ(names_of(parsed("inspect")["properties"]["bytes"]["properties"]), weights);
+  EXPECT_EQ(names_of(checked("inspect", "inspect " + shipped)["bytes"]), weights);
 }
 
 TEST_F(JsonOutput, OfTheVerbsThatConvertFitsItsSchema) {

@@ -32,7 +32,7 @@ TEST(Estimates, OfQwen3AreThePublishedBytes) {
   const double gigabytes[] = {8.045, 2.822, 2.653};
   for (std::size_t i = 0; i < 3; ++i)
     EXPECT_NEAR(double(e.precisions[i].bytes.weights_total()) / 1e9, gigabytes[i], 0.0005);
-  EXPECT_EQ(e.precisions[0].bytes.mapped, 2 * e.parameters - e.precisions[0].bytes.norms / 2);
+  EXPECT_EQ(e.precisions[0].bytes.mapped, 2 * e.parameters - e.precisions[0].bytes[Purpose::norms] / 2);
 }
 
 TEST(Estimates, AddUp) {
@@ -40,8 +40,8 @@ TEST(Estimates, AddUp) {
     for (const PrecisionEstimate& p : estimated(name).precisions) {
       EXPECT_EQ(p.resident, p.bytes.total() - p.bytes.mapped);
       EXPECT_GE(p.peak, p.resident);
-      EXPECT_GT(p.bytes.process, 0u);
-      EXPECT_GT(p.bytes.activations, 0u);
+      EXPECT_GT(p.bytes[Purpose::process], 0u);
+      EXPECT_GT(p.bytes[Purpose::activations], 0u);
       EXPECT_NEAR(double(p.disk), double(p.bytes.weights_total()), 0.01 * double(p.disk));
       EXPECT_GT(p.bits_per_weight, 4.0);
     }
@@ -51,7 +51,7 @@ TEST(Estimates, GrowWithContextAndBatchAsTheCacheDoes) {
   const auto cache = [](std::int64_t context, std::int64_t batch, Precision kv) {
     return estimated("tinyllama_1.1b.json", {.precisions = {bf16}, .context = context, .batch = batch, .kv_cache = kv})
         .precisions[0]
-        .bytes.kv_cache;
+        .bytes[Purpose::kv_cache];
   };
   EXPECT_EQ(cache(1000, 1, stored), 2u * 22 * 4 * 64 * 1000 * 2);
   EXPECT_EQ(cache(1000, 3, fp32), 2u * 22 * 4 * 64 * 1000 * 4 * 3);
@@ -87,7 +87,7 @@ TEST(Estimates, CountWhatHeadersListOfAModelThatIsNotKnown) {
   ASSERT_TRUE(e) << e.error().message;
   EXPECT_FALSE(e->runs);
   EXPECT_EQ(e->parameters, 64u * 32 + 32 * 32 + 8 * 3 * 4 * 4 + 32);
-  EXPECT_EQ(e->precisions[0].bytes.embeddings_and_head, 2u * 64 * 32);
+  EXPECT_EQ(e->precisions[0].bytes[Purpose::embeddings], 2u * 64 * 32);
   std::string notes;
   for (const std::string& note : e->notes) notes += note + "\n";
   EXPECT_NE(notes.find("384 of the parameters read images"), std::string::npos) << notes;

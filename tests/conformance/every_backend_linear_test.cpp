@@ -203,6 +203,31 @@ TEST_P(Linear, ARowGivesTheSameBitsAloneAndBesideOthers) {
     }
 }
 
+// Weights of several kinds that read the same x, as query, key and value do.
+TEST_P(Linear, AGroupGivesTheSameBitsAsItsWeightsOneByOne) {
+  const std::vector<KindOfWeight> kinds = every_kind_of_weight();
+  for (const DType compute : compute_types)
+    for (const std::int64_t m : {1, 2, 9})
+      for (std::size_t first = 0; first < kinds.size(); ++first) {
+        const Matrix x = random_matrix(m, 256, 11, 3);
+        std::vector<AnyWeight> made;
+        made.reserve(4);  // where weights lie is where they were prepared
+        std::vector<std::unique_ptr<PreparedWeight>> weights;
+        std::vector<std::vector<float>> biases;
+        for (const auto& [kind, rows] : {std::pair{first, 20}, {first, 7}, {(first + 1) % kinds.size(), 33}}) {
+          made.emplace_back(kinds[kind], rows, 256, unsigned(rows));
+          weights.push_back(ops->prepare(made.back().weight(), {.compute = compute}));
+          biases.push_back(rows == 7 ? std::vector<float>() : random_values(rows, 13));
+        }
+        const std::vector<Matrix> together = ops->linear(weights, x, biases);
+        for (std::size_t i = 0; i < weights.size(); ++i) {
+          expect_same(together[i], ops->linear(*weights[i], x, biases[i], nullptr),
+                      fmt::format("{} in {} x {}, weight {}", kinds[first].name(), name_of(compute), m, i));
+          if (HasFatalFailure()) return;
+        }
+      }
+}
+
 // Sums of int8 codes are exact, so that only scale and bias round.
 TEST_P(Linear, Int8WithoutOutliersIsTheExactIntegerProductScaledOnce) {
   Problem p({{std::string(Int8::name)}}, 20, 128, 3, 0);

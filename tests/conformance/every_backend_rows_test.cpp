@@ -97,10 +97,12 @@ TEST_P(Rope, IsWithinTheBoundForHeadsOfAnySizeAndPositionsInAnyOrder) {
     for (const std::int64_t heads : {1, 2, 7}) {
       const std::vector<std::int32_t> positions = {199, 0, 1, 1, 117};
       const Matrix x = random_matrix(std::int64_t(positions.size()), 2 * half * heads, 5);
-      ops->around = heads % 2 ? 0 : 5;
-      expect_near(ops->rope(x, positions, cos, sin), rotated(x, positions, cos, sin),
-                  fmt::format("{} heads of {}", heads, 2 * half));
-      if (HasFatalFailure()) return;
+      for (const bool in_place : {false, true}) {
+        ops->around = in_place ? 5 : 0;
+        expect_near(ops->rope(x, positions, cos, sin, in_place), rotated(x, positions, cos, sin),
+                    fmt::format("{} heads of {}", heads, 2 * half));
+        if (HasFatalFailure()) return;
+      }
     }
   }
 }

@@ -61,8 +61,7 @@ TEST_P(GgufModel, GivesTheLogitsOfTransformers) {
       const std::vector<std::int32_t> tokens(ids.begin() + std::ptrdiff_t(s * length),
                                              ids.begin() + std::ptrdiff_t((s + 1) * length));
       KvCache cache =
-          KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, std::int64_t(length))
-              .value();
+          KvCache::create(model.transformer->config(), *model.backend, DType::f32, std::int64_t(length)).value();
       const Slice slice{&cache, tokens, LogitsOf::all};
       std::size_t at = s * length * vocabulary;
       ASSERT_TRUE(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> row) {
@@ -93,7 +92,7 @@ TEST_P(GgufModel, IsRunAsStored) {
   std::uint64_t stored = 0;
   for (const CheckpointTensor& tensor : (*loaded)->checkpoint->tensors())
     if (tensor.shape.size() == 2) stored += tensor.bytes.size();
-  EXPECT_EQ(memory.linear_weights + memory.embeddings_and_head, stored);
+  EXPECT_EQ(memory[Purpose::linear_weights] + memory[Purpose::embeddings], stored);
 }
 
 // Blocks that no kernel computes with, MXFP4's.
@@ -114,7 +113,7 @@ TEST(GgufModels, OtherBlocksAreDecodedAndSaidToBe) {
   EXPECT_EQ((*loaded)->held_as(), "bf16");
   const MemoryReport memory = (*loaded)->memory();
   EXPECT_EQ(memory.mapped, 0u) << "decoded weights are in memory of their own, and counted there";
-  EXPECT_EQ(memory.linear_weights + memory.embeddings_and_head, 2 * elements);
+  EXPECT_EQ(memory[Purpose::linear_weights] + memory[Purpose::embeddings], 2 * elements);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryOne, GgufModel,

@@ -113,7 +113,7 @@ TEST(LoadingMemory, InBf16EveryMatrixIsUsedWhereTheFileIsMapped) {
   ASSERT_TRUE(loaded) << loaded.error().message;
   const MemoryReport memory = (*loaded)->memory();
   EXPECT_EQ((*loaded)->precision.label(), "bf16");
-  EXPECT_EQ(memory.mapped, memory.linear_weights + memory.embeddings_and_head);
+  EXPECT_EQ(memory.mapped, memory[Purpose::linear_weights] + memory[Purpose::embeddings]);
   EXPECT_EQ(memory.mapped, 31457280u);
   for (const Buffer& buffer : (*loaded)->buffers) EXPECT_LE(buffer.bytes(), 384u * sizeof(float)) << "norms alone";
 }

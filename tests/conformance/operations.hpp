@@ -126,8 +126,27 @@ class Operations {
   Matrix linear(const PreparedWeight& weight, const Matrix& x, std::span<const float> bias, const Matrix* y) const {
     const Activation in(*backend_, x, around), out(*backend_, y ? *y : blank(x.rows, weight.canonical().rows), around);
     const OnDevice bias_there(*backend_, bias.data(), bias.size_bytes());
-    backend_->linear(weight, in.view(), out.view(), bias.empty() ? nullptr : bias_there.as<float>(), y != nullptr);
+    const LinearTask task{&weight, bias.empty() ? nullptr : bias_there.as<float>(), out.view()};
+    backend_->linear({&task, 1}, in.view(), y != nullptr);
     return out.read();
+  }
+
+  // The products of one x with several weights.
+  std::vector<Matrix> linear(std::span<const std::unique_ptr<PreparedWeight>> weights, const Matrix& x,
+                             std::span<const std::vector<float>> biases) const {
+    const Activation in(*backend_, x, around);
+    std::vector<Activation> out;
+    std::vector<OnDevice> biases_there;
+    std::vector<LinearTask> group;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      out.emplace_back(*backend_, blank(x.rows, weights[i]->canonical().rows), around);
+      biases_there.emplace_back(*backend_, biases[i].data(), biases[i].size() * sizeof(float));
+      group.push_back({weights[i].get(), biases[i].empty() ? nullptr : biases_there[i].as<float>(), out[i].view()});
+    }
+    backend_->linear(group, in.view(), false);
+    std::vector<Matrix> products;
+    for (const Activation& y : out) products.push_back(y.read());
+    return products;
   }
 
   Matrix embed(const PreparedWeight& table, std::span<const std::int32_t> ids) const {
@@ -146,14 +165,19 @@ class Operations {
   }
 
   // cos, sin: a row for each position.
-  Matrix rope(const Matrix& x, std::span<const std::int32_t> positions, const Matrix& cos, const Matrix& sin) const {
-    const Activation in(*backend_, x, around);
+  Matrix rope(const Matrix& x, std::span<const std::int32_t> positions, const Matrix& cos, const Matrix& sin,
+              bool in_place = false) const {
+    const Activation in(*backend_, x, around), out(*backend_, blank(x.rows, x.cols), around);
     const OnDevice positions_there(*backend_, positions.data(), positions.size_bytes()),
         cos_there(*backend_, cos.row(0), cos.values.size() * sizeof(float)),
         sin_there(*backend_, sin.row(0), sin.values.size() * sizeof(float));
+    const Activation& to = in_place ? in : out;
     backend_->rope(in.view(), {positions_there.as<std::int32_t>(), positions.size()},
-                   {cos_there.as<float>(), sin_there.as<float>(), cos.rows, cos.cols});
-    return in.read();
+                   {cos_there.as<float>(), sin_there.as<float>(), cos.rows, cos.cols}, to.view());
+    if (!in_place) {
+      EXPECT_EQ(in.read().values, x.values) << "what is rotated into another place stays";
+    }
+    return to.read();
   }
 
   Matrix silu_mul(const Matrix& gate, const Matrix& up, bool in_place = false) const {
@@ -164,14 +188,15 @@ class Operations {
     return to.read();
   }
 
-  std::int64_t around = 0;
-
- private:
   static Matrix blank(std::int64_t rows, std::int64_t cols) {
     Matrix out(rows, cols);
     for (float& value : out.values) value = NAN;
     return out;
   }
+
+  std::int64_t around = 0;
+
+ private:
   std::unique_ptr<Backend> backend_;
 };
 

@@ -61,20 +61,9 @@ void write_model(const made::fs::path& folder, const made::Json& json, const Mod
   made::write(folder / "model.safetensors", made::bf16_file(tensors));
 }
 
-std::vector<std::pair<const char*, std::uint64_t>> parts(const MemoryReport& m) {
-  return {{"linear weights", m.linear_weights},
-          {"scales", m.quantization_state},
-          {"embeddings and head", m.embeddings_and_head},
-          {"norms", m.norms},
-          {"buffers", m.buffers},
-          {"KV cache", m.kv_cache},
-          {"activations", m.activations},
-          {"mapped", m.mapped}};
-}
-
 void expect_same(const MemoryReport& predicted, const MemoryReport& taken) {
-  const auto a = parts(predicted), b = parts(taken);
-  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_EQ(a[i].second, b[i].second) << a[i].first;
+  for (const PurposeFacts& p : purposes) EXPECT_EQ(predicted[p.purpose], taken[p.purpose]) << p.label;
+  EXPECT_EQ(predicted.mapped, taken.mapped);
 }
 
 // Loads it, reads `batch` prompts into caches of `context`, generates a token, and looks while all of that is held.
@@ -92,7 +81,7 @@ void check_generation(const made::fs::path& folder, const ModelConfig& config, c
 
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < workload.batch; ++i) {
-    auto cache = KvCache::create(config, model.backend->memory(), model.kv_dtype, workload.context);
+    auto cache = KvCache::create(config, *model.backend, model.kv_dtype, workload.context);
     ASSERT_TRUE(cache);
     caches.push_back(std::move(*cache));
   }

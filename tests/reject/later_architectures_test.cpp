@@ -110,7 +110,8 @@ TEST(LaterArchitectures, AreRefusedByNameAndStillInspectedAndEstimated) {
     EXPECT_EQ(estimated->parameters, c.parameters);
     for (const PrecisionEstimate& e : estimated->precisions)
       if (e.precision.format == Precision::bf16) {
-        EXPECT_EQ(e.bytes.linear_weights + e.bytes.embeddings_and_head + e.bytes.norms / 2, 2 * c.parameters);
+        EXPECT_EQ(e.bytes[Purpose::linear_weights] + e.bytes[Purpose::embeddings] + e.bytes[Purpose::norms] / 2,
+                  2 * c.parameters);
       }
 
     made::write(folder / "model.safetensors", made::bf16_file(made::llama_tensors()));

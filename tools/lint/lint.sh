@@ -18,6 +18,10 @@ matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | xargs awk -v layers="$layers" '
     if (there in of && there != here && of[there] >= of[here]) print FILENAME ":" FNR ": " here " may not include " there
   }' >>"$breaches"
 
+# 1b. Which devices there are is known to one file: nobody else makes a backend or measures one by name.
+matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | grep -vE '^src/((cpu|cuda)/|engine/backends\.cpp$)' |
+  xargs grep -nE '#include "(cpu|cuda)/' /dev/null | sed 's/$/   (ask engine\/backends.hpp)/' >>"$breaches"
+
 # 2. Programs and examples use the library as anybody would; public headers need the standard library alone.
 inside='(base|formats|tensor|ops|io|text|hub|models|cpu|cuda|engine|generate|train|measure|api)'
 matching '^(apps|examples)/.*\.(cpp|hpp)$' | xargs -r grep -nE "#include \"$inside/" /dev/null |
