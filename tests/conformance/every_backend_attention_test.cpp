@@ -232,8 +232,8 @@ std::vector<Expected> exact(const Case& c, const std::vector<Spoken>& all) {
 TEST_P(Attention, IsWithinTheBoundForHeadsWindowsAndCachesOfEveryKind) {
   for (const std::int64_t dim : {8, 12, 16, 20, 32, 64, 80, 96, 128, 256})
     for (const DType cache : cache_types)
-      for (const std::int64_t window : {0, 1, 5, 15, 16, 17, 33})
-        for (const std::int64_t heads : {2, 8}) {
+      for (const std::int64_t window : {0, 1, 5, 16, 17, 33})
+        for (const std::int64_t heads : {2, 4}) {
           const Case c = make_case(heads, heads == 2 ? 2 : 1, dim, window, cache, {{0, 19}, {33, 1}, {7, 17}});
           const std::vector<Spoken> all = spoken(c);
           ops->around = heads == 2 ? 3 : 0;
