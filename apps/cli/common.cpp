@@ -166,6 +166,8 @@ void print(const std::string& text) {
   }
 }
 
+std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
+
 void print_json(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
 
 Progress progress_bar(const Common& common, const std::string& what, double patience) {

@@ -54,6 +54,8 @@ int fail(const Error& error);
 // Text or bytes that must arrive: a write that fails is an error.
 void print(const std::string& text);
 void print_json(const Json& json);
+// Bytes in 10^9 bytes, with three digits behind the point.
+std::string gb(std::uint64_t bytes);
 
 // A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. Nothing either of what takes less than
 // `patience` seconds.

@@ -8,8 +8,6 @@
 namespace nibble::cli {
 namespace {
 
-std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
 // A bar is made of these, in this order; neighbours of one letter are drawn as one.
 constexpr std::pair<char, MemoryGroup> bar_letters[] = {
     {'#', MemoryGroup::linear}, {'s', MemoryGroup::scales}, {'e', MemoryGroup::dense},   {'k', MemoryGroup::cache},

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 DType dense_dtype(std::string_view format) {
   return format == Fp32::name ? DType::f32 : format == Fp16::name ? DType::f16 : DType::bf16;
 }
-std::string_view dense_format(DType dtype) {
+std::string_view written_format(DType dtype) {
   return dtype == DType::bf16 ? Bf16::name : dtype == DType::f16 ? Fp16::name : Fp32::name;
 }
 
@@ -178,7 +178,7 @@ class FolderWriter final : public ContinuedOutput::Container {
     if (module.cols > 0) return format_of(module, options_.precision, skip_, kept_);
     if (!options_.precision.quantized()) return name_of(options_.precision.format);
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
-    return dense_format(vector_dtype(*tensor));
+    return written_format(vector_dtype(*tensor));
   }
 
   // In quantized precisions vectors are copied as they are. GGUF holds all of them in fp32, though a model was made in

@@ -11,8 +11,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::int64_t nested_block = 256;
-
 // A format's table as bitsandbytes stores it: built from integers, so fp4's minus zero is a zero.
 template <TableFormat F>
 constexpr std::array<float, 16> stored_table = [] {
