@@ -32,7 +32,8 @@ double best_seconds(Backend& backend, const PreparedWeight& w, TensorView x, Ten
   double best = 1e9, total = 0;
   for (int i = 0; i < 3 || (total < 0.15 && i < 200); ++i) {
     const auto start = std::chrono::steady_clock::now();
-    backend.linear(w, x, y, nullptr, false);
+    const LinearTask task{&w, nullptr, y};
+    backend.linear({&task, 1}, x, false);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::min(best, seconds), total += seconds;
   }

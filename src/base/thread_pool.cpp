@@ -19,8 +19,9 @@
 namespace nibble {
 namespace {
 
-// Decoding one token runs hundreds of short jobs back to back: a worker spins this many times before it sleeps, which
-// covers the gap between two jobs (some microseconds) and costs nothing measurable once generation has ended.
+// Decoding one token runs hundreds of short jobs back to back: a thread spins this many times before it sleeps, which
+// covers the gap between two jobs (some microseconds) and costs nothing measurable once generation has ended. Where
+// others want the processor, it sleeps soon enough for the thread that it waits for to get its turn.
 constexpr int spins_before_sleep = 20000;
 
 void pause_briefly() {
@@ -48,15 +49,20 @@ int usable_cores() {
 struct ThreadPool::State {
   std::vector<std::thread> threads;
   std::mutex mutex;
-  std::condition_variable wake;
-  std::atomic<std::uint64_t> generation{0};  // counts jobs; a worker that sees a new number has work
+  std::condition_variable wake, done;
+  // The number of the job in the upper half; in the lower one how many workers are at it, and whether more may join. A
+  // worker that the system has not run in time joins nothing, and nobody waits for it.
+  std::atomic<std::uint64_t> gate{0};
+  static constexpr std::uint64_t open = std::uint64_t(1) << 31, one_job = std::uint64_t(1) << 32;
   std::atomic<int> sleeping{0};
-  std::atomic<bool> stop{false};
+  std::atomic<bool> caller_sleeps{false}, stop{false};
   std::atomic<std::int64_t> next{0};
-  std::atomic<int> busy{0};
   std::int64_t pieces = 0;
   const std::function<void(std::int64_t, int)>* job = nullptr;
   std::exception_ptr problem;  // the first that a piece threw, under `mutex`
+
+  static std::uint64_t job_number(std::uint64_t gate) { return gate / one_job; }
+  static bool has_workers(std::uint64_t gate) { return gate % one_job % open != 0; }
 
   void work(int thread) {
     try {
@@ -72,30 +78,58 @@ struct ThreadPool::State {
     }
   }
 
+  bool join(std::uint64_t number) {
+    std::uint64_t seen = gate.load(std::memory_order_acquire);
+    while (job_number(seen) == number && (seen & open))
+      if (gate.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+
+  void leave() {
+    const std::uint64_t after = gate.fetch_sub(1, std::memory_order_seq_cst) - 1;
+    if (has_workers(after) || (after & open) || !caller_sleeps.load(std::memory_order_seq_cst)) return;
+    std::lock_guard lock(mutex);
+    done.notify_one();
+  }
+
   void loop(int thread) {
-    std::uint64_t seen = 0;
+    std::uint64_t last = 0;
+    const auto news = [&] { return job_number(gate.load(std::memory_order_seq_cst)) != last; };
     for (;;) {
-      for (int spin = 0; generation.load(std::memory_order_acquire) == seen && spin < spins_before_sleep; ++spin)
-        pause_briefly();
-      if (generation.load(std::memory_order_acquire) == seen) {
+      for (int spin = 0; !news() && spin < spins_before_sleep; ++spin) pause_briefly();
+      if (!news()) {
         std::unique_lock lock(mutex);
         sleeping.fetch_add(1);
-        wake.wait(lock, [&] { return generation.load(std::memory_order_acquire) != seen; });
+        wake.wait(lock, news);
         sleeping.fetch_sub(1);
       }
-      seen = generation.load(std::memory_order_acquire);
+      last = job_number(gate.load(std::memory_order_acquire));
       if (stop.load()) return;
+      if (!join(last)) continue;
       work(thread);
-      busy.fetch_sub(1, std::memory_order_release);
+      leave();
     }
   }
 
-  void announce() {
-    generation.fetch_add(1, std::memory_order_seq_cst);
-    if (sleeping.load(std::memory_order_seq_cst) > 0) {
-      std::lock_guard lock(mutex);
-      wake.notify_all();
-    }
+  // A new job, or the end, for everybody.
+  void announce(std::uint64_t flags) {
+    const std::uint64_t number = job_number(gate.load(std::memory_order_relaxed)) + 1;
+    gate.store(number * one_job + flags, std::memory_order_seq_cst);
+    if (sleeping.load(std::memory_order_seq_cst) == 0) return;
+    std::lock_guard lock(mutex);
+    wake.notify_all();
+  }
+
+  // Nobody joins any more; returns when who did has left.
+  void close() {
+    gate.fetch_and(~open, std::memory_order_seq_cst);
+    const auto empty = [&] { return !has_workers(gate.load(std::memory_order_seq_cst)); };
+    for (int spin = 0; !empty() && spin < spins_before_sleep; ++spin) pause_briefly();
+    if (empty()) return;
+    std::unique_lock lock(mutex);
+    caller_sleeps = true;
+    done.wait(lock, empty);
+    caller_sleeps = false;
   }
 };
 
@@ -112,11 +146,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   state_->stop = true;
-  state_->generation.fetch_add(1);
-  {
-    std::lock_guard lock(state_->mutex);
-    state_->wake.notify_all();
-  }
+  state_->announce(0);
   for (auto& thread : state_->threads) thread.join();
 }
 
@@ -132,10 +162,9 @@ void ThreadPool::run(std::int64_t pieces, const std::function<void(std::int64_t,
   s.job = &job;
   s.pieces = pieces;
   s.next.store(0, std::memory_order_relaxed);
-  s.busy.store(int(s.threads.size()), std::memory_order_relaxed);
-  s.announce();
+  s.announce(State::open);
   s.work(0);
-  while (s.busy.load(std::memory_order_acquire) != 0) pause_briefly();
+  s.close();
   if (s.problem) std::rethrow_exception(std::exchange(s.problem, nullptr));
 }
 

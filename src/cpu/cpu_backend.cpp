@@ -16,46 +16,25 @@
 namespace nibble {
 namespace {
 
-WeightKind kind_of(std::string_view format) {
-  return format == Fp32::name              ? WeightKind::f32
-         : format == Fp16::name            ? WeightKind::f16
-         : format == Bf16::name            ? WeightKind::bf16
-         : format == Int8::name            ? WeightKind::int8
-         : format_facts(format).is_block() ? WeightKind::blocks
-                                           : WeightKind::table;
-}
-
 // Computes on the canonical bytes where they lie.
 struct CpuWeight final : PreparedWeight {
-  CpuWeight(const Weight& weight, const ComputeOptions& options)
+  CpuWeight(const Weight& weight, const ComputeOptions& options, std::span<const Product> products)
       : weight(weight),
         options(options),
-        kind(kind_of(weight.format)),
+        product(choose_product(products, {.format = weight.format,
+                                          .rows = weight.rows,
+                                          .cols = weight.cols,
+                                          .block_size = weight.block_size,
+                                          .compute = options.compute})),
         rounding(activations_of(weight.format, options)),
-        blocks_of_256(format_facts(weight.format).block_elements == 256),
-        table(rounded_table(weight, options.compute)) {
-    expand = weight.cols % chunk != 0 || (kind == WeightKind::table && weight.cols % weight.block_size != 0);
-  }
+        table(rounded_table(weight, options.compute)) {}
   const Weight& canonical() const override { return weight; }
   Weight weight;
   ComputeOptions options;
-  WeightKind kind;
+  const Product& product;
   DType rounding;  // of activations
-  bool blocks_of_256;
   std::vector<float> table;
-  bool expand;
 };
-
-void store_cache(const CacheView& cache, std::int64_t head, std::int64_t position, const float* from) {
-  const std::int64_t at = (head * cache.capacity + position) * cache.head_dim;
-  if (cache.dtype == DType::f32) {
-    std::memcpy(static_cast<float*>(cache.data) + at, from, std::size_t(cache.head_dim) * sizeof(float));
-  } else {
-    auto* to = static_cast<std::uint16_t*>(cache.data) + at;
-    for (std::int64_t i = 0; i < cache.head_dim; ++i)
-      to[i] = cache.dtype == DType::bf16 ? float_to_bf16(from[i]) : float_to_f16(from[i]);
-  }
-}
 
 class CpuBackend final : public Backend {
  public:
@@ -76,15 +55,16 @@ class CpuBackend final : public Backend {
 
   Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
                                                   Purpose) override {
-    auto prepared = std::make_unique<CpuWeight>(weight, options);
+    auto prepared = std::make_unique<CpuWeight>(weight, options, kernels_.products);
     const std::int64_t chunks = chunks_of(weight.cols);
-    needs_.row = std::max(needs_.row, row_bytes(form_of(*prepared), chunks));
+    needs_.row = std::max(needs_.row, row_bytes(*prepared->product.layout, chunks));
     needs_.panel = std::max(needs_.panel, linear_scratch_bytes(chunks * chunk));
-    if (prepared->kind == WeightKind::int8) needs_.int8_columns = std::max(needs_.int8_columns, weight.cols);
+    if (!prepared->product.layout->arrange) needs_.int8_columns = std::max(needs_.int8_columns, weight.cols);
     return std::unique_ptr<PreparedWeight>(std::move(prepared));
   }
 
-  Result<void> reserve(std::int64_t rows, std::int64_t positions) override {
+  Result<void> reserve(const PassShape& shape) override {
+    const std::int64_t rows = shape.tokens, positions = shape.positions;
     const auto grow = [&](Buffer& buffer, std::int64_t bytes) {
       return buffer.grow(*memory_, std::size_t(bytes), Purpose::workspace);
     };
@@ -101,21 +81,25 @@ class CpuBackend final : public Backend {
     return {};
   }
 
-  void linear(const PreparedWeight& prepared, TensorView x, TensorView y, const float* bias, bool add) override {
-    const CpuWeight& w = static_cast<const CpuWeight&>(prepared);
+  void linear(std::span<const LinearTask> group, TensorView x, bool add) override {
+    for (const LinearTask& task : group)
+      multiply_one(static_cast<const CpuWeight&>(*task.weight), x, task.y, task.bias, add);
+  }
+
+  void multiply_one(const CpuWeight& w, TensorView x, TensorView y, const float* bias, bool add) {
     LinearCall call;
-    call.weight = &w.weight, call.kind = w.kind, call.expand = w.expand, call.table = w.table.data();
-    call.m = x.rows, call.chunks = chunks_of(x.cols), call.form = form_of(w);
-    call.x_stride = row_bytes(call.form, call.chunks);
+    call.weight = &w.weight, call.table = w.table.data();
+    call.m = x.rows, call.chunks = chunks_of(x.cols);
+    call.x_stride = row_bytes(*w.product.layout, call.chunks);
     call.y = y.row(0), call.y_stride = y.stride, call.bias = bias, call.add = add;
-    take(x.rows, 0);
-    if (w.kind == WeightKind::int8) return linear_int8(w, x, call);
+    take({.tokens = x.rows});
+    if (!w.product.layout->arrange) return linear_int8(w, x, call);
     std::byte* out = x_.as<std::byte>();
     over_rows(call.m, x.cols, [&](std::int64_t r) {
-      kernels_.arrange(x.row(r), x.cols, call.chunks, call.form, w.rounding, out + r * call.x_stride);
+      w.product.layout->arrange(x.row(r), x.cols, call.chunks, w.rounding, out + r * call.x_stride);
     });
     call.x = out;
-    multiply(call);
+    multiply(w.product, call);
   }
 
   void embed(const PreparedWeight& table, std::span<const std::int32_t> ids, TensorView out) override {
@@ -130,48 +114,55 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table) override {
+  void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table, TensorView out) override {
     over_rows(x.rows, x.cols, [&](std::int64_t r) {
       const float* cos = table.cos + positions[std::size_t(r)] * table.half;
       const float* sin = table.sin + positions[std::size_t(r)] * table.half;
-      for (float* head = x.row(r); head < x.row(r) + x.cols; head += 2 * table.half)
+      for (std::int64_t head = 0; head < x.cols; head += 2 * table.half) {
+        const float* from = x.row(r) + head;
+        float* to = out.row(r) + head;
         for (std::int64_t i = 0; i < table.half; ++i) {
-          const float a = head[i], b = head[table.half + i];
-          head[i] = a * cos[i] - b * sin[i];
-          head[table.half + i] = b * cos[i] + a * sin[i];
+          const float a = from[i], b = from[table.half + i];
+          to[i] = a * cos[i] - b * sin[i];
+          to[table.half + i] = b * cos[i] + a * sin[i];
         }
+      }
     });
   }
 
-  void attention(std::span<const AttentionProblem> problems) override {
-    constexpr std::int64_t queries = 16;
-    struct Task {
-      const AttentionProblem* problem;
-      std::int64_t head, first, count;
-    };
-    std::vector<Task> tasks;
-    std::int64_t longest = 0;
-    for (const AttentionProblem& p : problems) {
-      over_rows(p.k.rows, p.k.cols, [&](std::int64_t t) {
-        for (std::int64_t h = 0; h < p.keys.kv_heads; ++h) {
-          store_cache(p.keys, h, p.past + t, p.k.row(t) + h * p.keys.head_dim);
-          store_cache(p.values, h, p.past + t, p.v.row(t) + h * p.keys.head_dim);
+  void append(const AttentionBatch& batch, const AttentionShape& shape, TensorView k, TensorView v) override {
+    for (std::int64_t s = 0; s < batch.sequences; ++s) {
+      const CacheView *keys = batch.caches[s] + 2 * shape.layer, *values = keys + 1;
+      const std::int64_t first = batch.first_row[s], dim = shape.head_dim;
+      over_rows(batch.first_row[s + 1] - first, k.cols, [&](std::int64_t t) {
+        for (std::int64_t h = 0; h < shape.kv_heads; ++h) {
+          store_cache(*keys, batch.cache_dtype, h, batch.past[s] + t, k.row(first + t) + h * dim, dim);
+          store_cache(*values, batch.cache_dtype, h, batch.past[s] + t, v.row(first + t) + h * dim, dim);
         }
       });
-      longest = std::max(longest, p.past + p.q.rows);
-      // Late queries see most; they go first, so that threads end together.
-      for (std::int64_t last = (p.q.rows + queries - 1) / queries; last-- > 0;)
-        for (std::int64_t h = 0; h < p.heads; ++h)
-          tasks.push_back({&p, h, last * queries, std::min(queries, p.q.rows - last * queries)});
     }
-    take(0, longest);
-    const auto attend = [&](std::int64_t piece, int thread) {
-      const Task& task = tasks[std::size_t(piece)];
-      if (task.problem->keys.head_dim % kernels_.lanes != 0)
-        return attend_plain(*task.problem, task.head, task.first, task.count);
-      kernels_.attention({task.problem, task.head, task.first, task.count}, scratch_[std::size_t(thread)].as<float>());
+  }
+
+  void attention(const AttentionBatch& batch, const AttentionShape& shape, TensorView q, TensorView out) override {
+    constexpr std::int64_t queries = 16;
+    const auto tiles_of = [&](std::int64_t s) {
+      return (batch.first_row[s + 1] - batch.first_row[s] + queries - 1) / queries;
     };
-    pool_.run(std::int64_t(tasks.size()), attend);
+    std::int64_t tiles = 0;
+    for (std::int64_t s = 0; s < batch.sequences; ++s) tiles += tiles_of(s);
+    take({.positions = batch.positions});
+    pool_.run(tiles * shape.heads, [&](std::int64_t piece, int thread) {
+      std::int64_t tile = piece / shape.heads, s = 0;
+      for (; tile >= tiles_of(s); ++s) tile -= tiles_of(s);
+      // Late queries see most; they go first, so that threads end together.
+      const std::int64_t first = (tiles_of(s) - 1 - tile) * queries, row = batch.first_row[s] + first;
+      AttentionCall call{batch.caches[s] + 2 * shape.layer, batch.cache_dtype, &shape, piece % shape.heads};
+      call.first = batch.past[s] + first, call.count = std::min(queries, batch.first_row[s + 1] - row);
+      call.q = q.row(row) + call.head * shape.head_dim, call.q_stride = q.stride;
+      call.out = out.row(row) + call.head * shape.head_dim, call.out_stride = out.stride;
+      if (shape.head_dim % kernels_.lanes != 0) return attend_plain(call);
+      kernels_.attention(call, scratch_[std::size_t(thread)].as<float>());
+    });
   }
 
   void silu_mul(TensorView gate, TensorView up, TensorView out) override {
@@ -201,18 +192,19 @@ class CpuBackend final : public Backend {
   }
 
   // What reserve() took already, unless an operation is used without a model around it.
-  void take(std::int64_t rows, std::int64_t positions) {
-    NIBBLE_ASSERT(reserve(rows, positions), "workspace of a few megabytes can be had; a model reserves it beforehand");
+  void take(const PassShape& shape) {
+    NIBBLE_ASSERT(reserve(shape), "workspace of a few megabytes can be had; a model reserves it beforehand");
   }
 
   // The products of one call, by panels over threads.
-  void multiply(const LinearCall& call) {
+  void multiply(const Product& product, const LinearCall& call) {
+    const Schedule& schedule = product.schedule_for(call.m);
     // Many small pieces for an even end, but each worth its hand-out.
     const std::int64_t rows = call.weight->rows, panels = (rows + panel_rows - 1) / panel_rows,
                        step = std::clamp<std::int64_t>(panels / (pool_.size() * 8), 1, 8);
     pool_.run((panels + step - 1) / step, [&](std::int64_t piece, int thread) {
       const std::int64_t first = piece * step * panel_rows, count = std::min(step * panel_rows, rows - first);
-      kernels_.linear(call, first, count, scratch_[std::size_t(thread)].as<std::byte>());
+      schedule.run(call, first, count, scratch_[std::size_t(thread)].as<std::byte>());
     });
   }
 
@@ -221,23 +213,8 @@ class CpuBackend final : public Backend {
 
   static std::int64_t chunks_of(std::int64_t cols) { return (cols + chunk - 1) / chunk; }
 
-  // How rows of x meet this weight.
-  Activations form_of(const CpuWeight& w) const {
-    const bool bf16 = w.options.compute == DType::bf16;
-    if (w.kind == WeightKind::int8) return Activations::int8;
-    if (w.kind == WeightKind::table && !w.expand) return bf16 ? kernels_.table_bf16 : Activations::f32_paired;
-    if (w.kind == WeightKind::bf16 && !w.expand && bf16) return kernels_.dense_bf16;
-    if (w.blocks_of_256 && w.options.compute != DType::f32) return kernels_.blocks_256;
-    return Activations::f32;
-  }
-
-  static std::int64_t row_bytes(Activations form, std::int64_t chunks) {
-    if (form == Activations::fixed16) return spread_rows(FixedRow(chunks).bytes);
-    const std::int64_t together = chunks_together(form),
-                       element = form == Activations::int8                                        ? 1
-                                 : form == Activations::bf16 || form == Activations::bf16_grouped ? 2
-                                                                                                  : 4;
-    return spread_rows((chunks + together - 1) / together * together * chunk * element);
+  static std::int64_t row_bytes(const Layout& layout, std::int64_t chunks) {
+    return spread_rows(layout.row_bytes(chunks));
   }
 
   static std::int64_t padded_outliers(std::int64_t columns) { return (columns + 15) / 16 * 16; }
@@ -283,22 +260,25 @@ class CpuBackend final : public Backend {
         for (std::int64_t i = 0; i < call.outliers; ++i) kept[i] = round_to(w.options.compute, row[columns[i]]);
         std::fill(kept + call.outliers, kept + call.outliers_padded, 0.0f);
       });
-      multiply(part);
+      multiply(w.product, part);
     }
   }
 
   // Heads narrower than a vector: tiny models.
-  static void attend_plain(const AttentionProblem& p, std::int64_t head, std::int64_t first_query, std::int64_t count) {
-    const std::int64_t dim = p.keys.head_dim, kv_head = head / (p.heads / p.keys.kv_heads);
-    std::vector<float> weights(std::size_t(p.past + p.q.rows));
-    for (std::int64_t t = first_query; t < first_query + count; ++t) {
-      const std::int64_t last = p.past + t, first = p.window > 0 ? std::max<std::int64_t>(0, last - p.window + 1) : 0;
-      const float* q = p.q.row(t) + head * dim;
+  static void attend_plain(const AttentionCall& call) {
+    const AttentionShape& shape = *call.shape;
+    const std::int64_t dim = shape.head_dim, kv_head = call.head / (shape.heads / shape.kv_heads);
+    const CacheView &keys = call.caches[0], &values = call.caches[1];
+    std::vector<float> weights(std::size_t(call.first + call.count));
+    for (std::int64_t t = 0; t < call.count; ++t) {
+      const std::int64_t last = call.first + t,
+                         first = shape.window > 0 ? std::max<std::int64_t>(0, last - shape.window + 1) : 0;
+      const float* q = call.q + t * call.q_stride;
       float highest = -INFINITY, total = 0;
       for (std::int64_t s = first; s <= last; ++s) {
         float dot = 0;
-        for (std::int64_t i = 0; i < dim; ++i) dot += q[i] * cache_value(p.keys, kv_head, s, i);
-        weights[std::size_t(s)] = dot * p.scale;
+        for (std::int64_t i = 0; i < dim; ++i) dot += q[i] * cache_value(keys, call.cache_dtype, kv_head, s, i);
+        weights[std::size_t(s)] = dot * shape.scale;
         highest = std::max(highest, weights[std::size_t(s)]);
       }
       for (std::int64_t s = first; s <= last; ++s)
@@ -306,8 +286,8 @@ class CpuBackend final : public Backend {
       for (std::int64_t i = 0; i < dim; ++i) {
         float sum = 0;
         for (std::int64_t s = first; s <= last; ++s)
-          sum += weights[std::size_t(s)] * cache_value(p.values, kv_head, s, i);
-        p.out.row(t)[head * dim + i] = sum / total;
+          sum += weights[std::size_t(s)] * cache_value(values, call.cache_dtype, kv_head, s, i);
+        call.out[t * call.out_stride + i] = sum / total;
       }
     }
   }
@@ -325,19 +305,10 @@ class CpuBackend final : public Backend {
   std::int64_t outlier_columns_ = 0, columns_ = 0;
 };
 
-}  // namespace
-
-std::int64_t linear_scratch_bytes(std::int64_t k) {
-  const std::int64_t padded = (k + 255) / 256 * 256;
-  return packed_sums_bytes + table_scales_bytes(padded) + 2 * panel_rows * padded * std::int64_t(sizeof(float));
-}
-
-namespace {
-
 struct Target {
   std::string_view name;
   bool (*here)(const CpuFeatures& features);
-  const Kernels& (*kernels)();
+  const Kernels& kernels;
 };
 // Best first.
 constexpr Target targets[] = {
@@ -352,7 +323,7 @@ constexpr Target targets[] = {
 const Kernels* find_kernels(std::string_view name) {
   const CpuFeatures features = cpu_features();
   for (const Target& target : targets)
-    if ((name.empty() || name == target.name) && target.here(features)) return &target.kernels();
+    if ((name.empty() || name == target.name) && target.here(features)) return &target.kernels;
   return nullptr;
 }
 

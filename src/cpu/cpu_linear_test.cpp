@@ -85,8 +85,8 @@ struct Problem {
     auto prepared = backend.prepare(weight(), options, Purpose::linear_weights);
     const std::int64_t n = weight().rows, k = weight().cols;
     std::vector<float> y(before.begin() + first * n, before.begin() + (first + count) * n);
-    backend.linear(**prepared, {x.data() + first * k, DType::f32, count, k}, {y.data(), DType::f32, count, n},
-                   bias.data(), add);
+    const LinearTask task{prepared->get(), bias.data(), {y.data(), DType::f32, count, n}};
+    backend.linear({&task, 1}, {x.data() + first * k, DType::f32, count, k}, add);
     return y;
   }
 
@@ -290,7 +290,8 @@ TEST(CpuLinear, AViewWithAStrideReadsAndWritesOnlyItsColumns) {
       std::memcpy(wide_x.data() + r * 200, p.x.data() + r * 128, 128 * sizeof(float));
     TensorView x(wide_x.data(), DType::f32, 3, 200), y(wide_y.data(), DType::f32, 3, 100);
     auto prepared = (*backend)->prepare(p.weight(), p.options, Purpose::linear_weights);
-    (*backend)->linear(**prepared, x.columns_from(0, 128), y.columns_from(10, 64), p.bias.data(), false);
+    const LinearTask task{prepared->get(), p.bias.data(), y.columns_from(10, 64)};
+    (*backend)->linear({&task, 1}, x.columns_from(0, 128), false);
     for (std::int64_t r = 0; r < 3; ++r)
       for (std::int64_t c = 0; c < 100; ++c)
         ASSERT_EQ(wide_y[std::size_t(r * 100 + c)], c < 10 || c >= 74 ? 42.0f : want[std::size_t(r * 64 + c - 10)])

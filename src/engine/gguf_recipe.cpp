@@ -3,7 +3,8 @@
 #include "engine/gguf_recipe.hpp"
 
 #include <array>
-#include <charconv>
+
+#include "io/gguf_names.hpp"
 
 namespace nibble {
 namespace {
@@ -38,14 +39,11 @@ bool counts_as_70b(const ModelConfig& config) {
          ((config.model_type == "qwen2") || (config.model_type != "qwen3" && config.heads != config.kv_heads));
 }
 
-std::string_view type_in_mix(const GgufRecipe& recipe, const ModelConfig& config, std::string_view name,
-                             std::int64_t cols) {
-  if (name == "output.weight" || (name == "token_embd.weight" && config.tied_embeddings))
-    return cols % ggml_type(recipe.base)->block_elements != 0 ? "Q8_0" : "Q6_K";
-  std::int64_t layer = 0;
-  if (!name.starts_with("blk.")) return recipe.base;
-  std::from_chars(name.data() + 4, name.data() + name.size(), layer);
-  const bool v = name.ends_with(".attn_v.weight"), down = name.ends_with(".ffn_down.weight");
+std::string_view type_in_mix(const GgufRecipe& recipe, const ModelConfig& config, const ModuleSpec& matrix) {
+  if (matrix.part == Part::head || (matrix.part == Part::embedding && config.tied_embeddings))
+    return matrix.cols % ggml_type(recipe.base)->block_elements != 0 ? "Q8_0" : "Q6_K";
+  const bool v = matrix.part == Part::v, down = matrix.part == Part::down;
+  const std::int64_t layer = matrix.layer;
   const bool medium = recipe.name.ends_with("_m");
   std::string_view type = recipe.base;
   if (medium && (v || down) && gets_more_bits(layer, config.layers)) type = "Q6_K";
@@ -74,17 +72,18 @@ std::string gguf_recipe_names() {
   return names;
 }
 
-Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelConfig& config, std::string_view name,
-                                         std::int64_t cols) {
+Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelConfig& config,
+                                         const ModuleSpec& matrix) {
+  const std::int64_t cols = matrix.cols;
   if (!recipe.mix) {
     if (!fits(recipe.base, cols))
       return error(Errc::unsupported,
                    "tensor \"{}\" has rows of {}, which are not whole blocks of {} {}; {} gives such rows another type",
-                   name, cols, ggml_type(recipe.base)->block_elements, recipe.base,
+                   gguf_name(matrix.name), cols, ggml_type(recipe.base)->block_elements, recipe.base,
                    cols % 32 == 0 ? "q4_k_m or q5_k_m, or a type with blocks of 32," : "q4_k_m, q5_k_m, f16 or bf16");
     return ggml_type(recipe.base);
   }
-  std::string_view type = type_in_mix(recipe, config, name, cols);
+  std::string_view type = type_in_mix(recipe, config, matrix);
   if (!fits(type, cols)) type = smaller_blocks(type);
   if (!fits(type, cols)) type = "F16";
   return ggml_type(type);

@@ -5,6 +5,7 @@
 
 #include "io/ggml/ggml_types.hpp"
 #include "models/config.hpp"
+#include "models/modules.hpp"
 
 namespace nibble {
 
@@ -19,9 +20,8 @@ struct GgufRecipe {
 const GgufRecipe* gguf_recipe(std::string_view name);
 std::string gguf_recipe_names();  // for messages: "f32, f16, ..."
 
-// The type of the matrix with this GGUF name and rows of `cols`. A mix falls back as llama.cpp does, down to F16; a
+// The type of this matrix. A mix falls back as llama.cpp does, down to F16; a
 // pure type whose blocks do not fill a row is an error that says so.
-Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelConfig& config, std::string_view name,
-                                         std::int64_t cols);
+Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelConfig& config, const ModuleSpec& matrix);
 
 }  // namespace nibble

@@ -19,7 +19,7 @@ Result<HeldDifferently> HeldDifferently::create(LoadedModel& model, const Module
   const ComputeOptions compute{compute_dtype_of(precision), precision.int8_threshold};
   NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared,
              model.backend->prepare(out.held_.weight, compute, Purpose::linear_weights));
-  out.slot_ = &linear_of(model.transformer->weights(), module.name);
+  out.slot_ = &model.transformer->weights().linear(module);
   out.before_ = std::exchange(out.slot_->weight, std::move(prepared));
   return out;
 }

@@ -92,7 +92,7 @@ Result<void> check_threads(int threads) {
 }
 
 std::string LoadedModel::held_as() const {
-  const std::string_view format = transformer->weights().layers[0].q.weight->canonical().format;
+  const std::string_view format = transformer->weights().layers[0].linear(Part::q).weight->canonical().format;
   return format_facts(format).is_block() ? std::string(format) : precision.label();
 }
 

@@ -4,22 +4,6 @@
 #include "formats/all.hpp"
 
 namespace nibble {
-namespace {
-
-std::size_t layer_of(const ModuleSpec& module) {
-  return std::size_t(std::stoll(module.name.substr(std::string_view("model.layers.").size())));
-}
-bool has(const ModuleSpec& module, std::string_view part) { return module.name.find(part) != std::string::npos; }
-
-std::span<const float>* norm_slot(const ModuleSpec& module, TransformerWeights& weights) {
-  if (module.name == "model.norm.weight") return &weights.norm;
-  LayerWeights& layer = weights.layers[layer_of(module)];
-  if (has(module, "input_layernorm")) return &layer.input_norm;
-  if (has(module, "post_attention_layernorm")) return &layer.post_attention_norm;
-  return has(module, "q_norm") ? &layer.q_norm : &layer.k_norm;
-}
-
-}  // namespace
 
 Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::function<void(double)>& progress) {
   TransformerWeights weights;
@@ -36,22 +20,29 @@ Result<TransformerWeights> Loader::load(const ModelConfig& model, const std::fun
 }
 
 Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights) {
-  if (module.cols == 0) {
-    NIBBLE_TRY(const std::span<const float> values, load_vector(module));
-    if (module.role == Role::bias)
-      linear_of(weights, module.name).bias = values.data();
-    else
-      *norm_slot(module, weights) = values;
-    return {};
+  switch (module.role) {
+    case Role::norm: {
+      NIBBLE_TRY(weights.gain(module), load_vector(module));
+      return {};
+    }
+    case Role::bias: {
+      NIBBLE_TRY(const std::span<const float> values, load_vector(module));
+      weights.linear(module).bias = values.data();
+      return {};
+    }
+    case Role::embedding: {
+      NIBBLE_TRY(weights.embedding, load_matrix(module));
+      return {};
+    }
+    case Role::head: {
+      NIBBLE_TRY(weights.head, load_matrix(module));
+      return {};
+    }
+    default: {
+      NIBBLE_TRY(weights.linear(module).weight, load_matrix(module));
+      return {};
+    }
   }
-  NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, load_matrix(module));
-  if (module.role == Role::embedding)
-    weights.embedding = std::move(prepared);
-  else if (module.role == Role::head)
-    weights.head = std::move(prepared);
-  else
-    linear_of(weights, module.name).weight = std::move(prepared);
-  return {};
 }
 
 Result<std::span<const float>> Loader::load_vector(const ModuleSpec& module) {

@@ -45,13 +45,14 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
              Transformer::create(config, {}, *backend, std::move(weights), options.pass_tokens));
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < workload.batch; ++i) {
-    NIBBLE_TRY(KvCache cache, KvCache::create(config, *memory, kv_dtype_of(resolved), workload.context));
+    NIBBLE_TRY(KvCache cache, KvCache::create(config, *backend, kv_dtype_of(resolved), workload.context));
     caches.push_back(std::move(cache));
   }
   NIBBLE_CHECK(transformer->reserve(workload.earlier));
   const std::int64_t tokens = workload.tokens ? workload.tokens : workload.context * workload.batch;
-  NIBBLE_CHECK(transformer->reserve(transformer->shape_of(tokens, workload.all_logits ? tokens : workload.batch,
-                                                          std::min(workload.context, config.max_positions))));
+  NIBBLE_CHECK(
+      transformer->reserve(transformer->shape_of(tokens, workload.batch, workload.all_logits ? tokens : workload.batch,
+                                                 std::min(workload.context, config.max_positions))));
   NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*memory, workload.workspace, Purpose::workspace));
   plan.bytes = report_of(memory->use().now, loader.mapped), plan.own = report_of(memory->use().now, {});
   plan.highest = report_of(memory->use().peak, loader.mapped), plan.run_peak = memory->use().total;

@@ -133,8 +133,7 @@ class RandomSource final : public WeightSource {
     const std::int64_t width = std::max<std::int64_t>(module.cols, 1);
     // LLM.int8 meets outliers where a norm's gain or a row that feeds the next product is large.
     const bool norm = module.role == Role::norm;
-    const bool feeds_product = module.name.find("v_proj.weight") != std::string::npos ||
-                               module.name.find("up_proj.weight") != std::string::npos;
+    const bool feeds_product = module.role == Role::linear && (module.part == Part::v || module.part == Part::up);
     const auto every = outliers_ > 0 ? std::int64_t(std::lround(1 / outliers_)) : 0;
     return ElementReader([=](std::int64_t first, std::int64_t count, float* out) {
       for (std::int64_t i = 0; i < count; ++i) {

@@ -155,11 +155,10 @@ class GgufConversion final : public ContinuedOutput::Container {
       tensor.entry.type = ggml_type("F32");  // of norms and biases
       if (module.cols > 0) {
         tensor.entry.shape.push_back(module.cols);
-        NIBBLE_TRY(tensor.entry.type, gguf_matrix_type(recipe_, config, tensor.entry.name, module.cols));
+        NIBBLE_TRY(tensor.entry.type, gguf_matrix_type(recipe_, config, module));
       }
-      if (model_.interleaved && module.name.find("self_attn.q_proj.") != std::string::npos) tensor.heads = config.heads;
-      if (model_.interleaved && module.name.find("self_attn.k_proj.") != std::string::npos)
-        tensor.heads = config.kv_heads;
+      if (model_.interleaved && module.part == Part::q) tensor.heads = config.heads;
+      if (model_.interleaved && module.part == Part::k) tensor.heads = config.kv_heads;
       const std::string quantized = conversion_.quantized_as(module);
       if (gguf_ || quantized.empty()) {
         NIBBLE_TRY(const CheckpointTensor* stored, find_tensor(conversion_.checkpoint(), module));

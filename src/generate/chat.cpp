@@ -93,8 +93,7 @@ Result<std::unique_ptr<Chat::State>> Chat::State::start(const Model& model, std:
   NIBBLE_TRY(auto tokenizer, tokenizer_of(loaded));
   const std::int64_t capacity = context ? context : std::min<std::int64_t>(limit, 4096);
   NIBBLE_CHECK(plan_run(loaded, {.context = capacity}));
-  NIBBLE_TRY(KvCache cache,
-             KvCache::create(loaded.transformer->config(), loaded.backend->memory(), loaded.kv_dtype, capacity));
+  NIBBLE_TRY(KvCache cache, KvCache::create(loaded.transformer->config(), *loaded.backend, loaded.kv_dtype, capacity));
   std::unique_ptr<State> state(
       new State{model, std::move(tokenizer), {}, enable_thinking, std::move(cache), {}, 0, false});
   if (!system.empty()) state->messages.push_back({"system", std::move(system)});

@@ -166,7 +166,7 @@ Result<std::vector<Generation>> generate_all(const Model& handle, const std::vec
   caches.reserve(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     NIBBLE_TRY(KvCache cache,
-               KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, capacities[i]));
+               KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, capacities[i]));
     caches.push_back(std::move(cache));
     sequences.push_back({&caches.back(), prompts[i], prompts[i]});
   }

@@ -57,8 +57,8 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target, c
         double best = 1e30, spent = 0;
         for (int repeat = 0; repeat < 50 && (repeat < 3 || spent < 0.2); ++repeat) {
           const double start = now_seconds();
-          backend->linear(*weight, TensorView(x.data(), DType::f32, batch, cols),
-                          TensorView(y.data(), DType::f32, batch, rows), nullptr, false);
+          const LinearTask task{weight.get(), nullptr, TensorView(y.data(), DType::f32, batch, rows)};
+          backend->linear({&task, 1}, TensorView(x.data(), DType::f32, batch, cols), false);
           backend->synchronize();
           const double seconds = now_seconds() - start;
           best = std::min(best, seconds), spent += seconds;

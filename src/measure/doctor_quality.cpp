@@ -112,7 +112,7 @@ class Examination {
       NIBBLE_CHECK(check_stop(options_));
       LayerQuality layer;
       layer.module = module.module();
-      layer.kept_bytes = linear_of(model.transformer->weights(), module.name).weight->canonical().bytes();
+      layer.kept_bytes = model.transformer->weights().linear(module).weight->canonical().bytes();
       NIBBLE_TRY(const HeldDifferently held, HeldDifferently::create(model, module, precision, pool));
       layer.bytes = held.bytes();
       double sum = 0;

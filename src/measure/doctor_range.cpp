@@ -35,19 +35,21 @@ Result<std::vector<ValueRange>> examine_activations(LoadedModel& model, std::spa
   std::vector<ValueRange> out;
   std::vector<float> host;
   // A text longer than a pass meets each place once per pass.
-  const auto record = [&](Site site, std::int64_t layer, TensorView values) {
+  const auto record = [&](Slot slot, std::int64_t layer, TensorView values) {
+    const std::string name = name_of(slot, layer);
+    if (name.empty()) return;
     host.resize(std::size_t(values.rows * values.cols));
     model.backend->download(values, host.data());
     ValueRange range = range_of(host);
-    range.name = name_of(site, layer);
+    range.name = name;
     const auto known = std::find_if(out.begin(), out.end(), [&](const ValueRange& r) { return r.name == range.name; });
     if (known == out.end())
       out.push_back(std::move(range));
     else
       known->add(range);
   };
-  NIBBLE_TRY(KvCache cache, KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype,
-                                            std::int64_t(ids.size())));
+  NIBBLE_TRY(KvCache cache,
+             KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, std::int64_t(ids.size())));
   const Slice slice{&cache, ids, LogitsOf::all};
   model.transformer->observe(record);
   auto passed = model.transformer->forward(

@@ -139,10 +139,10 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   NIBBLE_CHECK(plan_run(model, {.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
   if (reference) NIBBLE_CHECK(plan_run(*reference, {.context = plan.context, .all_logits = true}));
   NIBBLE_TRY(const Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
-  NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, plan.context));
+  NIBBLE_TRY(KvCache cache, KvCache::create(config, *model.backend, model.kv_dtype, plan.context));
   std::optional<KvCache> reference_cache;
   if (reference) {
-    NIBBLE_TRY(reference_cache, KvCache::create(reference->transformer->config(), reference->backend->memory(),
+    NIBBLE_TRY(reference_cache, KvCache::create(reference->transformer->config(), *reference->backend,
                                                 reference->kv_dtype, plan.context));
   }
   NIBBLE_TRY(std::optional<LogitsFile> file, LogitsFile::create(options, plan, config.vocab_size));

@@ -20,8 +20,8 @@ std::uint64_t bytes_per_step(const LoadedModel& model) {
   const TransformerWeights& weights = model.transformer->weights();
   std::uint64_t bytes = (weights.head ? weights.head : weights.embedding)->canonical().bytes();
   for (const LayerWeights& layer : weights.layers)
-    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down})
-      bytes += linear->weight->canonical().bytes();
+    for (const Linear& linear : layer.linears)
+      if (linear.weight) bytes += linear.weight->canonical().bytes();
   return bytes;
 }
 
@@ -37,7 +37,7 @@ Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std:
   NIBBLE_CHECK(plan_run(model, {.context = capacity, .batch = batch, .tokens = std::max(prompt_tokens, batch)}));
   std::vector<KvCache> caches;
   for (std::int64_t b = 0; b < batch; ++b) {
-    NIBBLE_TRY(KvCache cache, KvCache::create(config, model.backend->memory(), model.kv_dtype, capacity));
+    NIBBLE_TRY(KvCache cache, KvCache::create(config, *model.backend, model.kv_dtype, capacity));
     caches.push_back(std::move(cache));
   }
   std::vector<std::int32_t> prompt(static_cast<std::size_t>(prompt_tokens));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/json.hpp"
+#include "models/model_shape.hpp"
 #include "tensor/dtype.hpp"
 
 namespace nibble {
@@ -19,15 +20,12 @@ struct RopeScaling {
   std::int64_t original_positions = 0;
 };
 
-struct ModelConfig {
+struct ModelConfig : ModelShape {
   std::string architecture;  // "LlamaForCausalLM"
   std::string model_type;    // "llama"
-  std::int64_t hidden_size = 0, intermediate_size = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  std::int64_t vocab_size = 0, max_positions = 0;
+  std::int64_t max_positions = 0;
   double rms_norm_eps = 1e-6, rope_theta = 10000;
   RopeScaling rope_scaling;
-  bool tied_embeddings = false;
-  bool qkv_bias = false, output_bias = false, mlp_bias = false, qk_norm = false;
   std::vector<std::int64_t> windows;  // per layer: positions a query sees, itself included; 0 sees all
   DType dtype = DType::bf16;          // what config.json says the weights are stored in
 };

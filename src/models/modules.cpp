@@ -1,54 +1,156 @@
 #include "models/modules.hpp"
 
+#include "base/error.hpp"
+
 namespace nibble {
 namespace {
 
-constexpr std::string_view names[part_count] = {"model.embed_tokens", "input_layernorm",  "self_attn.q_proj",
-                                                "self_attn.k_proj",   "self_attn.v_proj", "self_attn.q_norm",
-                                                "self_attn.k_norm",   "self_attn.o_proj", "post_attention_layernorm",
-                                                "mlp.gate_proj",      "mlp.up_proj",      "mlp.down_proj",
-                                                "model.norm",         "lm_head"};
+struct PartName {
+  Part part;
+  std::string_view name;
+};
+constexpr PartName names[part_count] = {{Part::embedding, "model.embed_tokens"},
+                                        {Part::input_norm, "input_layernorm"},
+                                        {Part::q, "self_attn.q_proj"},
+                                        {Part::k, "self_attn.k_proj"},
+                                        {Part::v, "self_attn.v_proj"},
+                                        {Part::qkv, "self_attn.qkv_proj"},
+                                        {Part::q_norm, "self_attn.q_norm"},
+                                        {Part::k_norm, "self_attn.k_norm"},
+                                        {Part::sinks, "self_attn.sinks"},
+                                        {Part::o, "self_attn.o_proj"},
+                                        {Part::post_attention_norm, "post_attention_layernorm"},
+                                        {Part::pre_feed_forward_norm, "pre_feedforward_layernorm"},
+                                        {Part::router, "mlp.gate"},
+                                        {Part::gate, "mlp.gate_proj"},
+                                        {Part::up, "mlp.up_proj"},
+                                        {Part::gate_up, "mlp.gate_up_proj"},
+                                        {Part::down, "mlp.down_proj"},
+                                        {Part::experts_gate_up, "mlp.experts.gate_up_proj"},
+                                        {Part::experts_down, "mlp.experts.down_proj"},
+                                        {Part::shared_gate, "mlp.shared_expert.gate_proj"},
+                                        {Part::shared_up, "mlp.shared_expert.up_proj"},
+                                        {Part::shared_down, "mlp.shared_expert.down_proj"},
+                                        {Part::shared_router, "mlp.shared_expert_gate"},
+                                        {Part::post_feed_forward_norm, "post_feedforward_layernorm"},
+                                        {Part::final_norm, "model.norm"},
+                                        {Part::head, "lm_head"}};
+
+constexpr bool in_the_order_of_parts() {
+  for (std::size_t i = 0; i < part_count; ++i)
+    if (names[i].part != Part(i)) return false;
+  return true;
+}
+static_assert(in_the_order_of_parts());
+
+// "mlp.up_proj" of expert 3 is "mlp.experts.3.up_proj".
+std::string tensor_name(Part part, Role role, std::int64_t layer, std::int64_t expert) {
+  const std::string_view name = name_of(part), end = role == Role::bias ? "bias" : "weight";
+  if (layer < 0) return fmt::format("{}.{}", name, end);
+  if (expert < 0) return fmt::format("model.layers.{}.{}.{}", layer, name, end);
+  return fmt::format("model.layers.{}.mlp.experts.{}{}.{}", layer, expert, name.substr(name.find('.')), end);
+}
+
+class List {
+ public:
+  explicit List(const ModelShape& shape) : shape_(shape) {}
+
+  std::vector<ModuleSpec> all() {
+    add(Part::embedding, Role::embedding, shape_.vocab_size, shape_.hidden_size);
+    for (layer_ = 0; layer_ < shape_.layers; ++layer_) {
+      attention();
+      feed_forward();
+    }
+    layer_ = -1;
+    norm(Part::final_norm, shape_.hidden_size);
+    if (!shape_.tied_embeddings) add(Part::head, Role::head, shape_.vocab_size, shape_.hidden_size);
+    return std::move(modules_);
+  }
+
+ private:
+  void attention() {
+    const std::int64_t hidden = shape_.hidden_size, q = shape_.heads * shape_.head_dim,
+                       kv = shape_.kv_heads * shape_.head_dim;
+    norm(Part::input_norm, hidden);
+    if (shape_.fused) {
+      linear(Part::qkv, q + 2 * kv, hidden, shape_.qkv_bias);
+    } else {
+      linear(Part::q, q, hidden, shape_.qkv_bias);
+      linear(Part::k, kv, hidden, shape_.qkv_bias);
+      linear(Part::v, kv, hidden, shape_.qkv_bias);
+    }
+    if (shape_.qk_norm) {
+      norm(Part::q_norm, shape_.head_dim);
+      norm(Part::k_norm, shape_.head_dim);
+    }
+    if (shape_.sinks) bias(Part::sinks, shape_.heads);
+    linear(Part::o, hidden, q, shape_.output_bias);
+    norm(Part::post_attention_norm, hidden);
+  }
+
+  void feed_forward() {
+    const std::int64_t hidden = shape_.hidden_size, inner = shape_.intermediate_size;
+    if (shape_.four_norms) norm(Part::pre_feed_forward_norm, hidden);
+    if (shape_.experts > 0) {
+      experts();
+    } else if (shape_.fused) {
+      linear(Part::gate_up, 2 * inner, hidden, shape_.mlp_bias);
+      linear(Part::down, hidden, inner, shape_.mlp_bias);
+    } else {
+      gated(Part::gate, Part::up, Part::down, inner);
+    }
+    if (shape_.four_norms) norm(Part::post_feed_forward_norm, hidden);
+  }
+
+  void experts() {
+    const std::int64_t hidden = shape_.hidden_size;
+    linear(Part::router, shape_.experts, hidden, shape_.expert_biases);
+    for (expert_ = 0; expert_ < shape_.experts; ++expert_) gated(Part::gate, Part::up, Part::down, shape_.expert_width);
+    expert_ = -1;
+    if (shape_.expert_biases) {
+      bias(Part::experts_gate_up, shape_.experts * 2 * shape_.expert_width);
+      bias(Part::experts_down, shape_.experts * hidden);
+    }
+    if (shape_.shared_expert_width > 0) {
+      gated(Part::shared_gate, Part::shared_up, Part::shared_down, shape_.shared_expert_width);
+      linear(Part::shared_router, 1, hidden, false);
+    }
+  }
+
+  void gated(Part gate, Part up, Part down, std::int64_t width) {
+    linear(gate, width, shape_.hidden_size, shape_.mlp_bias);
+    linear(up, width, shape_.hidden_size, shape_.mlp_bias);
+    linear(down, shape_.hidden_size, width, shape_.mlp_bias);
+  }
+
+  void linear(Part part, std::int64_t rows, std::int64_t cols, bool has_bias) {
+    add(part, Role::linear, rows, cols);
+    if (has_bias) bias(part, rows);
+  }
+  void bias(Part part, std::int64_t width) { add(part, Role::bias, width, 0); }
+  void norm(Part part, std::int64_t width) { add(part, Role::norm, width, 0); }
+  void add(Part part, Role role, std::int64_t rows, std::int64_t cols) {
+    modules_.push_back({.name = tensor_name(part, role, layer_, expert_),
+                        .role = role,
+                        .part = part,
+                        .layer = layer_,
+                        .expert = expert_,
+                        .rows = rows,
+                        .cols = cols});
+  }
+
+  const ModelShape& shape_;
+  std::int64_t layer_ = -1, expert_ = -1;  // where it is
+  std::vector<ModuleSpec> modules_;
+};
 
 }  // namespace
 
-std::string_view name_of(Part part) { return names[std::size_t(part)]; }
-
-std::vector<ModuleSpec> list_modules(const ModelConfig& c) {
-  std::vector<ModuleSpec> modules;
-  const std::int64_t q = c.heads * c.head_dim, kv = c.kv_heads * c.head_dim;
-  const auto add = [&](Part part, Role role, std::int64_t layer, std::int64_t rows, std::int64_t cols) {
-    const std::string at = layer < 0 ? "" : fmt::format("model.layers.{}.", layer);
-    modules.push_back({.name = fmt::format("{}{}.{}", at, name_of(part), role == Role::bias ? "bias" : "weight"),
-                       .role = role,
-                       .part = part,
-                       .layer = layer,
-                       .rows = rows,
-                       .cols = cols});
-  };
-  add(Part::embedding, Role::embedding, -1, c.vocab_size, c.hidden_size);
-  for (std::int64_t layer = 0; layer < c.layers; ++layer) {
-    const auto norm = [&](Part part, std::int64_t width) { add(part, Role::norm, layer, width, 0); };
-    const auto linear = [&](Part part, std::int64_t rows, std::int64_t cols, bool bias) {
-      add(part, Role::linear, layer, rows, cols);
-      if (bias) add(part, Role::bias, layer, rows, 0);
-    };
-    norm(Part::input_norm, c.hidden_size);
-    linear(Part::q, q, c.hidden_size, c.qkv_bias);
-    linear(Part::k, kv, c.hidden_size, c.qkv_bias);
-    linear(Part::v, kv, c.hidden_size, c.qkv_bias);
-    if (c.qk_norm) {
-      norm(Part::q_norm, c.head_dim);
-      norm(Part::k_norm, c.head_dim);
-    }
-    linear(Part::o, c.hidden_size, q, c.output_bias);
-    norm(Part::post_attention_norm, c.hidden_size);
-    linear(Part::gate, c.intermediate_size, c.hidden_size, c.mlp_bias);
-    linear(Part::up, c.intermediate_size, c.hidden_size, c.mlp_bias);
-    linear(Part::down, c.hidden_size, c.intermediate_size, c.mlp_bias);
-  }
-  add(Part::final_norm, Role::norm, -1, c.hidden_size, 0);
-  if (!c.tied_embeddings) add(Part::head, Role::head, -1, c.vocab_size, c.hidden_size);
-  return modules;
+std::string_view name_of(Part part) {
+  NIBBLE_ASSERT(std::size_t(part) < part_count, "parts of other architectures have no name of ours");
+  return names[std::size_t(part)].name;
 }
+
+std::vector<ModuleSpec> list_modules(const ModelShape& shape) { return List(shape).all(); }
 
 }  // namespace nibble

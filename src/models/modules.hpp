@@ -3,31 +3,45 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "models/config.hpp"
+#include "models/model_shape.hpp"
 
 namespace nibble {
 
 enum class Role { embedding, linear, head, norm, bias, buffer };
 
 // Which place of a model or of a block a module fills, whatever a checkpoint calls it. A bias has the part of its
-// weight.
+// weight. Parts that no architecture which runs has are counted only.
 enum class Part : std::uint8_t {
   embedding,
   input_norm,
   q,
   k,
   v,
+  qkv,  // q, k and v in one weight
   q_norm,
   k_norm,
+  sinks,
   o,
   post_attention_norm,
-  gate,
+  pre_feed_forward_norm,
+  router,
+  gate,  // of the MLP, or of one of its experts; up and down likewise
   up,
+  gate_up,  // in one weight
   down,
+  experts_gate_up,  // of all experts together; down likewise
+  experts_down,
+  shared_gate,  // of the expert that sees every token; up and down likewise
+  shared_up,
+  shared_down,
+  shared_router,  // how much that expert counts
+  post_feed_forward_norm,
   final_norm,
   head,
+  other,  // a tensor of an architecture that Nibble does not know; it has no name here
 };
 inline constexpr std::size_t part_count = std::size_t(Part::head) + 1;
 
@@ -37,7 +51,7 @@ std::string_view name_of(Part part);
 struct ModuleSpec {
   std::string name;  // of the tensor: "model.layers.0.mlp.up_proj.weight"
   Role role = Role::linear;
-  Part part = Part::embedding;
+  Part part = Part::other;
   std::int64_t layer = -1, expert = -1;  // -1: outside the layers; none or all of the experts
   std::int64_t rows = 0, cols = 0;       // cols is 0 for vectors
 
@@ -47,6 +61,6 @@ struct ModuleSpec {
 };
 
 // In the order in which a forward pass meets them. The head is listed only if it is not tied to the embedding.
-std::vector<ModuleSpec> list_modules(const ModelConfig& config);
+std::vector<ModuleSpec> list_modules(const ModelShape& shape);
 
 }  // namespace nibble

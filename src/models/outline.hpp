@@ -6,12 +6,11 @@
 
 namespace nibble {
 
-struct Outline {
+struct Outline : ModelShape {
   std::string architecture;
   std::vector<ModuleSpec> modules;
-  std::int64_t layers = 0, hidden_size = 0, heads = 0, kv_heads = 0, head_dim = 0, vocab_size = 0, max_positions = 0;
-  std::int64_t mlp_width = 0;  // of what one token passes through
-  bool tied_embeddings = false;
+  std::int64_t max_positions = 0;
+  std::int64_t mlp_width = 0;      // of what one token passes through
   std::vector<std::string> notes;  // what is not in `modules`
 };
 

@@ -42,22 +42,41 @@ struct RopeTable {
   std::int64_t positions = 0, half = 0;
 };
 
-// Keys or values of one layer of one sequence: (kv_heads, capacity, head_dim), so one head's positions are contiguous.
-struct CacheView {
-  void* data = nullptr;
-  DType dtype = DType::f32;
-  std::int64_t kv_heads = 0, capacity = 0, head_dim = 0;
+// What one pass computes at most: tokens, in so many sequences; rows of logits at once; positions that a sequence
+// reaches.
+struct PassShape {
+  std::int64_t tokens = 0, sequences = 0, logits = 0, positions = 0;
 };
 
-// Attention of `tokens` new positions of one sequence over everything before them and themselves.
-struct AttentionProblem {
-  TensorView q, k, v;      // (tokens, heads*head_dim), (tokens, kv_heads*head_dim) twice; rope already applied
-  TensorView out;          // (tokens, heads*head_dim)
-  CacheView keys, values;  // rows past .. past+tokens are written first, then read like the rest
-  std::int64_t past = 0;   // positions already in the cache
-  std::int64_t heads = 0;
+// Keys or values of one layer of one sequence, wherever they lie: a cache, a page of one, or activations of a pass.
+// Strides are in elements; the head_dim elements of a (head, position) follow one another.
+struct CacheView {
+  void* data = nullptr;
+  std::int64_t head_stride = 0, position_stride = 0;
+};
+
+// The sequences that a pass computes beside each other. Made once per pass; the arrays lie in the backend's memory.
+struct AttentionBatch {
+  std::int64_t sequences = 0, tokens = 0;  // tokens: of all sequences, in rows that follow one another
+  std::int64_t positions = 0;              // the most that a sequence has once these tokens are in its cache
+  DType cache_dtype = DType::f32;
+  const std::int32_t* first_row = nullptr;   // sequences + 1: rows first_row[s] to first_row[s + 1] are of sequence s
+  const std::int32_t* past = nullptr;        // sequences: positions before them
+  const CacheView* const* caches = nullptr;  // sequences: each a table of keys, values of layer 0, keys of layer 1, ...
+};
+
+struct AttentionShape {
+  std::int64_t layer = 0;  // which views of the caches
+  std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
   std::int64_t window = 0;  // sliding window: a query sees itself and window-1 positions before; 0 sees all
   float scale = 1;
+};
+
+// One weight of a group that reads the same x, and where its product goes.
+struct LinearTask {
+  const PreparedWeight* weight = nullptr;
+  const float* bias = nullptr;  // a value per row of the weight, or null
+  TensorView y;                 // (rows of x, rows of the weight)
 };
 
 class Backend {
@@ -68,24 +87,35 @@ class Backend {
   virtual DType activation_dtype() const = 0;   // of every activation view
   virtual bool shares_host_memory() const = 0;  // weights may stay where the file is mapped
 
-  // Takes now what operations need beside their operands: for every weight prepared so far, up to `rows` rows, contexts
-  // of up to `positions`. After it they take nothing more, so running out of memory is an answer and not an abort.
-  virtual Result<void> reserve(std::int64_t rows, std::int64_t positions) = 0;
+  // Takes now what operations need beside their operands: for every weight prepared so far and passes of up to this
+  // shape. After it they take nothing more, so running out of memory is an answer and not an abort.
+  virtual Result<void> reserve(const PassShape& shape) = 0;
 
   // `weight` lies in host memory. A backend that shares it keeps the pointers, so the bytes must outlive the result;
   // any other copies the bytes into its own memory (codes as `purpose`, scales as scales) and needs them no longer.
   virtual Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
                                                           Purpose purpose) = 0;
 
-  // y (m, n) = x (m, k) * W(n, k)^T + bias; bias has n fp32 values or is null. add: y += instead.
-  virtual void linear(const PreparedWeight& w, TensorView x, TensorView y, const float* bias, bool add) = 0;
+  // Brackets the operations of one pass over all layers, whose operands lie where they lay in the last pass of the same
+  // shape: a backend may record them. False: it has them recorded, end_pass() runs them, and none is asked for between.
+  virtual bool begin_pass(const PassShape&) { return true; }
+  virtual void end_pass() {}
+
+  // Per task: y (m, n) = x (m, k) * W(n, k)^T + bias. add: y += instead. The y of a group do not overlap.
+  virtual void linear(std::span<const LinearTask> group, TensorView x, bool add) = 0;
   // out row t = table row ids[t].
   virtual void embed(const PreparedWeight& table, std::span<const std::int32_t> ids, TensorView out) = 0;
-  // out = x / sqrt(mean(x^2) + eps) * gain, over groups of `gain.size()` columns (a whole row, or each head of it).
+  // out = x / sqrt(mean(x^2) + eps) * gain, over groups of `gain.size()` columns (a whole row, or each head of it). out
+  // may be x.
   virtual void rms_norm(TensorView x, std::span<const float> gain, float eps, TensorView out) = 0;
-  // Rotates the halves of each head of every row by the angles of its position, in place (rotate-half convention).
-  virtual void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table) = 0;
-  virtual void attention(std::span<const AttentionProblem> problems) = 0;
+  // Rotates the halves of each head of every row by the angles of its position (rotate-half convention). out may be x.
+  virtual void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table, TensorView out) = 0;
+  // Writes k and v (tokens, kv_heads*head_dim), rope applied, to the positions after `past` of each sequence's caches.
+  virtual void append(const AttentionBatch& batch, const AttentionShape& shape, TensorView k, TensorView v) = 0;
+  // out row t = what q row t (tokens, heads*head_dim) sees: the positions of its sequence up to its own, which append()
+  // has written.
+  virtual void attention(const AttentionBatch& batch, const AttentionShape& shape, TensorView q, TensorView out) = 0;
+  // out = gate / (1 + exp(-gate)) * up; out may be either.
   virtual void silu_mul(TensorView gate, TensorView up, TensorView out) = 0;
   virtual void upload(const void* host, void* device, std::size_t bytes) = 0;
   virtual void download(TensorView from, float* host) = 0;  // rows x cols fp32, after everything queued before

@@ -21,14 +21,6 @@ class ReferenceWeight final : public PreparedWeight {
 
 const ReferenceWeight& own(const PreparedWeight& w) { return static_cast<const ReferenceWeight&>(w); }
 
-void cache_store(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i, float x) {
-  const auto at = (head * cache.capacity + position) * cache.head_dim + i;
-  if (cache.dtype == DType::f32)
-    static_cast<float*>(cache.data)[at] = x;
-  else
-    static_cast<std::uint16_t*>(cache.data)[at] = cache.dtype == DType::bf16 ? float_to_bf16(x) : float_to_f16(x);
-}
-
 void linear_int8(const ReferenceWeight& w, TensorView x, TensorView y, const float* bias, bool add) {
   const std::int64_t m = x.rows, k = x.cols, n = w.weight.rows;
   std::vector<std::int8_t> codes(m * k);
@@ -56,15 +48,18 @@ class ReferenceBackend final : public Backend {
   Allocator& memory() override { return *memory_; }
   DType activation_dtype() const override { return DType::f32; }
   bool shares_host_memory() const override { return true; }
-  Result<void> reserve(std::int64_t, std::int64_t) override { return {}; }
+  Result<void> reserve(const PassShape&) override { return {}; }
 
   Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& options,
                                                   Purpose) override {
     return std::unique_ptr<PreparedWeight>(std::make_unique<ReferenceWeight>(weight, options));
   }
 
-  void linear(const PreparedWeight& prepared, TensorView x, TensorView y, const float* bias, bool add) override {
-    const ReferenceWeight& w = own(prepared);
+  void linear(std::span<const LinearTask> group, TensorView x, bool add) override {
+    for (const LinearTask& task : group) multiply(own(*task.weight), x, task.y, task.bias, add);
+  }
+
+  static void multiply(const ReferenceWeight& w, TensorView x, TensorView y, const float* bias, bool add) {
     if (w.weight.format == Int8::name) return linear_int8(w, x, y, bias, add);
     std::vector<float> row(w.weight.cols);
     const std::vector<float> table = rounded_table(w.weight, w.options.compute);
@@ -95,23 +90,37 @@ class ReferenceBackend final : public Backend {
       }
   }
 
-  void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table) override {
+  void rope(TensorView x, std::span<const std::int32_t> positions, const RopeTable& table, TensorView out) override {
     for (std::int64_t r = 0; r < x.rows; ++r) {
       const float* cos = table.cos + positions[r] * table.half;
       const float* sin = table.sin + positions[r] * table.half;
       for (std::int64_t head = 0; head < x.cols; head += 2 * table.half)
         for (std::int64_t i = 0; i < table.half; ++i) {
-          float& a = x.row(r)[head + i];
-          float& b = x.row(r)[head + table.half + i];
-          const float rotated = a * cos[i] - b * sin[i];
-          b = b * cos[i] + a * sin[i];
-          a = rotated;
+          const float a = x.row(r)[head + i], b = x.row(r)[head + table.half + i];
+          out.row(r)[head + i] = a * cos[i] - b * sin[i];
+          out.row(r)[head + table.half + i] = b * cos[i] + a * sin[i];
         }
     }
   }
 
-  void attention(std::span<const AttentionProblem> problems) override {
-    for (const AttentionProblem& p : problems) attend(p);
+  void append(const AttentionBatch& batch, const AttentionShape& shape, TensorView k, TensorView v) override {
+    for (std::int64_t s = 0; s < batch.sequences; ++s)
+      for (std::int64_t row = batch.first_row[s]; row < batch.first_row[s + 1]; ++row) {
+        const std::int64_t position = batch.past[s] + row - batch.first_row[s];
+        for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
+          const CacheView *keys = batch.caches[s] + 2 * shape.layer, *values = keys + 1;
+          store_cache(*keys, batch.cache_dtype, head, position, k.row(row) + head * shape.head_dim, shape.head_dim);
+          store_cache(*values, batch.cache_dtype, head, position, v.row(row) + head * shape.head_dim, shape.head_dim);
+        }
+      }
+  }
+
+  void attention(const AttentionBatch& batch, const AttentionShape& shape, TensorView q, TensorView out) override {
+    for (std::int64_t s = 0; s < batch.sequences; ++s)
+      for (std::int64_t row = batch.first_row[s]; row < batch.first_row[s + 1]; ++row)
+        for (std::int64_t head = 0; head < shape.heads; ++head)
+          attend(batch, shape, s, head, batch.past[s] + row - batch.first_row[s], q.row(row) + head * shape.head_dim,
+                 out.row(row) + head * shape.head_dim);
   }
 
   void silu_mul(TensorView gate, TensorView up, TensorView out) override {
@@ -130,33 +139,26 @@ class ReferenceBackend final : public Backend {
   void synchronize() override {}
 
  private:
-  static void attend(const AttentionProblem& p) {
-    const std::int64_t dim = p.keys.head_dim, group = p.heads / p.keys.kv_heads;
-    for (std::int64_t t = 0; t < p.q.rows; ++t)
-      for (std::int64_t h = 0; h < p.keys.kv_heads; ++h)
-        for (std::int64_t i = 0; i < dim; ++i) {
-          cache_store(p.keys, h, p.past + t, i, p.k.row(t)[h * dim + i]);
-          cache_store(p.values, h, p.past + t, i, p.v.row(t)[h * dim + i]);
-        }
-    std::vector<double> weights(p.past + p.q.rows);
-    for (std::int64_t t = 0; t < p.q.rows; ++t) {
-      const std::int64_t last = p.past + t, first = p.window > 0 ? std::max<std::int64_t>(0, last - p.window + 1) : 0;
-      for (std::int64_t h = 0; h < p.heads; ++h) {
-        const float* q = p.q.row(t) + h * dim;
-        double highest = -INFINITY, total = 0;
-        for (std::int64_t s = first; s <= last; ++s) {
-          double dot = 0;
-          for (std::int64_t i = 0; i < dim; ++i) dot += double(q[i]) * cache_value(p.keys, h / group, s, i);
-          weights[s] = dot * p.scale;
-          highest = std::max(highest, weights[s]);
-        }
-        for (std::int64_t s = first; s <= last; ++s) total += weights[s] = std::exp(weights[s] - highest);
-        for (std::int64_t i = 0; i < dim; ++i) {
-          double sum = 0;
-          for (std::int64_t s = first; s <= last; ++s) sum += weights[s] * cache_value(p.values, h / group, s, i);
-          p.out.row(t)[h * dim + i] = float(sum / total);
-        }
-      }
+  // One query of one head, at position `last` of its sequence.
+  static void attend(const AttentionBatch& batch, const AttentionShape& shape, std::int64_t sequence, std::int64_t head,
+                     std::int64_t last, const float* q, float* out) {
+    const CacheView *keys = batch.caches[sequence] + 2 * shape.layer, *values = keys + 1;
+    const DType type = batch.cache_dtype;
+    const std::int64_t kv_head = head / (shape.heads / shape.kv_heads),
+                       first = shape.window > 0 ? std::max<std::int64_t>(0, last - shape.window + 1) : 0;
+    std::vector<double> weights(std::size_t(last + 1));
+    double highest = -INFINITY, total = 0;
+    for (std::int64_t s = first; s <= last; ++s) {
+      double dot = 0;
+      for (std::int64_t i = 0; i < shape.head_dim; ++i) dot += double(q[i]) * cache_value(*keys, type, kv_head, s, i);
+      weights[s] = dot * shape.scale;
+      highest = std::max(highest, weights[s]);
+    }
+    for (std::int64_t s = first; s <= last; ++s) total += weights[s] = std::exp(weights[s] - highest);
+    for (std::int64_t i = 0; i < shape.head_dim; ++i) {
+      double sum = 0;
+      for (std::int64_t s = first; s <= last; ++s) sum += weights[s] * cache_value(*values, type, kv_head, s, i);
+      out[i] = float(sum / total);
     }
   }
 
@@ -165,11 +167,23 @@ class ReferenceBackend final : public Backend {
 
 }  // namespace
 
-float cache_value(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i) {
-  const auto at = (head * cache.capacity + position) * cache.head_dim + i;
-  if (cache.dtype == DType::f32) return static_cast<const float*>(cache.data)[at];
-  const auto bits = static_cast<const std::uint16_t*>(cache.data)[at];
-  return cache.dtype == DType::bf16 ? bf16_to_float(bits) : f16_to_float(bits);
+void store_cache(const CacheView& cache, DType dtype, std::int64_t head, std::int64_t position, const float* from,
+                 std::int64_t count) {
+  const std::int64_t at = head * cache.head_stride + position * cache.position_stride;
+  if (dtype == DType::f32) {
+    std::memcpy(static_cast<float*>(cache.data) + at, from, std::size_t(count) * sizeof(float));
+    return;
+  }
+  auto* to = static_cast<std::uint16_t*>(cache.data) + at;
+  for (std::int64_t i = 0; i < count; ++i)
+    to[i] = dtype == DType::bf16 ? float_to_bf16(from[i]) : float_to_f16(from[i]);
+}
+
+float cache_value(const CacheView& cache, DType dtype, std::int64_t head, std::int64_t position, std::int64_t i) {
+  const std::int64_t at = head * cache.head_stride + position * cache.position_stride + i;
+  if (dtype == DType::f32) return static_cast<const float*>(cache.data)[at];
+  const std::uint16_t code = static_cast<const std::uint16_t*>(cache.data)[at];
+  return dtype == DType::bf16 ? bf16_to_float(code) : f16_to_float(code);
 }
 
 DType activations_of(std::string_view format, const ComputeOptions& options) {

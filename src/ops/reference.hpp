@@ -9,8 +9,10 @@ namespace nibble {
 
 // The value of element i (row-major) of a weight, in fp32: table or code times scale, one rounding.
 float decode_element(const Weight& weight, std::int64_t i);
-// One element of a cache, whatever its type.
-float cache_value(const CacheView& cache, std::int64_t head, std::int64_t position, std::int64_t i);
+// One element of a cache, whatever its type; `count` elements of one position rounded to it.
+float cache_value(const CacheView& cache, DType dtype, std::int64_t head, std::int64_t position, std::int64_t i);
+void store_cache(const CacheView& cache, DType dtype, std::int64_t head, std::int64_t position, const float* from,
+                 std::int64_t count);
 // A whole row as fp32. `table`: replaces the weight's own, if it has one; null keeps it.
 void decode_row(const Weight& weight, std::int64_t row, float* out, const float* table = nullptr);
 // The table of a weight, every value rounded to the compute type; empty if it has none.

@@ -71,8 +71,7 @@ TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
   std::vector<KvCache> caches;
   for (std::size_t s = 0; s < sequences; ++s)
     caches.push_back(
-        KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, std::int64_t(length))
-            .value());
+        KvCache::create(model.transformer->config(), *model.backend, DType::f32, std::int64_t(length)).value());
   std::vector<std::vector<float>> alone(sequences), together(sequences);
   for (std::size_t s = 0; s < sequences; ++s) {
     const Slice slice{&caches[s], tokens[s], LogitsOf::all};

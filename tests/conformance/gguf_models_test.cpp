@@ -62,8 +62,7 @@ TEST_P(GgufModel, GivesTheLogitsOfTransformers) {
       const std::vector<std::int32_t> tokens(ids.begin() + std::ptrdiff_t(s * length),
                                              ids.begin() + std::ptrdiff_t((s + 1) * length));
       KvCache cache =
-          KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, std::int64_t(length))
-              .value();
+          KvCache::create(model.transformer->config(), *model.backend, DType::f32, std::int64_t(length)).value();
       const Slice slice{&cache, tokens, LogitsOf::all};
       double worst = 0;
       std::size_t at = s * length * vocabulary;

@@ -26,7 +26,7 @@ std::vector<float> logits_of(const fs::path& path) {
   LoadedModel& model = **loaded;
   std::vector<std::int32_t> ids;
   for (int i = 0; i < 20; ++i) ids.push_back(3 + i * 7 % 60);
-  KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, 20).value();
+  KvCache cache = KvCache::create(model.transformer->config(), *model.backend, DType::f32, 20).value();
   const Slice slice{&cache, ids, LogitsOf::all};
   std::vector<float> out;
   EXPECT_TRUE(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> row) {

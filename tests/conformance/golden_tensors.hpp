@@ -53,7 +53,7 @@ inline Computed compute(LoadedModel& model, std::span<const std::int32_t> ids, s
                         std::size_t column_step) {
   Computed out;
   const auto count = std::int64_t(ids.size());
-  KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, count).value();
+  KvCache cache = KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, count).value();
   const Slice slice{&cache, ids, LogitsOf::all};
   const auto sink = [&](std::size_t, std::int64_t position, std::span<const float> logits) {
     if (position + 1 < count) out.nll.push_back(negative_log_likelihood(logits, ids[std::size_t(position) + 1]));
@@ -68,19 +68,9 @@ inline Computed compute(LoadedModel& model, std::span<const std::int32_t> ids, s
 // The linear layers of a loaded model by module name, in the order of the names.
 inline std::vector<std::pair<std::string, const PreparedWeight*>> linear_layers(LoadedModel& model) {
   std::vector<std::pair<std::string, const PreparedWeight*>> out;
-  const std::vector<LayerWeights>& layers = model.transformer->weights().layers;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const std::string at = "model.layers." + std::to_string(i) + ".";
-    const LayerWeights& l = layers[i];
-    for (const auto& [name, linear] : {std::pair{"self_attn.q_proj", &l.q},
-                                       {"self_attn.k_proj", &l.k},
-                                       {"self_attn.v_proj", &l.v},
-                                       {"self_attn.o_proj", &l.o},
-                                       {"mlp.gate_proj", &l.gate},
-                                       {"mlp.up_proj", &l.up},
-                                       {"mlp.down_proj", &l.down}})
-      out.emplace_back(at + name, linear->weight.get());
-  }
+  for (const ModuleSpec& module : list_modules(model.transformer->config()))
+    if (module.role == Role::linear)
+      out.emplace_back(module.module(), model.transformer->weights().linear(module).weight.get());
   std::sort(out.begin(), out.end());
   return out;
 }

@@ -63,8 +63,8 @@ double worst_of(LoadedModel& model, const PreparedWeight& prepared, Fixture f, s
                 std::span<const float> expected) {
   const Weight& w = prepared.canonical();
   std::vector<float> y(expected.size());
-  model.backend->linear(prepared, TensorView(f.x.data(), DType::f32, tokens, f.cols),
-                        TensorView(y.data(), DType::f32, tokens, w.rows), nullptr, false);
+  const LinearTask task{&prepared, nullptr, TensorView(y.data(), DType::f32, tokens, w.rows)};
+  model.backend->linear({&task, 1}, TensorView(f.x.data(), DType::f32, tokens, f.cols), false);
   std::vector<std::uint8_t> outlier(std::size_t(f.cols), 0);
   for (std::size_t i = 0; i < std::size_t(tokens * f.cols); ++i)
     if (threshold > 0 && std::fabs(f.x[i]) >= threshold) outlier[i % std::size_t(f.cols)] = 1;

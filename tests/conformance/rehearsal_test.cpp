@@ -81,7 +81,7 @@ void check_generation(const made::fs::path& folder, const ModelConfig& config, c
 
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < workload.batch; ++i) {
-    auto cache = KvCache::create(config, model.backend->memory(), model.kv_dtype, workload.context);
+    auto cache = KvCache::create(config, *model.backend, model.kv_dtype, workload.context);
     ASSERT_TRUE(cache);
     caches.push_back(std::move(*cache));
   }

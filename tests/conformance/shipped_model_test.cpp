@@ -23,7 +23,7 @@ TEST_P(ShippedModel, AgreesWithFloat64InFp32) {
   ASSERT_EQ(ids.size(), 256u);
   ASSERT_EQ(expected_nll.size(), 255u);
 
-  KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, 256).value();
+  KvCache cache = KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, 256).value();
   const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size),
                     kept = expected_logits.size() / vocabulary;
   double worst_logit = 0, worst_nll = 0, sum = 0, expected_sum = 0;

@@ -84,8 +84,7 @@ TEST_F(SmolLM2, PredictsAsTransformersAndNearlyAsLlamaCpp) {
   ASSERT_EQ(rough.size(), exact.size());
   LoadedModel& loaded = model->implementation();
   KvCache cache =
-      KvCache::create(loaded.transformer->config(), loaded.backend->memory(), DType::f32, std::int64_t(ids.size()))
-          .value();
+      KvCache::create(loaded.transformer->config(), *loaded.backend, DType::f32, std::int64_t(ids.size())).value();
   const Slice slice{&cache, ids, LogitsOf::all};
   double worst = 0, ours = 0, theirs = 0, llama_cpp = 0;
   const auto done =

@@ -46,7 +46,7 @@ Losses losses_of(const std::string& path) {
   EXPECT_TRUE(tokenizer) << (tokenizer ? "" : tokenizer.error().message);
   if (!tokenizer) return {};
   Losses out;
-  KvCache cache = KvCache::create(model.transformer->config(), model.backend->memory(), DType::f32, 512).value();
+  KvCache cache = KvCache::create(model.transformer->config(), *model.backend, DType::f32, 512).value();
   for (const std::string& document : documents()) {
     std::vector<std::int32_t> ids = (*tokenizer)->encode(document, {.add_special = true});
     EXPECT_EQ(ids.front(), (*tokenizer)->bos());

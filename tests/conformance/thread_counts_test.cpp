@@ -17,7 +17,7 @@ std::vector<std::vector<float>> logits_of(const std::string& target, const Quant
   const std::span all(ids);
   std::vector<KvCache> caches;
   for (int i = 0; i < 2; ++i)
-    caches.push_back(KvCache::create(model.transformer->config(), model.backend->memory(), model.kv_dtype, 64).value());
+    caches.push_back(KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, 64).value());
   std::vector<std::vector<float>> out(2);
   const auto keep = [&](std::size_t s, std::int64_t, std::span<const float> row) {
     out[s].insert(out[s].end(), row.begin(), row.end());

@@ -248,6 +248,27 @@ const std::vector<WrongBytes> models = {
              }),
      Errc::unsupported,
      {"attn_sinks", "no place"}},
+    {"q, k and v in one weight beside them",
+     changed(made::llama_gguf(),
+             [](auto& f) {
+               f.tensors.push_back({"blk.0.attn_qkv.weight", {32, 64}, 30, std::string(4096, '\0')});
+             }),
+     Errc::unsupported,
+     {"blk.0.attn_qkv.weight", "no place"}},
+    {"gate and up in one weight, under Hugging Face's name",
+     changed(made::llama_gguf(),
+             [](auto& f) {
+               f.tensors.push_back({"model.layers.0.mlp.gate_up_proj.weight", {32, 128}, 30, std::string(8192, '\0')});
+             }),
+     Errc::unsupported,
+     {"gate_up_proj.weight", "no place"}},
+    {"a norm that this block lacks",
+     changed(made::llama_gguf(),
+             [](auto& f) {
+               f.tensors.push_back({"blk.0.post_attention_norm.weight", {32}, 0, std::string(128, '\0')});
+             }),
+     Errc::unsupported,
+     {"post_attention_norm", "no place"}},
     {"rope factors for another width",
      changed(made::llama_gguf(),
              [](auto& f) {

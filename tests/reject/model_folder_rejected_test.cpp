@@ -119,6 +119,26 @@ TEST_F(ModelFolderRejected, TensorsThatAreNotWhatTheConfigAsksFor) {
   both(Errc::corrupt_file, {"mlp.gate_proj.weight", "missing"});
 }
 
+// Names that contain those of the parts: none may be taken for one of them.
+TEST_F(ModelFolderRejected, FusedWeightsAndUnknownNormsInPlaceOfTheirs) {
+  const auto plain = made::llama_tensors();
+  const std::string layer = "model.layers.0.";
+  const auto replaced = [&](std::size_t first, std::size_t count, const made::NamedShape& by) {
+    auto tensors = plain;
+    tensors.erase(tensors.begin() + std::ptrdiff_t(first), tensors.begin() + std::ptrdiff_t(first + count));
+    tensors.push_back(by);
+    made::write(model / "model.safetensors", made::bf16_file(tensors));
+  };
+  replaced(2, 3, {layer + "self_attn.qkv_proj.weight", {64, 32}});
+  both(Errc::corrupt_file, {"self_attn.q_proj.weight", "missing"});
+  replaced(4, 1, {layer + "self_attn.qkv_proj.weight", {16, 32}});
+  both(Errc::corrupt_file, {"self_attn.v_proj.weight", "missing"});
+  replaced(8, 1, {layer + "mlp.gate_up_proj.weight", {64, 32}});
+  both(Errc::corrupt_file, {"mlp.up_proj.weight", "missing"});
+  replaced(1, 1, {layer + "pre_input_layernorm.weight", {32}});
+  both(Errc::corrupt_file, {"input_layernorm.weight", "missing"});
+}
+
 TEST_F(ModelFolderRejected, QuantizedWeightsOfAnotherSize) {
   fs::remove_all(model);
   fs::copy(NIBBLE_SOURCE_DIR "/tests/golden/quantization/llama-nf4", model);

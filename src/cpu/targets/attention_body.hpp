@@ -15,15 +15,15 @@ struct CacheF16 {
 
 // Scores of `count` keys from `key` on, `lanes` at a time.
 template <class Cache>
-inline void score_keys(const float* q, const typename Cache::Code* key, std::int64_t dim, std::int64_t count,
-                       float scale, float* scores) {
+inline void score_keys(const float* q, const typename Cache::Code* key, std::int64_t stride, std::int64_t dim,
+                       std::int64_t count, float scale, float* scores) {
   for (std::int64_t s = 0; s < count; s += lanes) {
     F acc[lanes];
     for (int j = 0; j < lanes; ++j) acc[j] = zero();
     const int valid = int(count - s < lanes ? count - s : lanes);
     for (int j = 0; j < valid; ++j)
       for (std::int64_t d = 0; d < dim; d += lanes)
-        acc[j] = fma(load(q + d), Cache::get(key + (s + j) * dim + d), acc[j]);
+        acc[j] = fma(load(q + d), Cache::get(key + (s + j) * stride + d), acc[j]);
     float sums[lanes];
     reduce(acc, sums);
     for (int j = 0; j < valid; ++j) scores[s + j] = sums[j] * scale;
@@ -31,30 +31,31 @@ inline void score_keys(const float* q, const typename Cache::Code* key, std::int
 }
 
 template <class Cache, int Vectors>
-inline void mix_values(const float* weights, const typename Cache::Code* value, std::int64_t dim, std::int64_t count,
+inline void mix_values(const float* weights, const typename Cache::Code* value, std::int64_t stride, std::int64_t count,
                        float inverse, float* out) {
   F acc[Vectors];
   for (int v = 0; v < Vectors; ++v) acc[v] = zero();
   for (std::int64_t s = 0; s < count; ++s) {
     const F w = set1(weights[s]);
-    for (int v = 0; v < Vectors; ++v) acc[v] = fma(w, Cache::get(value + s * dim + v * lanes), acc[v]);
+    for (int v = 0; v < Vectors; ++v) acc[v] = fma(w, Cache::get(value + s * stride + v * lanes), acc[v]);
   }
   for (int v = 0; v < Vectors; ++v) store(out + v * lanes, mul(acc[v], set1(inverse)));
 }
 
 template <class Cache>
 void attend(const AttentionCall& call, float* scores) {
-  const AttentionProblem& p = *call.problem;
-  const std::int64_t dim = p.keys.head_dim, kv_head = call.head / (p.heads / p.keys.kv_heads),
-                     plane = kv_head * p.keys.capacity * dim;
-  const auto* keys = (const typename Cache::Code*)p.keys.data + plane;
-  const auto* values = (const typename Cache::Code*)p.values.data + plane;
-  for (std::int64_t t = call.first; t < call.first + call.count; ++t) {
-    const std::int64_t last = p.past + t, first = p.window > 0 && last - p.window + 1 > 0 ? last - p.window + 1 : 0,
+  const AttentionShape& shape = *call.shape;
+  const CacheView &k = call.caches[0], &v = call.caches[1];
+  const std::int64_t dim = shape.head_dim, kv_head = call.head / (shape.heads / shape.kv_heads);
+  const auto* keys = (const typename Cache::Code*)k.data + kv_head * k.head_stride;
+  const auto* values = (const typename Cache::Code*)v.data + kv_head * v.head_stride;
+  for (std::int64_t t = 0; t < call.count; ++t) {
+    const std::int64_t last = call.first + t,
+                       first = shape.window > 0 && last - shape.window + 1 > 0 ? last - shape.window + 1 : 0,
                        count = last - first + 1;
-    const float* q = (const float*)p.q.data + t * p.q.stride + call.head * dim;
-    float* out = (float*)p.out.data + t * p.out.stride + call.head * dim;
-    score_keys<Cache>(q, keys + first * dim, dim, count, p.scale, scores);
+    const float* q = call.q + t * call.q_stride;
+    float* out = call.out + t * call.out_stride;
+    score_keys<Cache>(q, keys + first * k.position_stride, k.position_stride, dim, count, shape.scale, scores);
     float highest = scores[0];
     for (std::int64_t s = 1; s < count; ++s) highest = scores[s] > highest ? scores[s] : highest;
     F sum = zero();
@@ -64,15 +65,16 @@ void attend(const AttentionCall& call, float* scores) {
     for (std::int64_t s = count; s < padded; ++s) scores[s] = 0;
     for (std::int64_t s = 0; s < padded; s += lanes) sum = add(sum, load(scores + s));
     const float inverse = 1.0f / lane_sum(sum);
+    const auto* value = values + first * v.position_stride;
     std::int64_t d = 0;
     for (; d + 4 * lanes <= dim; d += 4 * lanes)
-      mix_values<Cache, 4>(scores, values + first * dim + d, dim, count, inverse, out + d);
-    for (; d < dim; d += lanes) mix_values<Cache, 1>(scores, values + first * dim + d, dim, count, inverse, out + d);
+      mix_values<Cache, 4>(scores, value + d, v.position_stride, count, inverse, out + d);
+    for (; d < dim; d += lanes) mix_values<Cache, 1>(scores, value + d, v.position_stride, count, inverse, out + d);
   }
 }
 
 void attention(const AttentionCall& call, float* scratch) {
-  switch (call.problem->keys.dtype) {
+  switch (call.cache_dtype) {
     case DType::f32:
       return attend<CacheF32>(call, scratch);
     case DType::bf16:

@@ -1,9 +1,9 @@
 // AVX2 with FMA and F16C: every x86 server since 2013.
 #include <immintrin.h>
 
+#include "cpu/decode_row.hpp"
 #include "cpu/kernels.hpp"
 #include "formats/all.hpp"
-#include "ops/reference.hpp"
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c")
@@ -24,6 +24,7 @@ inline void start_int8(const std::int8_t*, std::int64_t, std::int32_t* start) {
 }
 struct MultiplyInt8 {
   using Sum = I;
+  static constexpr Instruction instruction = Instruction::int16_madd;
   static constexpr std::int64_t x_bytes = 16;  // widened to words: their products cannot overflow
   static I load_code(const std::byte* p) { return _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)p)); }
   static I load_x(const std::byte* p) { return load_code(p); }
@@ -31,32 +32,40 @@ struct MultiplyInt8 {
   static I step(I sum, I x, I w) { return _mm256_add_epi32(sum, _mm256_madd_epi16(x, w)); }
 };
 
-// Each uses what stands above it.
+// The spine: each uses what stands above it.
 // clang-format off
-#include "cpu/targets/linear_body.hpp"
+#include "cpu/targets/tile_tools.hpp"
+#include "cpu/targets/layouts_body.hpp"
+#include "cpu/targets/packed_tiles.hpp"
+#include "cpu/targets/dense_f32_body.hpp"
+#include "cpu/targets/decoded_f32_body.hpp"
+#include "cpu/targets/blocks_f32_body.hpp"
+#include "cpu/targets/table_f32_body.hpp"
+#include "cpu/targets/table_f32_panel_body.hpp"
+#include "cpu/targets/int8_body.hpp"
+#include "cpu/targets/int8_activations_body.hpp"
 #include "cpu/targets/row_body.hpp"
 #include "cpu/targets/attention_body.hpp"
 // clang-format on
+
+// Best first.
+constexpr Product products[] = {int8_product, int8_any_columns, table_f32_by_panels,
+                                dense_f32,    blocks_f32,       decoded_f32};
 
 }  // namespace on_avx2
 }  // namespace
 
 #pragma GCC pop_options
 
-const Kernels& avx2_kernels() {
-  static const Kernels kernels{"avx2",
-                               Activations::f32,
-                               Activations::f32_paired,
-                               Activations::f32,
-                               8,
-                               on_avx2::linear,
-                               on_avx2::arrange,
-                               on_avx2::scan_int8,
-                               on_avx2::encode_int8,
-                               on_avx2::rms_norm,
-                               on_avx2::silu_mul,
-                               on_avx2::attention};
-  return kernels;
-}
+const Kernels avx2_kernels = {
+    .name = "avx2",
+    .lanes = on_avx2::lanes,
+    .products = on_avx2::products,
+    .scan_int8 = on_avx2::scan_int8,
+    .encode_int8 = on_avx2::encode_int8,
+    .rms_norm = on_avx2::rms_norm,
+    .silu_mul = on_avx2::silu_mul,
+    .attention = on_avx2::attention,
+};
 
 }  // namespace nibble

@@ -1,9 +1,9 @@
 // AVX-512 without its dot products: Skylake-X.
 #include <immintrin.h>
 
+#include "cpu/decode_row.hpp"
 #include "cpu/kernels.hpp"
 #include "formats/all.hpp"
-#include "ops/reference.hpp"
 
 // GCC 12 warns about the undefined registers that its own intrinsics are written with (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -26,6 +26,7 @@ inline void start_int8(const std::int8_t*, std::int64_t, std::int32_t* start) {
 }
 struct MultiplyInt8 {
   using Sum = I;
+  static constexpr Instruction instruction = Instruction::int16_madd;
   static constexpr std::int64_t x_bytes = 32;  // widened to words: their products cannot overflow
   static I load_code(const std::byte* p) { return _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i*)p)); }
   static I load_x(const std::byte* p) { return load_code(p); }
@@ -33,32 +34,38 @@ struct MultiplyInt8 {
   static I step(I sum, I x, I w) { return _mm512_add_epi32(sum, _mm512_madd_epi16(x, w)); }
 };
 
-// Each uses what stands above it.
+// The spine: each uses what stands above it.
 // clang-format off
-#include "cpu/targets/linear_body.hpp"
+#include "cpu/targets/tile_tools.hpp"
+#include "cpu/targets/layouts_body.hpp"
+#include "cpu/targets/packed_tiles.hpp"
+#include "cpu/targets/dense_f32_body.hpp"
+#include "cpu/targets/decoded_f32_body.hpp"
+#include "cpu/targets/blocks_f32_body.hpp"
+#include "cpu/targets/table_f32_body.hpp"
+#include "cpu/targets/int8_body.hpp"
+#include "cpu/targets/int8_activations_body.hpp"
 #include "cpu/targets/row_body.hpp"
 #include "cpu/targets/attention_body.hpp"
 // clang-format on
+
+// Best first.
+constexpr Product products[] = {int8_product, int8_any_columns, table_f32, dense_f32, blocks_f32, decoded_f32};
 
 }  // namespace on_avx512
 }  // namespace
 
 #pragma GCC pop_options
 
-const Kernels& avx512_kernels() {
-  static const Kernels kernels{"avx512",
-                               Activations::f32,
-                               Activations::f32_paired,
-                               Activations::f32,
-                               16,
-                               on_avx512::linear,
-                               on_avx512::arrange,
-                               on_avx512::scan_int8,
-                               on_avx512::encode_int8,
-                               on_avx512::rms_norm,
-                               on_avx512::silu_mul,
-                               on_avx512::attention};
-  return kernels;
-}
+const Kernels avx512_kernels = {
+    .name = "avx512",
+    .lanes = on_avx512::lanes,
+    .products = on_avx512::products,
+    .scan_int8 = on_avx512::scan_int8,
+    .encode_int8 = on_avx512::encode_int8,
+    .rms_norm = on_avx512::rms_norm,
+    .silu_mul = on_avx512::silu_mul,
+    .attention = on_avx512::attention,
+};
 
 }  // namespace nibble

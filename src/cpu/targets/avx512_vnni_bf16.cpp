@@ -1,10 +1,9 @@
 // AVX-512 with VNNI and BF16: Zen 4 and later, Cooper Lake, Sapphire Rapids.
-#define NIBBLE_TARGET_BF16
 #include <immintrin.h>
 
+#include "cpu/decode_row.hpp"
 #include "cpu/kernels.hpp"
 #include "formats/all.hpp"
-#include "ops/reference.hpp"
 
 // GCC 12 warns about the undefined registers that its own intrinsics are written with (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -32,6 +31,7 @@ inline void start_int8(const std::int8_t* codes, std::int64_t chunks, std::int32
 }
 struct MultiplyInt8 {
   using Sum = I;
+  static constexpr Instruction instruction = Instruction::int8_dot;
   static constexpr std::int64_t x_bytes = 64;
   static I load_code(const std::byte* p) {
     return _mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(char(0x80)));
@@ -45,32 +45,42 @@ struct MultiplyInt8 {
   }
 };
 
-// Each uses what stands above it.
+// The spine: each uses what stands above it.
 // clang-format off
-#include "cpu/targets/linear_body.hpp"
+#include "cpu/targets/tile_tools.hpp"
+#include "cpu/targets/layouts_body.hpp"
+#include "cpu/targets/packed_tiles.hpp"
+#include "cpu/targets/dense_f32_body.hpp"
+#include "cpu/targets/decoded_f32_body.hpp"
+#include "cpu/targets/blocks_f32_body.hpp"
+#include "cpu/targets/table_f32_body.hpp"
+#include "cpu/targets/int8_body.hpp"
+#include "cpu/targets/int8_activations_body.hpp"
+#include "cpu/targets/dense_bf16_body.hpp"
+#include "cpu/targets/table_bf16_body.hpp"
+#include "cpu/targets/blocks_int16_body.hpp"
 #include "cpu/targets/row_body.hpp"
 #include "cpu/targets/attention_body.hpp"
 // clang-format on
+
+// Best first.
+constexpr Product products[] = {int8_product, int8_any_columns, table_bf16, table_f32,  dense_bf16,
+                                dense_f32,    blocks_int16,     blocks_f32, decoded_f32};
 
 }  // namespace on_avx512_vnni_bf16
 }  // namespace
 
 #pragma GCC pop_options
 
-const Kernels& avx512_vnni_bf16_kernels() {
-  static const Kernels kernels{"avx512_vnni_bf16",
-                               Activations::bf16,
-                               Activations::bf16_grouped,
-                               Activations::fixed16,
-                               16,
-                               on_avx512_vnni_bf16::linear,
-                               on_avx512_vnni_bf16::arrange,
-                               on_avx512_vnni_bf16::scan_int8,
-                               on_avx512_vnni_bf16::encode_int8,
-                               on_avx512_vnni_bf16::rms_norm,
-                               on_avx512_vnni_bf16::silu_mul,
-                               on_avx512_vnni_bf16::attention};
-  return kernels;
-}
+const Kernels avx512_vnni_bf16_kernels = {
+    .name = "avx512_vnni_bf16",
+    .lanes = on_avx512_vnni_bf16::lanes,
+    .products = on_avx512_vnni_bf16::products,
+    .scan_int8 = on_avx512_vnni_bf16::scan_int8,
+    .encode_int8 = on_avx512_vnni_bf16::encode_int8,
+    .rms_norm = on_avx512_vnni_bf16::rms_norm,
+    .silu_mul = on_avx512_vnni_bf16::silu_mul,
+    .attention = on_avx512_vnni_bf16::attention,
+};
 
 }  // namespace nibble

@@ -1,6 +1,10 @@
-// LLM.int8 products. Included by linear_body.hpp inside a target's namespace; MultiplyInt8 is the target's own.
+// LLM.int8 products: exact sums of products of bytes, and the columns that hold outliers in floating point beside them.
+// MultiplyInt8 is the target's own. For rows of whole chunks of 64. One row of x is bound by reading the weights, many
+// by the integer products and by reading rows of x from the second-level cache: 47 % of what the memory gives and 51 %
+// of the int8 peak on two Zen 4 cores (docs/measurements/cpu-speed-tinyllama.md).
 
-// Exact integer sums, outlier columns in floating point beside them.
+constexpr Layout layout_int8 = {.name = "int8", .row_bytes = [](std::int64_t chunks) { return chunks * chunk; }};
+
 struct RowsInt8 {
   const std::int8_t* row[panel_rows];
   float* outliers;                              // decoded weights of the outlier columns, packed
@@ -33,7 +37,7 @@ inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t 
       const auto* w = (const std::byte*)rows.row[first + n];
       I acc = load_start(call.x_start + m * 16);
       for (std::int64_t c = 0; c < k; c += chunk) {
-        fetch_ahead<chunk>(w + c);
+        prefetch_ahead<chunk>(w + c);
         NIBBLE_UNROLL for (std::int64_t s = c; s < c + chunk; s += Op::x_bytes) acc =
             Op::step(acc, Op::load_x(x + s), Op::load_code(w + s));
       }
@@ -52,8 +56,7 @@ inline void row_int8(const LinearCall& call, const RowsInt8& rows, std::int64_t 
   }
 }
 
-inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
-  using Op = MultiplyInt8;
+inline RowsInt8 rows_int8(const LinearCall& call, std::int64_t row, std::int64_t end, std::byte* scratch) {
   const Weight& w = *call.weight;
   RowsInt8 rows;
   rows.outliers = (float*)(scratch + packed_sums_bytes) + panel_rows * call.chunks * chunk;  // behind the packed
@@ -63,10 +66,20 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
     rows.absmax[n] = w.scales[r];
     rows.scale[n] = w.scales[r] * (1.0f / (127.0f * 127.0f));
   }
-  if (call.m < packed_from) {
-    for (std::int64_t m = 0; m < call.m; ++m) row_int8(call, rows, m, row, end);
-    return;
-  }
+  return rows;
+}
+
+void run_int8(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
+  over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) {
+    const RowsInt8 panel = rows_int8(call, row, end, scratch);
+    for (std::int64_t m = 0; m < call.m; ++m) row_int8(call, panel, m, row, end);
+  });
+}
+
+inline void packed_int8(const LinearCall& call, std::int64_t row, std::int64_t end, std::byte* scratch) {
+  using Op = MultiplyInt8;
+  const RowsInt8 rows = rows_int8(call, row, end, scratch);
+  const int tiles = tiles_of(row, end);
   const std::int64_t slots = call.chunks * chunk / Op::x_bytes;
   std::byte *packed = scratch + packed_sums_bytes, *out = packed;
   for (int t = 0; t < tiles; ++t)
@@ -90,10 +103,14 @@ inline void linear_int8(const LinearCall& call, std::int64_t row, std::int64_t e
       });
 }
 
-// Rows that are not whole chunks: rare shapes, no vectors.
-inline void linear_int8_plain(const LinearCall& call, std::int64_t row, std::int64_t end) {
+void run_int8_packed(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
+  over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) { packed_int8(call, row, end, scratch); });
+}
+
+// Any number of columns: rare shapes, no vectors.
+void run_int8_plain(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte*) {
   const Weight& w = *call.weight;
-  for (std::int64_t r = row; r < end; ++r)
+  for (std::int64_t r = first_row; r < first_row + rows; ++r)
     for (std::int64_t m = 0; m < call.m; ++m) {
       const std::int8_t* codes = (const std::int8_t*)w.codes + r * w.cols;
       const std::int8_t* x = (const std::int8_t*)(call.x + m * call.x_stride);
@@ -106,3 +123,27 @@ inline void linear_int8_plain(const LinearCall& call, std::int64_t row, std::int
       put(call, m, r, 1, &value);
     }
 }
+
+Verdict fits_int8_any_columns(const WeightFacts& weight) {
+  if (weight.format != Int8::name) return {"its weights are not int8"};
+  return {};
+}
+Verdict fits_int8(const WeightFacts& weight) {
+  const Verdict verdict = fits_int8_any_columns(weight);
+  return verdict.fits() ? fits_whole_chunks(weight) : verdict;
+}
+
+constexpr Product int8_product = {
+    .name = "int8",
+    .layout = &layout_int8,
+    .instruction = MultiplyInt8::instruction,
+    .fits = fits_int8,
+    .schedules = {{1, where_it_lies, run_int8}, {packed_from, packed_once, run_int8_packed}},
+};
+constexpr Product int8_any_columns = {
+    .name = "int8_any_columns",
+    .layout = &layout_int8,
+    .instruction = MultiplyInt8::instruction,
+    .fits = fits_int8_any_columns,
+    .schedules = {{1, "one product after the other", run_int8_plain}},
+};

@@ -1,11 +1,30 @@
-// Four-bit codes by bf16 dot products. Included by linear_body.hpp inside the namespace of a target that has them.
+// Four-bit codes of a table of 16 values (nf4, fp4), looked up as bf16, times bf16 activations: pairs of products
+// summed in fp32 by one instruction, eight of them under one scale. For rows of whole chunks and whole blocks. Bound by
+// work per code where weights come from memory (37 % of what it gives for one row of x), by the instruction and one fma
+// per eight of it for many (64 % of the bf16 peak) on two Zen 4 cores (docs/measurements/cpu-speed-tinyllama.md).
 //
 // Codes are read in groups of 256: two vectors of bytes, whose 16-byte pieces are sorted so that lanes 4b..4b+3 hold
 // bytes of the group's b-th block of 64. A word then holds four codes; a permutation looks at five bits of a word, so
 // shifts by 4, 0, 12 and 8 and one permutation each give elements 4j, 4j+1, 4j+2, 4j+3 of every quarter, as bf16. x is
-// arranged alike (Activations::bf16_grouped). Eight dot products run up a sum of 256 products, and one multiplication
-// by a vector of four scales adds it: two where blocks are of 32.
+// arranged alike. Eight dot products run up a sum of 256 products, and one multiplication by a vector of four scales
+// adds it: two where blocks are of 32.
 constexpr std::int64_t group = 256, group_slots = 8;
+
+// Element of a group that stands at `to`.
+constexpr int grouped_from(int to) { return to % 32 / 8 * 64 + to / 128 * 32 + to % 8 * 4 + to / 32 % 4; }
+
+constexpr Layout layout_bf16_grouped = {
+    .name = "bf16, groups of 256 in the order of looked-up codes",
+    .row_bytes = [](std::int64_t chunks) { return (chunks + 3) / 4 * group * 2; },
+    .arrange =
+        [](const float* x, std::int64_t k, std::int64_t chunks, DType rounding, std::byte* out) {
+          arrange_pieces<group>(x, k, chunks, rounding, [&](std::int64_t to, const float* piece) {
+            float values[group];
+            for (int i = 0; i < int(group); ++i) values[i] = piece[grouped_from(i)];
+            for (int v = 0; v < int(group); v += lanes) store_bf16((std::uint16_t*)out + to + v, load(values + v));
+          });
+        },
+};
 
 inline __m512bh as_bf16(I x) { return (__m512bh)x; }
 
@@ -102,7 +121,7 @@ inline F row_by_codes(const TableBf16& table, const std::byte* codes, std::int64
   F total = zero();
   const auto step = [&](std::int64_t g, std::int64_t bytes) __attribute__((always_inline)) {
     const std::byte* p = codes + g * (group / 2);
-    fetch_ahead<group / 2>(p);
+    prefetch_ahead<group / 2>(p);
     I xs[group_slots], w[group_slots];
     NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v) xs[v] =
         _mm512_loadu_si512(x + (g * group_slots + v) * vector_bytes);
@@ -187,44 +206,81 @@ inline ScaleRows panel_scales(const Weight& w, const MapPlanes& planes, std::int
 }
 
 // ---- one panel ----
+struct PanelOfCodes {
+  const std::byte* codes;
+  std::int64_t row_bytes, last;  // last: row of the panel
+  ScaleRows scales;
+
+  const std::byte* row(std::int64_t r) const { return codes + clamped(r, last + 1) * row_bytes; }
+  const float* scales_of(std::int64_t r) const { return scales.of(clamped(r, last + 1)); }
+};
+
 template <bool Halves>
-inline void table_bf16_panel(const LinearCall& call, std::int64_t row, std::int64_t end, const MapPlanes& planes,
-                             std::byte* scratch) {
-  const Weight& w = *call.weight;
-  const std::int64_t groups = (w.cols + group - 1) / group, row_bytes = w.cols / 2, last = end - row - 1;
-  const std::byte* codes = w.codes + row * row_bytes;
-  const TableBf16 table(call.table);
-  float* scale_scratch = (float*)(scratch + packed_sums_bytes);
-  std::byte* packed = scratch + packed_sums_bytes + table_scales_bytes(groups * group);
-  const ScaleRows scales = panel_scales(w, planes, row, end, scale_scratch);
-  const auto held = [&](std::int64_t r) { return r < last ? r : last; };  // the last tile repeats the last row
-  if (call.m < 3) {
-    for (std::int64_t m = 0; m < call.m; ++m) {
-      F acc[panel_rows];
-      for (int n = 0; n < int(panel_rows); ++n)
-        acc[n] = n <= last ? row_by_codes<Halves>(table, codes + n * row_bytes, row_bytes, scales.of(n),
-                                                  call.x + m * call.x_stride)
-                           : zero();
-      float sums[panel_rows];
-      reduce(acc, sums);
-      for (std::int64_t n = 0; n <= last; n += 4) put(call, m, row + n, int(last - n < 3 ? last - n + 1 : 4), sums + n);
-    }
-    return;
+inline void few_rows_table_bf16(const LinearCall& call, std::int64_t row, std::int64_t end, const PanelOfCodes& panel,
+                                const TableBf16& table) {
+  for (std::int64_t m = 0; m < call.m; ++m) {
+    F acc[panel_rows];
+    for (int n = 0; n < int(panel_rows); ++n)
+      acc[n] = n <= panel.last ? row_by_codes<Halves>(table, panel.row(n), panel.row_bytes, panel.scales_of(n),
+                                                      call.x + m * call.x_stride)
+                               : zero();
+    float sums[panel_rows];
+    reduce(acc, sums);
+    put_panel(call, m, row, end, sums);
   }
-  const int tiles = int(last / 4 + 1);
-  for (int r = 0; r < 4 * tiles; ++r) {
-    const std::byte* from = codes + held(r) * row_bytes;
+}
+
+template <bool Halves>
+inline void packed_table_bf16(const LinearCall& call, std::int64_t row, std::int64_t end, const PanelOfCodes& from,
+                              const TableBf16& table, std::byte* packed, std::byte* sums) {
+  const std::int64_t groups = (call.weight->cols + group - 1) / group;
+  TablePanel<Halves> panel{packed, groups * group_slots, {}};
+  for (int r = 0; r < 4 * tiles_of(row, end); ++r) {
+    panel.scales[r] = from.scales_of(r);
     for (std::int64_t g = 0; g < groups; ++g) {
       I values[group_slots];
-      group_values(table, from + g * (group / 2), row_bytes - g * (group / 2), values);
+      group_values(table, from.row(r) + g * (group / 2), from.row_bytes - g * (group / 2), values);
       std::byte* out = packed + ((r / 4 * groups + g) * group_slots * 4 + r % 4) * vector_bytes;
       NIBBLE_UNROLL_ALL for (int v = 0; v < group_slots; ++v)
           _mm512_storeu_si512(out + 4 * v * vector_bytes, values[v]);
     }
   }
-  TablePanel<Halves> panel{packed, groups * group_slots, {}};
-  for (int r = 0; r < 4 * tiles; ++r) panel.scales[r] = scales.of(held(r));
-  over_packed(call, panel, tiles, scratch, start_zero, [&](int t, std::int64_t m, int count, const F* acc) {
+  over_packed(call, panel, tiles_of(row, end), sums, start_zero, [&](int t, std::int64_t m, int count, const F* acc) {
     finish_rows(call, row + 4 * t, end, m, count, acc);
   });
 }
+
+template <bool packed>
+void run_table_bf16(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
+  const Weight& w = *call.weight;
+  const MapPlanes planes(w.nested.map);
+  const TableBf16 table(call.table);
+  std::byte *scales = scratch + packed_sums_bytes,
+            *values = scales + table_scales_bytes((w.cols + group - 1) / group * group);
+  over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) {
+    const PanelOfCodes panel{w.codes + row * w.cols / 2, w.cols / 2, end - row - 1,
+                             panel_scales(w, planes, row, end, (float*)scales)};
+    const auto run = [&]<bool Halves>() {
+      if constexpr (packed)
+        packed_table_bf16<Halves>(call, row, end, panel, table, values, scratch);
+      else
+        few_rows_table_bf16<Halves>(call, row, end, panel, table);
+    };
+    w.block_size == 32 ? run.template operator()<true>() : run.template operator()<false>();
+  });
+}
+
+Verdict fits_table_bf16(const WeightFacts& weight) {
+  const Verdict verdict = fits_codes_of_a_table(weight);
+  if (verdict.fits() && weight.compute != DType::bf16) return {"activations are not to be rounded to bf16"};
+  return verdict;
+}
+
+constexpr Product table_bf16 = {
+    .name = "table_bf16",
+    .layout = &layout_bf16_grouped,
+    .instruction = Instruction::bf16_dot,
+    .fits = fits_table_bf16,
+    .schedules = {{1, "codes are looked up where they lie", run_table_bf16<false>},
+                  {3, "a panel of 16 weight rows is looked up, then meets all rows of x", run_table_bf16<true>}},
+};

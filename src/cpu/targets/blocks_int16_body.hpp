@@ -1,21 +1,34 @@
-// Products with ggml's blocks of 256 by integers. Included by linear_body.hpp inside the namespace of a target that
-// multiplies 16-bit integers.
+// ggml's blocks of 256 by integers of 16 bits (docs/decisions/0015-blocks-of-256-meet-integers.md), for the types that
+// have a FixedFour here. Bound by work per byte where weights come from memory (61 to 64 % of what it gives for one row
+// of x), by the integer products for many (57 % of their peak) on two Zen 4 cores (docs/measurements/gguf-speed.md).
 //
 // Such a block is integers (a code times the scale of its part) times one fp16 number, and minima of its parts beside
-// them. Activations are 16-bit integers too, with one scale per 256 (Activations::fixed16), so the sum over a block is
-// exact: 16 lanes of int32, each of 16 products. Scales multiply a block's lanes once; the minima meet the sums of the
-// activations' parts of 32 in fp32.
+// them. Activations are 16-bit integers too, with one scale per 256, so the sum over a block is exact: 16 lanes of
+// int32, each of 16 products. Scales multiply a block's lanes once; the minima meet the sums of the activations' parts
+// of 32 in fp32.
 
 constexpr std::int64_t fixed_block = 256, fixed_slots = 8;  // elements, and vectors of 32 words
 // Products of a lane stay below 2^31: 16 of 2^12 (Q6_K: a scale of -128 times a code of -32) times this.
 constexpr float fixed_largest = 32767;
+
+// A row of x: words, then a scale per block of 256 of them, then the sums of their parts of 32, both fp32 and
+// zero-padded to four blocks. Offsets in bytes.
+struct FixedRow {
+  std::int64_t scales, sums, bytes;
+  explicit constexpr FixedRow(std::int64_t chunks)
+      : scales(chunks * chunk * 2), sums(scales + (chunks + 15) / 16 * 16), bytes(sums + (chunks + 15) / 16 * 128) {}
+  // Which sum is that of a part (of eight) of a block: four blocks have two vectors, of the first and the other parts.
+  static constexpr std::int64_t sum_of(std::int64_t block, int part) {
+    return block / 4 * 32 + part / 4 * 16 + block % 4 * 4 + part % 4;
+  }
+};
 
 inline I add_products(I sum, I x, I w) {  // in assembly for the reason that MultiplyInt8 names
   asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
   return sum;
 }
 
-inline void arrange_fixed(const float* x, std::int64_t chunks, std::byte* out) {
+inline void arrange_fixed(const float* x, std::int64_t, std::int64_t chunks, DType, std::byte* out) {
   const FixedRow row(chunks);
   auto *sums = (float*)(out + row.sums), *scales = (float*)(out + row.scales);
   for (std::int64_t i = row.sums; i < row.bytes; i += vector_bytes) store((float*)(out + i), zero());
@@ -38,6 +51,12 @@ inline void arrange_fixed(const float* x, std::int64_t chunks, std::byte* out) {
     scales[b] = scale;
   }
 }
+
+constexpr Layout layout_int16 = {
+    .name = "int16, a scale per 256",
+    .row_bytes = [](std::int64_t chunks) { return FixedRow(chunks).bytes; },
+    .arrange = arrange_fixed,
+};
 
 // ---- four blocks ----
 // What four blocks have one of stands in a quarter of the lanes each.
@@ -179,7 +198,7 @@ inline F row_fixed(const std::byte* row, std::int64_t blocks, const std::byte* x
   const auto *x_scales = (const float*)(x + parts.scales), *x_sums = (const float*)(x + parts.sums);
   F acc = zero(), low = zero();
   for (std::int64_t b = 0; b < blocks; b += 4) {
-    fetch_ahead<4 * B::bytes>(row + b * B::bytes);
+    prefetch_ahead<4 * B::bytes>(row + b * B::bytes);
     const Four four = four_blocks<B>(row, b, blocks);
     const F by = mul(four.scale(), quarters_of_four(x_scales + b));
     const auto add_block = [&]<int n>() __attribute__((always_inline)) {
@@ -240,31 +259,39 @@ struct FixedPanel {
 };
 
 template <class B>
-inline void linear_fixed(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, std::byte* scratch) {
-  using Four = FixedFour<B>;
-  const Weight& w = *call.weight;
-  const std::int64_t blocks = w.cols / fixed_block, fours = (blocks + 3) / 4;
+inline const std::byte* fixed_row(const Weight& w, std::int64_t row, std::int64_t end) {
+  return w.codes + clamped(row, end) * (w.cols / fixed_block) * B::bytes;
+}
+
+template <class B>
+inline void few_rows_fixed(const LinearCall& call, std::int64_t row, std::int64_t end) {
   const FixedRow parts(call.chunks);
-  const auto row_of = [&](std::int64_t n) { return w.codes + clamped(row + n, end) * blocks * B::bytes; };
-  if (call.m < packed_from) {
-    for (std::int64_t m = 0; m < call.m; ++m) {
-      F products[lanes];
-      for (int n = 0; n < lanes; ++n)
-        products[n] = n < 4 * tiles ? row_fixed<B>(row_of(n), blocks, call.x + m * call.x_stride, parts) : zero();
-      float sums[lanes];
-      reduce(products, sums);
-      for (std::int64_t first = row; first < end; first += 4)
-        put(call, m, first, int(end - first < 4 ? end - first : 4), sums + (first - row));
-    }
-    return;
+  for (std::int64_t m = 0; m < call.m; ++m) {
+    F products[lanes];
+    for (int n = 0; n < lanes; ++n)
+      products[n] = n < 4 * tiles_of(row, end)
+                        ? row_fixed<B>(fixed_row<B>(*call.weight, row + n, end), call.weight->cols / fixed_block,
+                                       call.x + m * call.x_stride, parts)
+                        : zero();
+    float sums[lanes];
+    reduce(products, sums);
+    put_panel(call, m, row, end, sums);
   }
+}
+
+template <class B>
+inline void packed_fixed(const LinearCall& call, std::int64_t row, std::int64_t end, std::byte* scratch) {
+  using Four = FixedFour<B>;
+  const std::int64_t blocks = call.weight->cols / fixed_block, fours = (blocks + 3) / 4;
+  const FixedRow parts(call.chunks);
+  const int tiles = tiles_of(row, end);
   std::byte* packed = scratch + packed_sums_bytes;
   auto* scales = (float*)(packed + panel_rows * blocks * fixed_slots * vector_bytes);  // per tile and block, four
   float* minima = scales + panel_rows * blocks;                                        // a panel of MultiplyF32
   for (int t = 0; t < tiles; ++t)
     for (int n = 0; n < 4; ++n)
       for (std::int64_t b = 0; b < blocks; b += 4) {
-        const Four four = four_blocks<B>(row_of(4 * t + n), b, blocks);
+        const Four four = four_blocks<B>(fixed_row<B>(*call.weight, row + 4 * t + n, end), b, blocks);
         float scale[lanes];
         store(scale, four.scale());
         const auto pack = [&]<int i>() __attribute__((always_inline)) {
@@ -292,3 +319,39 @@ inline void linear_fixed(const LinearCall& call, std::int64_t row, std::int64_t 
                 finish_rows(call, row + 4 * t, end, m, count, acc);
               });
 }
+
+template <class B>
+concept HasFixedFour = B::elements == fixed_block&& requires {
+  sizeof(FixedFour<B>);
+};
+
+template <bool packed>
+void run_blocks_int16(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
+  const auto run = [&]<class B>() {
+    if constexpr (HasFixedFour<B>)
+      over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) {
+        if constexpr (packed)
+          packed_fixed<B>(call, row, end, scratch);
+        else
+          few_rows_fixed<B>(call, row, end);
+      });
+  };
+  visit_format(call.weight->format, run, BlockFormats{});
+}
+
+Verdict fits_blocks_int16(const WeightFacts& weight) {
+  bool fits = false;
+  visit_format(
+      weight.format, [&]<class B>() { fits = HasFixedFour<B>; }, BlockFormats{});
+  if (!fits) return {"its weights are no blocks of 256 times integers"};
+  if (weight.compute == DType::f32) return {"activations are to stay fp32"};
+  return {};
+}
+
+constexpr Product blocks_int16 = {
+    .name = "blocks_int16",
+    .layout = &layout_int16,
+    .instruction = Instruction::int16_dot,
+    .fits = fits_blocks_int16,
+    .schedules = {{1, where_it_lies, run_blocks_int16<false>}, {packed_from, packed_once, run_blocks_int16<true>}},
+};

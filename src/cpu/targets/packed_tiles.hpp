@@ -1,14 +1,15 @@
 // Products with many rows of x. A panel of weight rows is brought once into the order in which the instruction reads it
-// (tiles of four rows, interleaved vector by vector), then every row of x meets it in tiles of registers. Included by
-// linear_body.hpp inside a target's namespace.
+// (tiles of four rows, interleaved vector by vector), then every row of x meets it in tiles of registers.
 //
 // A tile's four rows stay in the first-level cache, rows of x pass through from the second; k is cut where four rows
 // would not fit, and sums wait in scratch meanwhile. Lanes sum in the same order as for a single row.
 
 constexpr int packed_rows = lanes == 16 ? 6 : 3;  // rows of x in a tile of registers
 constexpr std::int64_t packed_from = 6;           // fewer rows of x are multiplied where the weights lie
-constexpr std::int64_t vector_bytes = sizeof(F);
 constexpr std::int64_t resident_slots = 16384 / (4 * vector_bytes);
+
+constexpr std::string_view where_it_lies = "weights are read where they lie",
+                           packed_once = "a panel of 16 weight rows is packed, then meets all rows of x";
 
 struct MultiplyF32 {
   using Sum = F;
@@ -112,30 +113,11 @@ inline void finish_rows(const LinearCall& call, std::int64_t row, std::int64_t e
   }
 }
 
+// A panel that pack() has brought to its place in scratch, against every row of x.
 template <class Op>
-inline void dense_packed(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, const std::byte* packed,
-                         std::int64_t slots, std::byte* sums) {
+inline void multiply_packed(const LinearCall& call, std::int64_t row, std::int64_t end, std::int64_t slots,
+                            std::byte* scratch) {
   over_packed(
-      call, DensePanel<Op>{packed, slots}, tiles, sums, start_zero,
+      call, DensePanel<Op>{scratch + packed_sums_bytes, slots}, tiles_of(row, end), scratch, start_zero,
       [&](int t, std::int64_t m, int count, const F* acc) { finish_rows(call, row + 4 * t, end, m, count, acc); });
-}
-
-// The panel's rows as fp32.
-template <class Rows>
-inline void packed_f32(const LinearCall& call, std::int64_t row, std::int64_t end, int tiles, const Rows* rows,
-                       std::byte* scratch) {
-  const std::int64_t slots = call.chunks * vectors;
-  auto* packed = (float*)(scratch + packed_sums_bytes);
-  float* out = packed;
-  for (int t = 0; t < tiles; ++t)
-    if constexpr (requires { typename Rows::Reader; }) {
-      float* tile = packed + t * slots * 4 * lanes;
-      walk_blocks(rows[t], call.chunks, [&](std::int64_t c, int n, const F* w) {
-        NIBBLE_UNROLL for (int v = 0; v < vectors; ++v) store(tile + ((c * vectors + v) * 4 + n) * lanes, w[v]);
-      });
-    } else {
-      for (std::int64_t s = 0; s < slots; ++s)
-        for (int n = 0; n < 4; ++n, out += lanes) store(out, rows[t].get(n, s * lanes));
-    }
-  dense_packed<MultiplyF32>(call, row, end, tiles, (const std::byte*)packed, slots, scratch);
 }

@@ -1,0 +1,46 @@
+// Rows of x as LLM.int8 has them, in two steps because a column that holds an outlier anywhere is taken out of all rows
+// (cpu/outlier_columns.hpp stands between the two). store_i8 and start_int8 are the target's own.
+
+inline F absolute(F x) { return max(x, sub(zero(), x)); }
+
+float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* flags) {
+  F highest = zero();
+  float tail = 0;
+  std::int64_t i = 0;
+  for (; i + chunk <= k; i += chunk) {
+    F parts[vectors], most = zero();
+    for (int v = 0; v < vectors; ++v)
+      parts[v] = absolute(round_f16(load(x + i + v * lanes))), most = max(most, parts[v]);
+    if (threshold > 0 && lane_max(most) >= threshold) {
+      float values[chunk];
+      for (int v = 0; v < vectors; ++v) store(values + v * lanes, parts[v]);
+      for (int l = 0; l < int(chunk); ++l)
+        if (values[l] >= threshold) flags[i + l] = 1, values[l] = 0;
+      most = zero();
+      for (int v = 0; v < vectors; ++v) most = max(most, load(values + v * lanes));
+    }
+    highest = max(highest, most);
+  }
+  for (; i < k; ++i) {
+    float value[lanes] = {x[i]};
+    store(value, absolute(round_f16(load(value))));
+    if (threshold > 0 && value[0] >= threshold)
+      flags[i] = 1;
+    else
+      tail = value[0] > tail ? value[0] : tail;
+  }
+  const float vector_max = lane_max(highest);
+  return vector_max > tail ? vector_max : tail;
+}
+
+void encode_int8(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags,
+                 std::int8_t* codes, std::int32_t* start) {
+  const F scale = set1(absmax > 0 ? (1.0f / absmax) * 127.0f : 0.0f);  // two roundings, as in bitsandbytes
+  for (std::int64_t c = 0; c < chunks; ++c) {
+    float piece[chunk] = {};
+    const std::int64_t count = k - c * chunk < chunk ? k - c * chunk : chunk;
+    for (std::int64_t i = 0; i < count; ++i) piece[i] = flags[c * chunk + i] ? 0.0f : x[c * chunk + i];
+    for (int v = 0; v < int(chunk); v += lanes) store_i8(codes + c * chunk + v, mul(round_f16(load(piece + v)), scale));
+  }
+  start_int8(codes, chunks, start);
+}
