@@ -1,4 +1,7 @@
 // Which precision, context and batch fit into how much memory, and what to choose.
+//
+// Threads: any number.
+// Implemented in src/measure/advise.cpp.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,7 @@
 // Speed beside the machine's limit.
+//
+// Threads: any number may call these, but what runs at the same time slows what is measured.
+// Implemented in src/measure/bench.cpp and bench_kernels.cpp.
 #pragma once
 
 #include "nibble/model.hpp"

@@ -1,4 +1,7 @@
 // One model at several precisions, each measured in its own process: size, memory, speed, quality, and the same answer.
+//
+// Threads: compare() forks, so only a process that has no second thread may call it. Everything else: any number.
+// Implemented in src/measure/compare.cpp; the reports in compare_text.cpp, compare_json.cpp and compare_html.cpp there.
 #pragma once
 
 #include "nibble/evaluate.hpp"

@@ -1,4 +1,7 @@
 // What a precision would do to a model, measured on the model itself, and the command that does something about it.
+//
+// Threads: any number; each call loads the model for itself. Callbacks come on the calling thread.
+// Implemented in src/measure: doctor_range.cpp, doctor_quality.cpp, doctor_loading.cpp.
 #pragma once
 
 #include "nibble/evaluate.hpp"

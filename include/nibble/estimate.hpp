@@ -1,5 +1,8 @@
 // What a model will cost before a byte of its weights is read: the loader and the runner run with memory that only
 // counts.
+//
+// Threads: any number.
+// Implemented in src/measure/estimate.cpp over src/engine/rehearsal.cpp.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,9 @@
 // Recipe of perplexity: the text's ids are cut into non-overlapping windows of min(context, 2048) tokens, a BOS in
 // front of each window where the tokenizer adds one; every token but the first of a window is predicted; perplexity is
 // exp(mean nll), in nats.
+//
+// Threads: both functions compute, which one thread at a time may do with one loaded model.
+// Implemented in src/measure/evaluate.cpp.
 #pragma once
 
 #include "nibble/model.hpp"
@@ -16,8 +19,8 @@ struct EvaluateOptions {
   std::int64_t stride = 0;   // new tokens per window; 0: context (no overlap). Only new tokens are scored.
   Bos bos = Bos::as_tokenizer;
   std::int64_t max_tokens = 0;  // 0: the whole text
-  std::filesystem::path logits_file =
-      {};  // if set: "input_ids" (I64) and "logits" (F32, positions x vocabulary) as safetensors
+  // If set, a safetensors file of every prediction: "target_ids" (I64, what came) and "logits" (F32, by vocabulary).
+  std::filesystem::path logits_file = {};
   Progress progress = {};
   std::function<bool()> stop = {};  // asked between passes
 };

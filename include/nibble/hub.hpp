@@ -1,5 +1,9 @@
 // Models by their name on the Hugging Face hub, kept in the cache that huggingface_hub and transformers use.
 // Layout: <cache>/models--org--name/{blobs/<etag>, refs/<revision>, snapshots/<commit>/<file> -> ../../blobs/<etag>}.
+//
+// Threads: any number, of one process or of several; who asks for a file that another fetches waits for it. Nobody may
+// change the environment meanwhile. on_progress comes on threads of the download, one call at a time.
+// Implemented in src/hub/hub.cpp and download.cpp.
 #pragma once
 
 #include <cstdint>

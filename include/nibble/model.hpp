@@ -1,4 +1,9 @@
 // Loading and describing a model. Equivalent of AutoModelForCausalLM.from_pretrained.
+//
+// Threads: any number may load and inspect models. One loaded model computes for one thread at a time: generate(),
+// Chat, evaluate() and MemoryWatch::check() say so, and memory() belongs to that thread as well. Everything else here
+// may be called by any thread, also while another computes. Implemented in src/api/model.cpp over src/engine/load.cpp;
+// inspect() in src/measure/inspect.cpp.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +62,7 @@ struct ModelDescription {
   std::vector<std::string> not_understood;  // tensors that no module claims
 };
 
+// A handle: copies share one loaded model, and const says nothing about that model.
 class Model {
  public:
   // Opens, checks, maps and (if asked) quantizes. Errors: not_found, corrupt_file, unsupported, out_of_memory.

@@ -1,4 +1,7 @@
 // Writing a model in another form: a folder that transformers and bitsandbytes read, or one GGUF file for llama.cpp.
+//
+// Threads: any number; a second conversion into the same place is refused. Callbacks come on the calling thread.
+// Implemented in src/engine: conversion.cpp over write_folder.cpp and write_gguf.cpp.
 #pragma once
 
 #include <filesystem>

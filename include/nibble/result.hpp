@@ -1,6 +1,8 @@
 // Errors are values: everything that a user or a file can cause is returned, never thrown. A function that returns a
 // Result throws nothing of its own, also where memory runs out (Errc::out_of_memory); what a caller's callback throws
 // passes through. One that returns a plain string or vector may throw std::bad_alloc, as these do.
+//
+// Threads: values like any other; each header says what may be called at the same time.
 #pragma once
 
 #include <cstdlib>

@@ -1,4 +1,7 @@
 // Checking what quantize_checkpoint() wrote against the receipt it left inside.
+//
+// Threads: any number.
+// Implemented in src/engine/verify.cpp.
 #pragma once
 
 #include <filesystem>

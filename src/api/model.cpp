@@ -2,7 +2,7 @@
 
 #include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
-#include "generate/session.hpp"
+#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 
@@ -29,7 +29,7 @@ bool Model::has_chat_template() const {
 
 Result<TextTokenizer> Model::tokenizer() const {
   return or_out_of_memory("", "reading the tokenizer", [&]() -> Result<TextTokenizer> {
-    NIBBLE_TRY(auto tokenizer, tokenizer_of(*implementation_));
+    NIBBLE_TRY(auto tokenizer, implementation_->tokenizer());
     return TextTokenizer(std::move(tokenizer));
   });
 }

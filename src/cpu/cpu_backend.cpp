@@ -327,6 +327,13 @@ const Kernels* find_kernels(std::string_view name) {
   return nullptr;
 }
 
+std::vector<CpuTarget> cpu_targets() {
+  const CpuFeatures features = cpu_features();
+  std::vector<CpuTarget> all;
+  for (const Target& target : targets) all.push_back({target.name, target.here(features)});
+  return all;
+}
+
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options) {
   if (options.threads < 0 || options.threads > 1024)
     return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024 (0: all cores)", options.threads);

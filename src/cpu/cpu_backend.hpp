@@ -3,6 +3,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "ops/backend.hpp"
 
@@ -15,6 +17,13 @@ struct CpuOptions {
   // Null: the host's. One that only counts makes a backend that starts no threads and takes what `threads` would.
   std::shared_ptr<Allocator> memory = {};
 };
+
+// The instruction sets that have kernels, best first. here: this processor has it.
+struct CpuTarget {
+  std::string_view name;
+  bool here = false;
+};
+std::vector<CpuTarget> cpu_targets();
 
 // bad_request if the target is unknown or this processor lacks it.
 Result<std::unique_ptr<Backend>> make_cpu_backend(const CpuOptions& options);

@@ -5,6 +5,7 @@
 #include "base/thread_pool.hpp"
 #include "engine/receipt.hpp"
 #include "engine/weights.hpp"
+#include "models/config.hpp"
 #include "nibble/quantize.hpp"
 #include "ops/relative_error.hpp"
 

@@ -77,8 +77,6 @@ Result<void> check_all_claimed(const Checkpoint& checkpoint, const ModelConfig& 
 
 }  // namespace
 
-MemoryReport LoadedModel::memory() const { return report_of(backend->memory().use().now, mapped); }
-
 Result<void> check_workload(std::int64_t context, std::int64_t batch) {
   constexpr std::int64_t most = std::int64_t(1) << 28;  // together, so that no size overflows
   if (context >= 1 && batch >= 1 && context <= most && batch <= most / context) return {};
@@ -89,16 +87,6 @@ Result<void> check_workload(std::int64_t context, std::int64_t batch) {
 Result<void> check_threads(int threads) {
   if (threads >= 0 && threads <= 1024) return {};
   return error(Errc::bad_request, "{} threads were asked for, expected 1 to 1024, or 0 for every core", threads);
-}
-
-std::string LoadedModel::held_as() const {
-  const std::string_view format = transformer->weights().layers[0].linear(Part::q).weight->canonical().format;
-  return format_facts(format).is_block() ? std::string(format) : precision.label();
-}
-
-std::string LoadedModel::converted_from() const {
-  const CheckpointTensor* linear = checkpoint ? checkpoint->find("model.layers.0.self_attn.q_proj.weight") : nullptr;
-  return linear && !linear->dtype && linear->type != held_as() ? linear->type : std::string();
 }
 
 Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& path, const LoadOptions& options) {

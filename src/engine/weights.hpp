@@ -4,6 +4,7 @@
 #include <array>
 
 #include "engine/placement.hpp"
+#include "models/config.hpp"
 #include "ops/backend.hpp"
 #include "ops/quantize.hpp"
 

@@ -1,5 +1,7 @@
 // Formats whose blocks carry their own scales: ggml's types, as they lie in a GGUF file. They are computed where they
 // lie and never made here (src/io/ggml encodes them). One screen about their bytes: docs/formats/ggml-types.md.
+//
+// value(block, i): element i. offset(block, i), where a type has one: what is added in it to code times scale.
 #pragma once
 
 #include <cstddef>
@@ -36,8 +38,9 @@ struct BlockQ4_0 {
 struct BlockQ4_1 {
   static constexpr std::string_view name = "Q4_1";
   static constexpr int elements = 32, bytes = 20;
+  static float offset(const std::byte* block, int) { return f16_in_block(block + 2); }
   static float value(const std::byte* block, int i) {
-    return float(nibble_in_block(block + 4, i)) * f16_in_block(block) + f16_in_block(block + 2);
+    return float(nibble_in_block(block + 4, i)) * f16_in_block(block) + offset(block, i);
   }
 };
 
@@ -55,9 +58,10 @@ struct BlockQ5_0 {
 struct BlockQ5_1 {
   static constexpr std::string_view name = "Q5_1";
   static constexpr int elements = 32, bytes = 24;
+  static float offset(const std::byte* block, int) { return f16_in_block(block + 2); }
   static float value(const std::byte* block, int i) {
     return float(nibble_in_block(block + 8, i) | fifth_bit_in_block(block + 4, i) << 4) * f16_in_block(block) +
-           f16_in_block(block + 2);
+           offset(block, i);
   }
 };
 
@@ -84,21 +88,27 @@ struct KScale {
 struct BlockQ4_K {
   static constexpr std::string_view name = "Q4_K";
   static constexpr int elements = 256, bytes = 144;
+  static float offset(const std::byte* block, int i) {
+    return -(f16_in_block(block + 2) * float(KScale(block + 4, i / 32).minimum));
+  }
   static float value(const std::byte* block, int i) {
     const KScale k(block + 4, i / 32);
     const int code = int(block[16 + i / 64 * 32 + i % 32]) >> (i / 32 % 2 * 4) & 15;
-    return f16_in_block(block) * float(k.scale) * float(code) - f16_in_block(block + 2) * float(k.minimum);
+    return f16_in_block(block) * float(k.scale) * float(code) + offset(block, i);
   }
 };
 
 struct BlockQ5_K {
   static constexpr std::string_view name = "Q5_K";
   static constexpr int elements = 256, bytes = 176;
+  static float offset(const std::byte* block, int i) {
+    return -(f16_in_block(block + 2) * float(KScale(block + 4, i / 32).minimum));
+  }
   static float value(const std::byte* block, int i) {
     const KScale k(block + 4, i / 32);
     const int low = int(block[48 + i / 64 * 32 + i % 32]) >> (i / 32 % 2 * 4) & 15,
               high = int(block[16 + i % 32]) >> (i / 32) & 1;
-    return f16_in_block(block) * float(k.scale) * float(low | high << 4) - f16_in_block(block + 2) * float(k.minimum);
+    return f16_in_block(block) * float(k.scale) * float(low | high << 4) + offset(block, i);
   }
 };
 

@@ -50,6 +50,21 @@ TEST(Generate, ASequenceHasTheSameTextAloneAndInABatch) {
   }
 }
 
+TEST(Generate, AContextThatFillsUpEndsItsOwnSequenceAlone) {
+  GenerateOptions options;
+  options.max_new_tokens = 10;
+  options.context = 12;
+  options.ignore_eos = true;
+  const std::vector<std::vector<std::int32_t>> ids = {{310, 422}, {17, 1800, 95, 77, 600, 11, 2024, 5, 6}};
+  const auto both = generate_ids(model(), ids, options).value();
+  EXPECT_EQ(both[0].ids.size(), 10u);
+  EXPECT_EQ(both[1].ids.size(), 3u);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(both[i].ids, generate_ids(model(), {ids[i]}, options).value().front().ids);
+    EXPECT_EQ(both[i].stopped, StopReason::length);
+  }
+}
+
 TEST(Generate, TheSeedDecidesASampleAndAPromptGivenAgainGetsAnother) {
   const std::string& prompt = prompts[0];
   const auto twice = texts({prompt, prompt}, sampled(1));
@@ -64,25 +79,26 @@ TEST(Generate, TheSeedDecidesASampleAndAPromptGivenAgainGetsAnother) {
 
 TEST(Generate, StopStringsEndASequenceBeforeThemAndOnlyThatOne) {
   const auto whole = texts(prompts, sampled(3, 20));
-  // A stop string that the first text has in its middle.
-  const std::string stop = whole[0].text.substr(whole[0].text.size() / 2, 3);
+  // A stop string that the first text has in its middle and the second has not.
+  const std::size_t middle = whole[0].text.size() / 2;
+  std::string stop;
+  for (std::size_t length = 1; stop.empty() && middle + length <= whole[0].text.size(); ++length)
+    if (whole[1].text.find(whole[0].text.substr(middle, length)) == std::string::npos)
+      stop = whole[0].text.substr(middle, length);
+  ASSERT_FALSE(stop.empty()) << "the second text holds half of the first";
   GenerateOptions options = sampled(3, 20);
   options.stop_strings = {stop, "no text says this"};
   std::vector<std::string> streamed(prompts.size());
   options.on_text = [&](std::size_t prompt, std::string_view text) { return streamed[prompt] += text, true; };
   const auto cut = texts(prompts, options);
-  std::size_t ended = 0;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::size_t at = whole[i].text.find(stop);
     EXPECT_EQ(cut[i].text, whole[i].text.substr(0, at));
     EXPECT_EQ(streamed[i], cut[i].text);
-    if (at == std::string::npos) continue;
-    EXPECT_EQ(cut[i].stopped, StopReason::stop_string);
-    EXPECT_LT(cut[i].ids.size(), whole[i].ids.size());
-    ++ended;
+    EXPECT_EQ(cut[i].stopped, at == std::string::npos ? whole[i].stopped : StopReason::stop_string);
   }
-  EXPECT_GE(ended, 1u);
-  EXPECT_LT(ended, prompts.size());
+  EXPECT_LT(cut[0].ids.size(), whole[0].ids.size());
+  EXPECT_EQ(cut[1].ids, whole[1].ids);
 }
 
 TEST(Generate, TheCallerStopsItAndKeepsWhatWasWritten) {

@@ -31,7 +31,13 @@ double Sampler::uniform() {
   return double((z ^ (z >> 31)) >> 11) * 0x1p-53;
 }
 
+std::span<const Choice> Sampler::most_likely(std::span<const float> scores) {
+  choices_ = {{std::int32_t(std::max_element(scores.begin(), scores.end()) - scores.begin()), 1}};
+  return choices_;
+}
+
 std::span<const Choice> Sampler::choices(std::span<const float> logits, std::span<const std::int32_t> seen) {
+  if (sampling_.temperature == 0 && sampling_.repetition_penalty == 1) return most_likely(logits);
   scores_.assign(logits.begin(), logits.end());
   if (sampling_.repetition_penalty != 1) {
     std::vector<std::int32_t> unique(seen.begin(), seen.end());
@@ -42,33 +48,30 @@ std::span<const Choice> Sampler::choices(std::span<const float> logits, std::spa
       score = score > 0 ? score / sampling_.repetition_penalty : score * sampling_.repetition_penalty;
     }
   }
-  if (sampling_.temperature == 0) {
-    choices_ = {{std::int32_t(std::max_element(scores_.begin(), scores_.end()) - scores_.begin()), 1}};
-    return choices_;
-  }
+  if (sampling_.temperature == 0) return most_likely(scores_);
 
   const std::size_t vocabulary = scores_.size();
-  const std::size_t kept = sampling_.top_k > 0 ? std::min(std::size_t(sampling_.top_k), vocabulary) : vocabulary;
+  const std::size_t count = sampling_.top_k > 0 ? std::min(std::size_t(sampling_.top_k), vocabulary) : vocabulary;
   order_.resize(vocabulary);
   for (std::size_t i = 0; i < vocabulary; ++i) order_[i] = std::int32_t(i);
   const auto better = [this](std::int32_t a, std::int32_t b) {
     return scores_[a] != scores_[b] ? scores_[a] > scores_[b] : a < b;
   };
-  std::partial_sort(order_.begin(), order_.begin() + std::ptrdiff_t(kept), order_.end(), better);
+  std::partial_sort(order_.begin(), order_.begin() + std::ptrdiff_t(count), order_.end(), better);
 
   // Unnormalized until the end; the first has weight 1.
-  choices_.resize(kept);
+  choices_.resize(count);
   const double highest = scores_[order_[0]];
   double total = 0;
-  for (std::size_t i = 0; i < kept; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     choices_[i] = {order_[i], std::exp((double(scores_[order_[i]]) - highest) / sampling_.temperature)};
     total += choices_[i].probability;
   }
   if (sampling_.top_p < 1) {
     double sum = 0;
-    std::size_t count = 0;
-    while (count < kept && sum < double(sampling_.top_p) * total) sum += choices_[count++].probability;
-    choices_.resize(count);
+    std::size_t within = 0;
+    while (within < count && sum < double(sampling_.top_p) * total) sum += choices_[within++].probability;
+    choices_.resize(within);
   }
   while (choices_.size() > 1 && choices_.back().probability < double(sampling_.min_p)) choices_.pop_back();
   total = 0;

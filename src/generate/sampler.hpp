@@ -26,6 +26,7 @@ class Sampler {
 
  private:
   double uniform();
+  std::span<const Choice> most_likely(std::span<const float> scores);
   Sampling sampling_;
   std::uint64_t state_;
   std::vector<float> scores_;

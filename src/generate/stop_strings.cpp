@@ -20,20 +20,23 @@ std::string StopStrings::push(std::string_view text) {
   if (found_) return {};
   pending_ += text;
   // The one that is complete first, and of several the longest: so the cut does not depend on how text comes in pieces.
-  std::size_t first = std::string::npos, end = std::string::npos, held = 0;
+  std::size_t first = std::string::npos, end = std::string::npos, undecided = 0;
   for (const std::string& stop : stops_) {
     if (stop.empty()) continue;
-    if (const std::size_t at = pending_.find(stop); at != std::string::npos)
-      if (const std::size_t last = at + stop.size(); last < end || (last == end && at < first)) first = at, end = last;
-    held = std::max(held, partial_match(pending_, stop));
+    const std::size_t at = pending_.find(stop), last = at + stop.size();
+    if (at != std::string::npos && (last < end || (last == end && at < first))) {
+      first = at;
+      end = last;
+    }
+    undecided = std::max(undecided, partial_match(pending_, stop));
   }
   if (first != std::string::npos) {
     found_ = true;
     return pending_.substr(0, first);
   }
-  std::string ready = pending_.substr(0, pending_.size() - held);
-  pending_.erase(0, ready.size());
-  return ready;
+  std::string certain = pending_.substr(0, pending_.size() - undecided);
+  pending_.erase(0, certain.size());
+  return certain;
 }
 
 bool ends_in_thinking(std::string_view prompt) {

@@ -1,5 +1,5 @@
 // Each precision lives and dies in its own process, so that its memory is its own; what it learned comes back through a
-// pipe, a line of JSON at a time: progress, then the result.
+// pipe, a line of JSON at a time: progress, then the result. Why a fork: docs/decisions/0022-compare-forks.md.
 #include "nibble/compare.hpp"
 
 #include <poll.h>
@@ -67,7 +67,9 @@ class Child {
   Child& operator=(const Child&) = delete;
   ~Child() {
     ::close(pipe_);
-    if (process_ > 0) ::kill(process_, SIGKILL), wait();
+    if (process_ <= 0) return;
+    ::kill(process_, SIGKILL);
+    wait();
   }
   int pipe() const { return pipe_; }
   int wait() {
@@ -119,12 +121,9 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
   Json last;
   const bool finished = listen(child.pipe(), options.stop, [&](const std::string& line) {
     Json message = Json::parse(line, nullptr, false);
-    if (!message.is_object())
-      return;
-    else if (message.contains("progress"))
-      progress(message["progress"].get<double>());
-    else
-      last = std::move(message);
+    if (!message.is_object()) return;
+    if (message.contains("progress")) return progress(message["progress"].get<double>());
+    last = std::move(message);
   });
   if (!finished) return error(Errc::cancelled, "stopped before it was measured");
   const int status = child.wait();
@@ -186,14 +185,18 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
     });
     PrecisionResult& slot = comparison.results[order[i]];
     if (!report) {
-      slot.precision = precision, slot.error = report.error().message;
+      slot.precision = precision;
+      slot.error = report.error().message;
       if (!first_problem) first_problem = report.error();
       if (report.error().code == Errc::not_found || report.error().code == Errc::bad_request) break;  // so would all
       continue;
     }
     slot = report->result;
-    comparison.machine = report->machine, comparison.recipe = report->recipe, comparison.prompt = report->prompt,
-    comparison.parameters = report->parameters, comparison.chat = report->chat;
+    comparison.machine = report->machine;
+    comparison.recipe = report->recipe;
+    comparison.prompt = report->prompt;
+    comparison.parameters = report->parameters;
+    comparison.chat = report->chat;
     if (comparison.reference.empty()) comparison.reference = slot.precision.label();
   }
   if (comparison.reference.empty()) return *first_problem;

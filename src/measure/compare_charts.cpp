@@ -68,6 +68,64 @@ std::string marker(Precision precision, double x, double y, std::string_view sty
   return fmt::format("<path d=\"{}\" transform=\"translate({:.1f} {:.1f})\" class=\"{}\"/>", path, x, y, style);
 }
 
+// KL upward, logarithmic, with 0 at its foot; and the axis's name.
+struct DivergenceAxis {
+  static constexpr double foot = 34;  // from 0 to the lowest power of ten
+  double top, bottom, from, to;       // powers of ten
+  DivergenceAxis(double top, double bottom, double lowest, double highest)
+      : top(top),
+        bottom(bottom),
+        from(std::floor(std::log10(lowest))),
+        to(std::max(std::ceil(std::log10(highest)), from + 1)) {}
+  double at(double kl) const {
+    if (kl <= 0) return bottom;
+    return bottom - foot - (bottom - foot - top) * (std::log10(std::max(kl, 1e-8)) - from) / (to - from);
+  }
+  std::string draw(double left, double right, std::string_view reference) const {
+    std::string out;
+    for (double power = from; power <= to; ++power) {
+      const double y = at(std::pow(10, power));
+      out += line(left, y, right, y, "grid") + text(left - 8, y + 4, "end", "tick", power_of_ten(int(power)));
+    }
+    out += line(left, bottom, right, bottom, "axis") + text(left - 8, bottom + 4, "end", "tick", "0");
+    return out +
+           fmt::format(
+               "<text transform=\"translate(16 {:.0f}) rotate(-90)\" text-anchor=\"middle\" class=\"name\">mean KL "
+               "from {}, nats (logarithmic)</text>",
+               (top + bottom) / 2, escape_html(reference));
+  }
+};
+
+struct Point {
+  const PrecisionResult* result;
+  double x, y, label;
+};
+
+// Labels stand beside their points, past neighbours, and move down until they cover no other. Those of points beyond
+// `turn` stand to their left.
+template <class Name>
+std::string labels(std::vector<Point>& points, double turn, Name name) {
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (points[i].result->divergence.mean_kl <= 0) points[i].label -= 14;  // not on the axis
+    for (std::size_t j = 0; j < i; ++j)
+      if (std::abs(points[i].x - points[j].x) < 130 && points[i].label - points[j].label < 17)
+        points[i].label = points[j].label + 17;
+  }
+  std::string out;
+  for (const Point& p : points) {
+    const bool leftward = p.x > turn;
+    double beside = p.x;
+    for (const Point& other : points)
+      if (std::abs(other.x - p.x) < 20 && std::abs(other.y - p.label) < 14)
+        beside = leftward ? std::min(beside, other.x) : std::max(beside, other.x);
+    beside += leftward ? -14 : 14;
+    if (std::abs(p.label - p.y) > 3) out += line(p.x, p.y, beside, p.label, "grid");
+    out += text(beside, p.label + 4, leftward ? "end" : "start", "label", name(*p.result));
+  }
+  return out;
+}
+
 constexpr double page = 720;
 
 // Parts of the memory bars are told apart by pattern, not by colour alone.
@@ -112,65 +170,34 @@ std::string escape_html(std::string_view text) {
 }
 
 std::string size_and_quality_chart(const Comparison& c) {
-  constexpr double left = 76, right = page - 16, top = 16, bottom = 300, floor_height = 34;
+  constexpr double left = 76, right = page - 16, top = 16, bottom = 300;
   double widest = 0, lowest = 1, highest = 1e-5;
   for (const PrecisionResult& r : c.results) {
     if (!r.error.empty()) continue;
     widest = std::max(widest, double(r.resident.weights_total()) / 1e6);
     if (r.divergence.mean_kl <= 0) continue;
-    lowest = std::min(lowest, std::max(r.divergence.mean_kl, 1e-8)), highest = std::max(highest, r.divergence.mean_kl);
+    lowest = std::min(lowest, std::max(r.divergence.mean_kl, 1e-8));
+    highest = std::max(highest, r.divergence.mean_kl);
   }
   const HorizontalAxis axis(left, right, widest);
-  const double from = std::floor(std::log10(lowest)), to = std::max(std::ceil(std::log10(highest)), from + 1);
-  const auto height = [&](double kl) {
-    return kl <= 0 ? bottom
-                   : bottom - floor_height -
-                         (bottom - floor_height - top) * (std::log10(std::max(kl, 1e-8)) - from) / (to - from);
-  };
-  std::string out = axis.draw(top, bottom, "weights in memory, MB");
-  for (double power = from; power <= to; ++power)
-    out += line(left, height(std::pow(10, power)), right, height(std::pow(10, power)), "grid") +
-           text(left - 8, height(std::pow(10, power)) + 4, "end", "tick", power_of_ten(int(power)));
-  out += line(left, bottom, right, bottom, "axis") + text(left - 8, bottom + 4, "end", "tick", "0");
-  out += fmt::format(
-      "<text transform=\"translate(16 {:.0f}) rotate(-90)\" text-anchor=\"middle\" class=\"name\">mean KL "
-      "from {}, nats (logarithmic)</text>",
-      (top + bottom) / 2, escape_html(c.reference));
+  const DivergenceAxis height(top, bottom, lowest, highest);
+  const std::string grid = axis.draw(top, bottom, "weights in memory, MB") + height.draw(left, right, c.reference);
 
-  struct Point {
-    const PrecisionResult* result;
-    double x, y, label;
-  };
   std::vector<Point> points;
   for (const PrecisionResult& r : c.results)
     if (r.error.empty()) {
-      const double y = height(r.divergence.mean_kl);
+      const double y = height.at(r.divergence.mean_kl);
       points.push_back({&r, axis.at(double(r.resident.weights_total()) / 1e6), y, y});
     }
-  // Labels stand beside their points, past neighbours, and move down until they cover no other.
-  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
   const PrecisionResult* chosen = choose(c);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    if (points[i].result->divergence.mean_kl <= 0) points[i].label -= 14;  // not on the axis
-    for (std::size_t j = 0; j < i; ++j)
-      if (std::abs(points[i].x - points[j].x) < 130 && points[i].label - points[j].label < 17)
-        points[i].label = points[j].label + 17;
-  }
-  for (const Point& p : points) {
-    const bool leftward = p.x > left + 0.7 * (right - left);
-    double beside = p.x;
-    for (const Point& other : points)
-      if (std::abs(other.x - p.x) < 20 && std::abs(other.y - p.label) < 14)
-        beside = leftward ? std::min(beside, other.x) : std::max(beside, other.x);
-    beside += leftward ? -14 : 14;
-    if (std::abs(p.label - p.y) > 3) out += line(p.x, p.y, beside, p.label, "grid");
-    out += text(beside, p.label + 4, leftward ? "end" : "start", "label",
-                p.result->precision.label() + (p.result->precision.label() == c.reference ? " (reference)" : "") +
-                    (p.result == chosen ? " \u25c0 choice" : ""));
-  }
+  const std::string names = labels(points, left + 0.7 * (right - left), [&](const PrecisionResult& r) {
+    return r.precision.label() + (r.precision.label() == c.reference ? " (reference)" : "") +
+           (&r == chosen ? " \u25c0 choice" : "");
+  });
+  std::string marks;
   for (const Point& p : points)
-    out += marker(p.result->precision.format, p.x, p.y, p.result == chosen ? "mark chosen" : "mark");
-  return svg(page, bottom + 44, "Size of the weights against divergence from the reference", out);
+    marks += marker(p.result->precision.format, p.x, p.y, p.result == chosen ? "mark chosen" : "mark");
+  return svg(page, bottom + 44, "Size of the weights against divergence from the reference", grid + names + marks);
 }
 
 std::string rate_chart(const Comparison& c, std::string_view title, double (*value)(const PrecisionResult&)) {

@@ -41,10 +41,10 @@ dt .soft{font-weight:400}u{text-decoration-color:var(--scales);text-decoration-t
 @media print{main{padding:0}.choice{border:1px solid var(--rule)}}
 )";
 
-// A row per precision; the columns of which `wanted` is true of their group.
-std::string table(const Comparison& c, bool (*wanted)(const std::string& group)) {
+// A row per precision; the columns of whose group `shows` is true.
+std::string table(const Comparison& c, bool (*shows)(const std::string& group)) {
   std::vector<CompareColumn> columns = compare_columns(c);
-  std::erase_if(columns, [&](const CompareColumn& column) { return !wanted(column.group); });
+  std::erase_if(columns, [&](const CompareColumn& column) { return !shows(column.group); });
   std::string groups, names;
   for (std::size_t i = 0; i < columns.size();) {
     std::size_t end = i;
@@ -88,68 +88,73 @@ std::string definition(const std::string& term, const std::string& meaning) {
   return "<dt>" + escape_html(term) + "</dt><dd>" + escape_html(meaning) + "</dd>";
 }
 
+std::string charts(const Comparison& c) {
+  return section(
+             "Size against quality",
+             fmt::format("Each mark is a precision: how much memory its weights take, and how far its predictions lie "
+                         "from those of {}. Further left is smaller, lower is closer; the axis upward is logarithmic, "
+                         "with 0 at its foot. Circles hold 32 bits per weight, squares 16, triangles 8, diamonds 4.",
+                         escape_html(c.reference)),
+             size_and_quality_chart(c)) +
+         section("Speed",
+                 "Decode is writing: one sequence, one token at a time. Every weight is read once per token, so it is "
+                 "limited by memory, and fewer bytes mean more tokens.",
+                 rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; })) +
+         "<p>Prefill is reading the prompt: all its tokens together, limited by arithmetic.</p>" +
+         rate_chart(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; }) +
+         section(
+             "Memory",
+             "Above, what was predicted before a byte was read, the highest of every part; below, the highest memory "
+             "of "
+             "the process that measured it: its own, and pages of mapped files, which are shared between processes and "
+             "can be dropped and read again. Weights that are used as they are stored count as file pages, not as own "
+             "memory. Parts that are not needed together make the upper bar the longer one.",
+             memory_chart(c));
+}
+
+std::string answers(const Comparison& c) {
+  std::string list, of_reference;
+  for (const PrecisionResult& r : c.results)
+    if (r.error.empty() && r.precision.label() == c.reference) of_reference = r.answer;
+  for (const PrecisionResult& r : c.results)
+    if (r.error.empty())
+      list += fmt::format("<dt>{}<br><span class=\"soft\">{:.2f} s</span></dt><dd>{}</dd>",
+                          escape_html(r.precision.label()), r.answer_seconds, answer_beside(r.answer, of_reference));
+  return section("The same answer",
+                 escape_html(describe_prompt(c)) + ". Underlined is what differs from " + escape_html(c.reference) +
+                     "'s answer; a single token that falls the other way changes all that follows.",
+                 "<dl>" + list + "</dl>");
+}
+
+std::string meanings(const Comparison& c) {
+  std::string list;
+  for (const CompareColumn& column : compare_columns(c))
+    list += definition(column.name + ", " + column.group, column.meaning);
+  list += definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured") +
+          definition("the choice", fmt::format("the fastest decode of those whose perplexity is at most {:.0f} % above "
+                                               "the reference's; rates within 5 % count as the same, and then the "
+                                               "smaller divergence decides",
+                                               100 * allowed_perplexity_rise));
+  return section("What the numbers mean",
+                 "MB are 10<sup>6</sup> bytes. Speeds are medians of repeats after a first that is not counted.",
+                 "<dl>" + list + "</dl>");
+}
+
+bool is_quality(const std::string& group) { return group == "quality" || group == "KL, nats" || group == "same"; }
+
 }  // namespace
 
 std::string to_html(const Comparison& c) {
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\"><title>Nibble: {0}</title><style>{1}</style></head><body><main>"
-      "<h1>{0} at {2} precisions</h1><p class=\"soft\">{3} parameters, measured on {4}. Each precision ran in a "
-      "process "
-      "of its own.</p><div class=\"choice\"><p>{5}</p></div>",
-      escape_html(c.model), style, c.results.size(), with_commas(c.parameters), escape_html(c.machine),
-      escape_html(c.verdict));
-  out +=
-      table(c, [](const std::string& group) { return group != "quality" && group != "KL, nats" && group != "same"; });
-  out +=
-      table(c, [](const std::string& group) { return group == "quality" || group == "KL, nats" || group == "same"; });
-  out +=
-      section("Size against quality",
-              fmt::format("Each mark is a precision: how much memory its weights take, and how far its predictions lie "
-                          "from those of {}. Further left is smaller, lower is closer; the axis upward is logarithmic, "
-                          "with 0 at its foot. Circles hold 32 bits per weight, squares 16, triangles 8, diamonds 4.",
-                          escape_html(c.reference)),
-              size_and_quality_chart(c));
-  out += section("Speed",
-                 "Decode is writing: one sequence, one token at a time. Every weight is read once per token, so it is "
-                 "limited by memory, and fewer bytes mean more tokens.",
-                 rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; }));
-  out += "<p>Prefill is reading the prompt: all its tokens together, limited by arithmetic.</p>" +
-         rate_chart(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; });
-  out += section(
-      "Memory",
-      "Above, what was predicted before a byte was read, the highest of every part; below, the highest memory of "
-      "the process that measured it: its own, and pages of mapped files, which are shared between processes and "
-      "can be dropped and read again. Weights that are used as they are stored count as file pages, not as own "
-      "memory. Parts that are not needed together make the upper bar the longer one.",
-      memory_chart(c));
-  std::string answers, reference_answer;
-  for (const PrecisionResult& r : c.results)
-    if (r.error.empty() && r.precision.label() == c.reference) reference_answer = r.answer;
-  for (const PrecisionResult& r : c.results)
-    if (r.error.empty())
-      answers +=
-          fmt::format("<dt>{}<br><span class=\"soft\">{:.2f} s</span></dt><dd>{}</dd>",
-                      escape_html(r.precision.label()), r.answer_seconds, answer_beside(r.answer, reference_answer));
-  out += section("The same answer",
-                 escape_html(describe_prompt(c)) + ". Underlined is what differs from " + escape_html(c.reference) +
-                     "'s answer; a single token that falls the other way changes all that follows.",
-                 "<dl>" + answers + "</dl>");
-  std::string meanings;
-  for (const CompareColumn& column : compare_columns(c))
-    meanings += definition(column.name + ", " + column.group, column.meaning);
-  meanings +=
-      definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured");
-  meanings +=
-      definition("the choice", fmt::format("the fastest decode of those whose perplexity is at most {:.0f} % above "
-                                           "the reference's; rates within 5 % count as the same, and then the "
-                                           "smaller divergence decides",
-                                           100 * allowed_perplexity_rise));
-  out += section("What the numbers mean",
-                 "MB are 10<sup>6</sup> bytes. Speeds are medians of repeats after a first that "
-                 "is not counted.",
-                 "<dl>" + meanings + "</dl>");
-  return out + "</main></body></html>\n";
+  return fmt::format(
+             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+             "content=\"width=device-width,initial-scale=1\"><title>Nibble: "
+             "{0}</title><style>{1}</style></head><body><main>"
+             "<h1>{0} at {2} precisions</h1><p class=\"soft\">{3} parameters, measured on {4}. Each precision ran in a "
+             "process of its own.</p><div class=\"choice\"><p>{5}</p></div>",
+             escape_html(c.model), style, c.results.size(), with_commas(c.parameters), escape_html(c.machine),
+             escape_html(c.verdict)) +
+         table(c, [](const std::string& group) { return !is_quality(group); }) + table(c, is_quality) + charts(c) +
+         answers(c) + meanings(c) + "</main></body></html>\n";
 }
 
 }  // namespace nibble

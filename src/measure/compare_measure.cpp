@@ -6,11 +6,12 @@
 #include <cstdlib>
 
 #include "base/clock.hpp"
-#include "generate/session.hpp"
+#include "generate/generation_config.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
 #include "measure/speed.hpp"
 #include "nibble/quantize.hpp"
+#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 namespace {
@@ -22,7 +23,7 @@ const char* default_prompt_for_chat = "Explain in two sentences why the sky is b
 
 // Whether a text of this model ends with its end-of-turn token rather than with the end of a document.
 bool ends_turns(LoadedModel& model) {
-  const auto tokenizer = tokenizer_of(model);
+  const auto tokenizer = model.tokenizer();
   if (!tokenizer || model.checkpoint->chat_template().empty()) return false;
   const std::vector<std::int32_t> ends = end_tokens(model, tokenizer->get());
   return std::any_of(ends.begin(), ends.end(), [&](std::int32_t id) {
@@ -158,7 +159,8 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   const bool gguf = loaded.checkpoint->is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
                                                               stored.double_quant == out.precision.double_quant;
   // Norms are held in fp32 and stored in 16 bits.
-  out.disk_bytes = as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
+  out.disk_bytes =
+      as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
   if (options.stored_copies && !as_stored && !gguf && out.precision.quantized())
     NIBBLE_CHECK(measure_stored_copy(path, copies.path(), options, out));
   progress(1);

@@ -27,11 +27,14 @@ std::string wrapped(const std::string& text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find(' ', at), text.size());
     const std::string word = text.substr(at, end - at);
-    if (column > 0 && column + 1 + width(word) > terminal_width)
-      out += "\n", column = 0;
-    else if (column > 0)
-      out += " ", ++column;
-    out += word, column += width(word), at = end + 1;
+    if (column > 0) {
+      const bool fits = column + 1 + width(word) <= terminal_width;
+      out += fits ? " " : "\n";
+      column = fits ? column + 1 : 0;
+    }
+    out += word;
+    column += width(word);
+    at = end + 1;
   }
   return out + "\n";
 }
@@ -54,7 +57,8 @@ std::vector<Group> groups_of(const Comparison& c) {
     std::size_t widest = width(column.name);
     for (const PrecisionResult& r : c.results)
       if (r.error.empty()) widest = std::max(widest, width(column.cell(r)));
-    groups.back().columns.push_back(column), groups.back().widths.push_back(widest);
+    groups.back().columns.push_back(column);
+    groups.back().widths.push_back(widest);
   }
   for (Group& group : groups)
     if (group.width() < width(group.name) + 2) group.widths.back() += width(group.name) + 2 - group.width();

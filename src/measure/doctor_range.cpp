@@ -72,7 +72,7 @@ Result<RangeReport> examine_values(const std::filesystem::path& path, const Exam
   report.bf16_hardware = cpu_features().avx512_bf16 || cpu_features().amx_bf16;
   // A text that is too short is said before the weights are read.
   auto ids = sample_tokens(*model, options);
-  if (!ids && tokenizer_of(*model)) return ids.error();
+  if (!ids && model->tokenizer()) return ids.error();
   NIBBLE_TRY(report.weights, examine_weights(*model, options));
   if (ids) {
     report.tokens = std::int64_t(ids->size());

@@ -1,5 +1,7 @@
 #include "measure/doctor_sample.hpp"
 
+#include "text/tokenizer/tokenizer.hpp"
+
 namespace nibble {
 
 constexpr std::int64_t fewest_tokens = 32;
@@ -16,7 +18,7 @@ Result<std::vector<std::int32_t>> sample_tokens(LoadedModel& model, const Examin
   if (options.max_tokens < fewest_tokens || options.max_tokens > most)
     return error(Errc::bad_request, "a sample of {} tokens was asked for, expected {} to {}", options.max_tokens,
                  fewest_tokens, most);
-  NIBBLE_TRY(const auto tokenizer, tokenizer_of(model));
+  NIBBLE_TRY(const auto tokenizer, model.tokenizer());
   std::vector<std::int32_t> ids = tokenizer->encode(options.text, {true, false});
   if (std::int64_t(ids.size()) < fewest_tokens)
     return error(Errc::bad_request,

@@ -1,7 +1,7 @@
 // What every examination of a model begins with: the model as it is stored, computed in fp32, and a sample text.
 #pragma once
 
-#include "generate/session.hpp"
+#include "engine/load.hpp"
 #include "nibble/doctor.hpp"
 
 namespace nibble {

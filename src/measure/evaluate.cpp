@@ -8,10 +8,11 @@
 
 #include "base/clock.hpp"
 #include "base/out_of_memory.hpp"
-#include "generate/session.hpp"
+#include "engine/loaded_model.hpp"
 #include "io/safetensors.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
+#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 namespace {
@@ -24,6 +25,7 @@ struct Window {
 struct Plan {
   std::vector<Window> windows;
   std::int64_t context = 0;
+  std::size_t predicted = 0;  // ids, of all windows
   bool bos = false;
   std::string recipe;
 };
@@ -36,7 +38,7 @@ Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& i
     return error(Errc::bad_request, "a context of {} tokens was asked for, expected 2 to {}", plan.context, limit);
   std::optional<std::int32_t> bos;
   if (options.bos != Bos::never) {
-    const auto tokenizer = tokenizer_of(model);
+    const auto tokenizer = model.tokenizer();
     if (tokenizer && (options.bos == Bos::always || (*tokenizer)->adds_bos())) bos = (*tokenizer)->bos();
     if (options.bos == Bos::always && !bos)
       return error(Errc::bad_request, "a BOS was asked for, but the tokenizer has none");
@@ -60,8 +62,10 @@ Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& i
     if (plan.bos) window.ids.push_back(*bos);
     for (std::int64_t i = begin; i < end; ++i) window.ids.push_back(text[std::size_t(i)]);
     window.scored_from = std::max<std::int64_t>(1, done - begin + (plan.bos ? 1 : 0));
-    if (std::int64_t(window.ids.size()) > window.scored_from) plan.windows.push_back(std::move(window));
     done = end;
+    if (std::int64_t(window.ids.size()) <= window.scored_from) continue;
+    plan.predicted += window.ids.size() - std::size_t(window.scored_from);
+    plan.windows.push_back(std::move(window));
   }
   if (plan.windows.empty()) return error(Errc::bad_request, "the text has {} tokens, too few to predict one", count);
   plan.recipe = fmt::format(
@@ -72,20 +76,29 @@ Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& i
   return plan;
 }
 
-// Logits of one window, position by position, into `visit(position, logits)`.
-template <class Visit>
-Result<void> read_window(LoadedModel& model, KvCache& cache, const Window& window, const EvaluateOptions& options,
-                         Visit visit) {
-  cache.truncate(0);
-  const Slice slice{&cache, window.ids, LogitsOf::all};
-  return model.transformer->forward(
-      {&slice, 1},
-      [&](std::size_t, std::int64_t position, std::span<const float> logits) {
-        if (position + 1 >= window.scored_from && position + 1 < std::int64_t(window.ids.size()))
-          visit(position, logits);
-      },
-      options.stop);
-}
+// A model, and the cache that it reads windows into.
+struct Reader {
+  LoadedModel* model;
+  KvCache cache;
+
+  static Result<Reader> create(LoadedModel& model, const Plan& plan) {
+    NIBBLE_TRY(KvCache cache, model.make_cache(plan.context));
+    return Reader{&model, std::move(cache)};
+  }
+  // Logits of what a window predicts, position by position.
+  template <class Visit>
+  Result<void> read(const Window& window, const EvaluateOptions& options, Visit visit) {
+    cache.truncate(0);
+    const Slice slice{&cache, window.ids, LogitsOf::all};
+    return model->transformer->forward(
+        {&slice, 1},
+        [&](std::size_t, std::int64_t position, std::span<const float> logits) {
+          if (position + 1 >= window.scored_from && position + 1 < std::int64_t(window.ids.size()))
+            visit(position, logits);
+        },
+        options.stop);
+  }
+};
 
 // Streams logits to a safetensors file as they come.
 class LogitsFile {
@@ -118,67 +131,84 @@ class LogitsFile {
   Result<void> state_;
 };
 
+// What evaluating takes, window after window, and what it finds.
+struct Scoring {
+  Reader model;
+  std::optional<Reader> reference;
+  Buffer expected;  // the reference's logits of one window wait here for the model's
+  std::optional<LogitsFile> file;
+  const LogitsVisitor& visit;
+  Evaluation out = {};
+  DivergenceSum divergence = {};
+
+  Result<void> score(const Window& window, const EvaluateOptions& options) {
+    std::size_t end = 0, at = 0;  // in `expected`
+    if (reference)
+      NIBBLE_CHECK(reference->read(window, options, [&](std::int64_t, std::span<const float> logits) {
+        std::copy(logits.begin(), logits.end(), expected.as<float>() + end);
+        end += logits.size();
+      }));
+    return model.read(window, options, [&](std::int64_t position, std::span<const float> logits) {
+      const std::int32_t target = window.ids[std::size_t(position + 1)];
+      out.tokens.push_back({target, negative_log_likelihood(logits, target)});
+      if (reference) divergence.add({expected.as<float>() + at, logits.size()}, logits);
+      at += logits.size();
+      if (file) file->add(logits);
+      if (visit) visit(logits);
+    });
+  }
+};
+
+Result<Scoring> prepare(LoadedModel& model, LoadedModel* reference, const Plan& plan, std::size_t ids,
+                        const EvaluateOptions& options, const LogitsVisitor& visit) {
+  const std::int64_t vocabulary = model.transformer->config().vocab_size;
+  const std::size_t waiting = reference ? std::size_t(plan.context * vocabulary) * sizeof(float) : 0;
+  // A loss and an id for each that is predicted; what finding the ids took is not all given back.
+  const std::size_t text = ids * 6 * sizeof(std::int32_t) + plan.predicted * (sizeof(TokenLoss) + sizeof(std::int32_t));
+  NIBBLE_CHECK(model.plan({.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
+  if (reference) NIBBLE_CHECK(reference->plan({.context = plan.context, .all_logits = true}));
+  NIBBLE_TRY(Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
+  NIBBLE_TRY(Reader reader, Reader::create(model, plan));
+  std::optional<Reader> reference_reader;
+  if (reference) {
+    NIBBLE_TRY(reference_reader, Reader::create(*reference, plan));
+  }
+  NIBBLE_TRY(std::optional<LogitsFile> file, LogitsFile::create(options, plan, vocabulary));
+  Scoring scoring{std::move(reader), std::move(reference_reader), std::move(expected), std::move(file), visit};
+  scoring.out.tokens.reserve(plan.predicted);
+  return scoring;
+}
+
 Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids,
                        const EvaluateOptions& options, const LogitsVisitor& visit) {
   const double start = now_seconds();
   LoadedModel& model = handle.implementation();
   LoadedModel* reference = reference_handle ? &reference_handle->implementation() : nullptr;
-  const ModelConfig& config = model.transformer->config();
-  if (reference && reference->transformer->config().vocab_size != config.vocab_size)
+  const std::int64_t vocabulary = handle.vocabulary_size();
+  if (reference && reference_handle->vocabulary_size() != vocabulary)
     return error(Errc::bad_request,
                  "the model has a vocabulary of {}, the reference one of {}; their predictions cannot be compared",
-                 config.vocab_size, reference->transformer->config().vocab_size);
+                 vocabulary, reference_handle->vocabulary_size());
   NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
-  // The reference's logits of one window wait here for the model's.
-  const std::size_t waiting = reference ? std::size_t(plan.context * config.vocab_size) * sizeof(float) : 0;
-  std::size_t predicted = 0;
-  for (const Window& window : plan.windows) predicted += window.ids.size() - std::size_t(window.scored_from);
-  // A loss and an id for each that is predicted; what finding the ids took is not all given back.
-  const std::size_t text =
-      ids.size() * 6 * sizeof(std::int32_t) + predicted * (sizeof(TokenLoss) + sizeof(std::int32_t));
-  NIBBLE_CHECK(plan_run(model, {.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
-  if (reference) NIBBLE_CHECK(plan_run(*reference, {.context = plan.context, .all_logits = true}));
-  NIBBLE_TRY(const Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
-  NIBBLE_TRY(KvCache cache, KvCache::create(config, *model.backend, model.kv_dtype, plan.context));
-  std::optional<KvCache> reference_cache;
-  if (reference) {
-    NIBBLE_TRY(reference_cache, KvCache::create(reference->transformer->config(), *reference->backend,
-                                                reference->kv_dtype, plan.context));
-  }
-  NIBBLE_TRY(std::optional<LogitsFile> file, LogitsFile::create(options, plan, config.vocab_size));
-
-  Evaluation out;
-  out.tokens.reserve(predicted);
-  DivergenceSum divergence;
+  NIBBLE_TRY(Scoring scoring, prepare(model, reference, plan, ids.size(), options, visit));
   for (std::size_t w = 0; w < plan.windows.size(); ++w) {
-    const Window& window = plan.windows[w];
-    std::size_t end = 0, at = 0;  // in `expected`
-    if (reference)
-      NIBBLE_CHECK(
-          read_window(*reference, *reference_cache, window, options, [&](std::int64_t, std::span<const float> logits) {
-            std::copy(logits.begin(), logits.end(), expected.as<float>() + end);
-            end += logits.size();
-          }));
-    NIBBLE_CHECK(read_window(model, cache, window, options, [&](std::int64_t position, std::span<const float> logits) {
-      const std::int32_t target = window.ids[std::size_t(position + 1)];
-      out.tokens.push_back({target, negative_log_likelihood(logits, target)});
-      if (reference) divergence.add({expected.as<float>() + at, logits.size()}, logits), at += logits.size();
-      if (file) file->add(logits);
-      if (visit) visit(logits);
-    }));
+    NIBBLE_CHECK(scoring.score(plan.windows[w], options));
     if (options.progress) options.progress(double(w + 1) / double(plan.windows.size()));
   }
+  Evaluation& out = scoring.out;
   double sum = 0;
   for (const TokenLoss& token : out.tokens) sum += token.nll;
   out.mean_nll = sum / double(out.tokens.size());
-  if (!std::isfinite(out.mean_nll)) return explain_nonfinite(model);
+  if (!std::isfinite(out.mean_nll)) return model.explain_nonfinite();
   out.perplexity = std::exp(out.mean_nll);
-  out.windows = std::int64_t(plan.windows.size()), out.context = plan.context, out.bos = plan.bos,
+  out.windows = std::int64_t(plan.windows.size());
+  out.context = plan.context;
+  out.bos = plan.bos;
   out.recipe = plan.recipe;
-  if (reference) out.divergence = divergence.result();
-  if (file) NIBBLE_CHECK(file->commit());  // last: nothing can fail behind it
+  if (reference) out.divergence = scoring.divergence.result();
+  if (scoring.file) NIBBLE_CHECK(scoring.file->commit());  // last: nothing can fail behind it
   out.seconds = now_seconds() - start;
-  return out;
+  return std::move(out);
 }
 
 }  // namespace

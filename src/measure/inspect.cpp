@@ -5,7 +5,6 @@
 #include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
 #include "engine/rehearsal.hpp"
-#include "generate/session.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "models/outline.hpp"

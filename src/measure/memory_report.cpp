@@ -29,7 +29,7 @@ MemoryCheck MemoryWatch::check(const std::vector<const Model*>& models) const {
     taken += use.peak_total;
     const std::int64_t vocabulary = model.transformer->config().vocab_size;
     if (model.checkpoint && model.checkpoint->is_gguf()) process += metadata_bytes(vocabulary);
-    if (model.tokenizer) process += tokenizer_bytes(vocabulary);
+    if (model.has_read_tokenizer()) process += tokenizer_bytes(vocabulary);
     process += model.planned.text;
   }
   out.predicted_peak = planned + process;

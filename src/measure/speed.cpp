@@ -4,7 +4,6 @@
 
 #include "base/clock.hpp"
 #include "formats/all.hpp"
-#include "generate/session.hpp"
 
 namespace nibble {
 namespace {
@@ -12,6 +11,13 @@ namespace {
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values.empty() ? 0 : values[values.size() / 2];
+}
+
+// Takes the most likely token of every slice.
+LogitsSink into(std::span<std::int32_t> next) {
+  return [=](std::size_t slice, std::int64_t, std::span<const float> logits) {
+    next[slice] = std::int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  };
 }
 
 }  // namespace
@@ -34,39 +40,33 @@ Result<Speed> measure_speed(LoadedModel& model, std::int64_t prompt_tokens, std:
   if (capacity > config.max_positions)
     return error(Errc::bad_request, "{} tokens were asked for, the model was made for {}", capacity,
                  config.max_positions);
-  NIBBLE_CHECK(plan_run(model, {.context = capacity, .batch = batch, .tokens = std::max(prompt_tokens, batch)}));
+  NIBBLE_CHECK(model.plan({.context = capacity, .batch = batch, .tokens = std::max(prompt_tokens, batch)}));
   std::vector<KvCache> caches;
   for (std::int64_t b = 0; b < batch; ++b) {
-    NIBBLE_TRY(KvCache cache, KvCache::create(config, *model.backend, model.kv_dtype, capacity));
+    NIBBLE_TRY(KvCache cache, model.make_cache(capacity));
     caches.push_back(std::move(cache));
   }
   std::vector<std::int32_t> prompt(static_cast<std::size_t>(prompt_tokens));
   std::uint64_t state = 1;
-  for (std::int32_t& id : prompt)
-    state = state * 6364136223846793005ull + 1442695040888963407ull,
+  for (std::int32_t& id : prompt) {
+    state = state * 6364136223846793005ull + 1442695040888963407ull;
     id = std::int32_t((state >> 33) % std::uint64_t(config.vocab_size));
+  }
 
   std::vector<double> prefill, decode;
   std::vector<std::int32_t> next(static_cast<std::size_t>(batch), 0);
   for (int repeat = -1; repeat < repeats; ++repeat) {  // the first is for warming up
-    const LogitsSink pick = [&](std::size_t slice, std::int64_t, std::span<const float> logits) {
-      next[slice] = std::int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    };
-    double start = now_seconds();
-    for (KvCache& cache : caches) {
-      cache.truncate(0);
-      const Slice slice{&cache, prompt, LogitsOf::last};
-      NIBBLE_CHECK(
-          model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> logits) {
-            pick(std::size_t(&cache - caches.data()), 0, logits);
-          }));
+    const double start = now_seconds();
+    for (std::size_t b = 0; b < caches.size(); ++b) {
+      caches[b].truncate(0);
+      const Slice slice{&caches[b], prompt, LogitsOf::last};
+      NIBBLE_CHECK(model.transformer->forward({&slice, 1}, into({&next[b], 1})));
     }
     const double prefilled = now_seconds();
     for (std::int64_t step = 0; step < new_tokens; ++step) {
       std::vector<Slice> slices;
-      for (std::int64_t b = 0; b < batch; ++b)
-        slices.push_back({&caches[std::size_t(b)], {&next[std::size_t(b)], 1}, LogitsOf::last});
-      NIBBLE_CHECK(model.transformer->forward(slices, pick));
+      for (std::size_t b = 0; b < caches.size(); ++b) slices.push_back({&caches[b], {&next[b], 1}, LogitsOf::last});
+      NIBBLE_CHECK(model.transformer->forward(slices, into(next)));
     }
     const double end = now_seconds();
     if (repeat < 0) continue;

@@ -38,8 +38,8 @@ std::size_t Activations::buffer_of(Slot slot) {
   NIBBLE_ASSERT(false, "every slot has a buffer");
 }
 
-Activations::Activations(const ModelConfig& config) {
-  for (std::size_t slot = 0; slot < slot_count; ++slot) columns_[slot] = columns_of(Slot(slot), config);
+Activations::Activations(const ModelShape& model) {
+  for (std::size_t slot = 0; slot < slot_count; ++slot) columns_[slot] = columns_of(Slot(slot), model);
 }
 
 Result<void> Activations::reserve(Backend& backend, const PassShape& shape) {

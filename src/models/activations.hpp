@@ -12,7 +12,7 @@ namespace nibble {
 // in place, and all layers use the same memory.
 class Activations {
  public:
-  explicit Activations(const ModelConfig& config);
+  explicit Activations(const ModelShape& model);
   // At least for passes of such a shape. What the buffers held is gone.
   Result<void> reserve(Backend& backend, const PassShape& shape);
   TensorView view(Slot slot, std::int64_t rows) const;

@@ -1,19 +1,21 @@
 #include "models/block.hpp"
 
+#include "base/error.hpp"
+
 namespace nibble {
 namespace {
 
-void add_attention(const ModelConfig& config, std::vector<Step>& steps) {
+void add_attention(const ModelShape& shape, std::vector<Step>& steps) {
   using enum Slot;
   steps.push_back(NormStep{block_input, Part::input_norm, attention_input});
   steps.push_back(
       LinearStep{attention_input, {{Part::q, query_projected}, {Part::k, key_projected}, {Part::v, value}}});
-  if (config.qk_norm) {
+  if (shape.qk_norm) {
     steps.push_back(NormStep{query_projected, Part::q_norm, query_normed});
     steps.push_back(NormStep{key_projected, Part::k_norm, key_normed});
   }
-  steps.push_back(RopeStep{config.qk_norm ? query_normed : query_projected, query});
-  steps.push_back(RopeStep{config.qk_norm ? key_normed : key_projected, key});
+  steps.push_back(RopeStep{shape.qk_norm ? query_normed : query_projected, query});
+  steps.push_back(RopeStep{shape.qk_norm ? key_normed : key_projected, key});
   steps.push_back(AttentionStep{query, key, value, attended});
   steps.push_back(LinearStep{attended, {{Part::o, after_attention}}, block_input});
 }
@@ -57,9 +59,9 @@ std::string_view name_inside(Slot slot) {
 
 }  // namespace
 
-std::vector<Step> block_steps(const ModelConfig& config) {
+std::vector<Step> block_steps(const ModelShape& shape) {
   std::vector<Step> steps;
-  add_attention(config, steps);
+  add_attention(shape, steps);
   add_feed_forward(steps);
   return steps;
 }
@@ -77,26 +79,26 @@ std::string name_of(Slot slot, std::int64_t layer) {
   }
 }
 
-std::int64_t columns_of(Slot slot, const ModelConfig& config) {
+std::int64_t columns_of(Slot slot, const ModelShape& shape) {
   switch (slot) {
     case Slot::query_projected:
     case Slot::query_normed:
     case Slot::query:
     case Slot::attended:
-      return config.heads * config.head_dim;
+      return shape.heads * shape.head_dim;
     case Slot::key_projected:
     case Slot::key_normed:
     case Slot::key:
     case Slot::value:
-      return config.kv_heads * config.head_dim;
+      return shape.kv_heads * shape.head_dim;
     case Slot::gate:
     case Slot::up:
     case Slot::mlp_product:
-      return config.intermediate_size;
+      return shape.intermediate_size;
     case Slot::logits:
-      return config.vocab_size;
+      return shape.vocab_size;
     default:
-      return config.hidden_size;
+      return shape.hidden_size;
   }
 }
 

@@ -38,7 +38,7 @@ enum class Slot : std::uint8_t {
 };
 inline constexpr std::size_t slot_count = std::size_t(Slot::logits) + 1;
 
-std::int64_t columns_of(Slot slot, const ModelConfig& config);
+std::int64_t columns_of(Slot slot, const ModelShape& shape);
 
 // What an observer is told, by module: "model.layers.0.mlp.down_proj input". Empty for slots that are not shown.
 std::string name_of(Slot slot, std::int64_t layer);
@@ -71,6 +71,6 @@ struct GateStep {
 using Step = std::variant<NormStep, LinearStep, RopeStep, AttentionStep, GateStep>;
 
 // From Slot::block_input to Slot::block_output.
-std::vector<Step> block_steps(const ModelConfig& config);
+std::vector<Step> block_steps(const ModelShape& shape);
 
 }  // namespace nibble

@@ -59,6 +59,15 @@ Result<void> Transformer::reserve(const PassShape& shape) {
   return backend_.reserve(shape);
 }
 
+Result<void> Transformer::check_ids(std::span<const std::int32_t> ids) const {
+  for (const std::int32_t id : ids)
+    if (id < 0 || id >= config_.vocab_size)
+      return error(Errc::bad_request,
+                   "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together",
+                   id, config_.vocab_size);
+  return {};
+}
+
 Result<PassShape> Transformer::check(std::span<const Slice> slices) const {
   std::int64_t highest = 0, tokens = 0, logits = 0;
   for (const Slice& slice : slices) {
@@ -68,11 +77,7 @@ Result<PassShape> Transformer::check(std::span<const Slice> slices) const {
       return error(Errc::bad_request,
                    "{} tokens do not fit in a context of {}; shorten the text or ask for a longer context", end,
                    slice.cache->capacity());
-    for (const std::int32_t id : slice.tokens)
-      if (id < 0 || id >= config_.vocab_size)
-        return error(Errc::bad_request,
-                     "token id {} is outside the model's vocabulary of {}; tokenizer and model do not belong together",
-                     id, config_.vocab_size);
+    NIBBLE_CHECK(check_ids(slice.tokens));
     highest = std::max(highest, slice.cache->capacity());  // tables for all that may come are made once
     tokens += count;
     if (slice.logits != LogitsOf::none) logits += slice.logits == LogitsOf::all ? count : 1;

@@ -32,6 +32,9 @@ class Transformer {
   // `stop` is asked between passes; true ends with Errc::cancelled (caches then hold whole passes).
   Result<void> forward(std::span<const Slice> slices, const LogitsSink& sink, const std::function<bool()>& stop = {});
 
+  // bad_request: an id that is outside the vocabulary.
+  Result<void> check_ids(std::span<const std::int32_t> ids) const;
+
   // From now on `observer` sees every pass; an empty one ends it. Without one nothing is spent.
   void observe(Observer observer) { observer_ = std::move(observer); }
 

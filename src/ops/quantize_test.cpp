@@ -34,6 +34,26 @@ HostAllocator& memory() {
   return allocator;
 }
 
+// Every format; with block scales, small blocks, larger ones with nested scales, and the largest.
+std::vector<QuantizeOptions> every_format() {
+  std::vector<QuantizeOptions> all;
+  for_each_format(
+      [&]<class F>() {
+        if (scale_layout<F>() == ScaleLayout::per_block)
+          for (const auto& [block, nested] : {std::pair{32, false}, {32, true}, {64, true}, {4096, false}})
+            all.push_back({F::name, block, nested});
+        else
+          all.push_back({F::name});
+      },
+      AllFormats{});
+  return all;
+}
+std::vector<QuantizeOptions> every_format_with_block_scales() {
+  std::vector<QuantizeOptions> all = every_format();
+  std::erase_if(all, [](const QuantizeOptions& o) { return format_facts(o.format).scales != ScaleLayout::per_block; });
+  return all;
+}
+
 QuantizedWeight quantized(const Source& source, const QuantizeOptions& options, int threads = 2) {
   ThreadPool pool(threads);
   auto out = allocate_quantized(memory(), options, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
@@ -106,8 +126,7 @@ TEST(Quantize, EveryReadOfEveryFormatGivesTheValuesOfTheReference) {
   for (std::int64_t i = 0; i < source.rows * source.cols; ++i)
     source.values.push_back(float(i * 7919 % 65521) / 32768.0f - 1);
   const std::int64_t elements = source.rows * source.cols;
-  for (const QuantizeOptions& options :
-       {QuantizeOptions{"nf4", 32}, {"nf4", 64, true}, {"fp4", 128}, {"int8"}, {"fp32"}, {"fp16"}, {"bf16"}}) {
+  for (const QuantizeOptions& options : every_format()) {
     SCOPED_TRACE(options.format);
     const auto ours = quantized(source, options);
     at_every_width([&] {
@@ -154,7 +173,7 @@ TEST(Quantize, CodesBecomeSixteenBitsByOneRoundingOfTheirValues) {
     EXPECT_TRUE(done) << done.error().message;
   };
   ThreadPool pool(2);
-  for (const QuantizeOptions& options : {QuantizeOptions{"nf4", 32}, {"nf4", 64, true}, {"fp4", 4096}}) {
+  for (const QuantizeOptions& options : every_format_with_block_scales()) {
     const auto made = quantized(source, options);
     for (const std::string_view format : {"bf16", "fp16"})
       at_every_width([&] {
@@ -177,24 +196,29 @@ TEST(Quantize, CodesBecomeSixteenBitsByOneRoundingOfTheirValues) {
 
 TEST(Quantize, DecodingStaysWithinHalfAStepOfTheSource) {
   const Source source = Source::golden_matrix("normal");
-  for (const std::string_view format : {"nf4", "fp4"}) {
-    const auto ours = quantized(source, {format});
-    float widest = 0;  // between neighbours of the table
-    std::vector<float> table(ours.weight.table.begin(), ours.weight.table.end());
-    std::sort(table.begin(), table.end());
-    for (int i = 0; i < 15; ++i) widest = std::max(widest, table[i + 1] - table[i]);
-    for (std::int64_t i = 0; i < ours.weight.elements(); ++i)
-      ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]),
-                widest / 2 * ours.weight.scale(i / 64) * 1.00001f)
-          << format << " " << i;
-  }
-  const auto ours = quantized(source, {"int8"});
-  for (std::int64_t i = 0; i < ours.weight.elements(); ++i) {
-    // Half a step of the row, and the rounding to fp16 that came first.
-    const float bound =
-        ours.weight.scale(i / source.cols) / 254 * 1.00001f + std::fabs(source.values[i]) * 0x1p-11f + 0x1p-25f;
-    ASSERT_LE(std::fabs(decode_element(ours.weight, i) - source.values[i]), bound) << i;
-  }
+  // Half a step is known to one rounding of its scale and one of the product.
+  const auto expect_within = [&](const Weight& weight, auto half_step) {
+    for (std::int64_t i = 0; i < weight.elements(); ++i)
+      ASSERT_LE(std::fabs(decode_element(weight, i) - source.values[std::size_t(i)]), half_step(i))
+          << weight.format << " " << i;
+  };
+  for_each_format(
+      [&]<class F>() {
+        const auto ours = quantized(source, {F::name});
+        if constexpr (TableFormat<F>) {
+          std::vector<float> table(ours.weight.table.begin(), ours.weight.table.end());
+          std::sort(table.begin(), table.end());
+          float widest = 0;  // between neighbours
+          for (int i = 0; i < 15; ++i) widest = std::max(widest, table[i + 1] - table[i]);
+          expect_within(ours.weight, [&](std::int64_t i) { return widest / 2 * ours.weight.scale(i / 64) * 1.00001f; });
+        } else if constexpr (RowCodeFormat<F>) {  // and the rounding to fp16 that comes first
+          expect_within(ours.weight, [&](std::int64_t i) {
+            return ours.weight.scale(i / source.cols) * F::step / 2 * 1.00001f +
+                   std::fabs(source.values[std::size_t(i)]) * 0x1p-11f + 0x1p-25f;
+          });
+        }
+      },
+      AllFormats{});
 }
 
 TEST(Quantize, DenseFormatsRoundOnce) {
@@ -226,8 +250,7 @@ Source long_source() {
 
 TEST(Quantize, AnyNumberOfThreadsGivesTheSameBytes) {
   const Source source = long_source();
-  for (const QuantizeOptions& options :
-       {QuantizeOptions{"nf4", 4096}, {"nf4", 32, true}, {"fp4"}, {"int8"}, {"fp16"}}) {
+  for (const QuantizeOptions& options : every_format()) {
     const auto one = quantized(source, options, 1), many = quantized(source, options, 7);
     EXPECT_EQ(bytes_as<std::uint8_t>(one.weight), bytes_as<std::uint8_t>(many.weight));
     ASSERT_EQ(one.weight.nested.codes.size(), many.weight.nested.codes.size());
@@ -248,16 +271,16 @@ TEST(Quantize, PiecesMeetWithoutASeam) {
 }
 
 TEST(Quantize, ABadWeightIsNamedByRowAndColumn) {
-  for (const std::string_view format : {"nf4", "fp4", "int8", "fp16", "bf16", "fp32"})
+  for (const QuantizeOptions& options : every_format())
     for (const float value : {std::numeric_limits<float>::quiet_NaN(), -INFINITY, std::bit_cast<float>(0x7fffffffu)}) {
       Source source = long_source();
       source.values[99 * 1000 + 7] = value;
       source.values[150 * 1000 + 3] = value;
       ThreadPool pool(3);
       auto out =
-          allocate_quantized(memory(), {format}, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
+          allocate_quantized(memory(), options, source.rows, source.cols, Purpose::linear_weights, Purpose::scales);
       const auto done = quantize(source.reader(), *out, pool);
-      ASSERT_FALSE(done) << format;
+      ASSERT_FALSE(done) << options.format;
       EXPECT_EQ(done.error().code, Errc::corrupt_file);
       EXPECT_NE(done.error().message.find("row 99, column 7"), std::string::npos) << done.error().message;
     }
@@ -294,8 +317,7 @@ TEST(Quantize, WrongRequestsAreRefused) {
 }
 
 TEST(Quantize, CountingGivesTheBytesThatAreTaken) {
-  for (const QuantizeOptions& options :
-       {QuantizeOptions{"nf4"}, {"nf4", 32, true}, {"fp4", 4096}, {"int8"}, {"bf16"}}) {
+  for (const QuantizeOptions& options : every_format()) {
     CountingAllocator counting;
     HostAllocator host;
     const auto counted = allocate_quantized(counting, options, 61, 171, Purpose::linear_weights, Purpose::scales);
@@ -308,8 +330,8 @@ TEST(Quantize, CountingGivesTheBytesThatAreTaken) {
 }
 
 TEST(Quantize, AnEmptyMatrixIsFine) {
-  for (const std::string_view format : {"nf4", "int8", "bf16"})
-    EXPECT_EQ(quantized({0, 64, {}}, {format}).weight.code_bytes, 0u);
+  for (const QuantizeOptions& options : every_format())
+    EXPECT_EQ(quantized({0, 64, {}}, options).weight.code_bytes, 0u) << options.format;
 }
 
 }  // namespace

@@ -56,23 +56,20 @@ TEST_P(GgufModel, GivesTheLogitsOfTransformers) {
     const std::vector<float> logits = expected.get<float>("logits");
     const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size), length = ids.size() / 2;
     ASSERT_EQ(logits.size(), ids.size() * vocabulary);
-    double largest = 1;
-    for (const float x : logits) largest = std::max(largest, std::fabs(double(x)));
+    Deviation deviation;
     for (std::size_t s = 0; s < 2; ++s) {
       const std::vector<std::int32_t> tokens(ids.begin() + std::ptrdiff_t(s * length),
                                              ids.begin() + std::ptrdiff_t((s + 1) * length));
       KvCache cache =
           KvCache::create(model.transformer->config(), *model.backend, DType::f32, std::int64_t(length)).value();
       const Slice slice{&cache, tokens, LogitsOf::all};
-      double worst = 0;
       std::size_t at = s * length * vocabulary;
       ASSERT_TRUE(model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t, std::span<const float> row) {
-        for (const float x : row) worst = std::max(worst, std::fabs(double(x) - logits[at++]));
+        for (const float x : row) deviation.add(x, logits[at++]);
       }));
       ASSERT_EQ(at, (s + 1) * length * vocabulary);
-      // Some hundred roundings of fp32 on the way, each 2^-24 relative to the largest value on it.
-      EXPECT_LE(worst, 300 * 0x1p-24 * largest);
     }
+    expect_as_near_as_fp32(deviation, expected.get<float>("fp32_error"));
   }
 }
 

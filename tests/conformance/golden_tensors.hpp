@@ -43,6 +43,29 @@ class GoldenTensors {
   Safetensors file_;
 };
 
+// How far a computation is from the golden one.
+struct Deviation {
+  double largest = 0, squares = 0;
+  std::int64_t count = 0;
+
+  void add(double computed, double golden) {
+    const double difference = std::fabs(computed - golden);
+    largest = std::max(largest, difference);
+    squares += difference * difference;
+    ++count;
+  }
+  double rms() const { return std::sqrt(squares / double(count)); }
+};
+
+// The bar of a computation in fp32: twice what transformers' own in fp32 is off by. `theirs` holds its largest and its
+// rms deviation from float64, which the golden file has beside what float64 gives.
+inline void expect_as_near_as_fp32(const Deviation& ours, const std::vector<float>& theirs) {
+  ASSERT_EQ(theirs.size(), 2u);
+  ASSERT_GT(ours.count, 0);
+  EXPECT_LE(ours.largest, 2 * theirs[0]);
+  EXPECT_LE(ours.rms(), 2 * theirs[1]);
+}
+
 // Losses of ids[1:], and logits at `positions` of every `column_step`-th id, one position after the other.
 struct Computed {
   std::vector<double> nll;

@@ -1,55 +1,37 @@
-// The shipped model in fp32 against logits that transformers computed in float64.
-#include <gtest/gtest.h>
-
-#include <cmath>
-
+// The shipped model in fp32 against losses and logits that transformers computed in float64
+// (tools/golden/shipped_model.py).
+#include "../made/targets.hpp"
 #include "golden_tensors.hpp"
 
 namespace nibble {
 namespace {
 
-class ShippedModel : public testing::TestWithParam<const char*> {};
+using ShippedModel = OnTarget;
 
 TEST_P(ShippedModel, AgreesWithFloat64InFp32) {
   LoadOptions options;
   options.precision = Precision::fp32, options.cpu_target = GetParam();
   auto loaded = load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options);
-  if (!loaded && loaded.error().code == Errc::unsupported) GTEST_SKIP() << loaded.error().message;
   ASSERT_TRUE(loaded) << loaded.error().message;
-  LoadedModel& model = **loaded;
-  const GoldenTensors expected("gutenberg_16m_fp32.safetensors");
-  const auto ids = expected.get<std::int32_t>("input_ids");
-  const auto expected_nll = expected.get<float>("nll"), expected_logits = expected.get<float>("logits_last16");
-  ASSERT_EQ(ids.size(), 256u);
-  ASSERT_EQ(expected_nll.size(), 255u);
-
-  KvCache cache = KvCache::create(model.transformer->config(), *model.backend, model.kv_dtype, 256).value();
-  const std::size_t vocabulary = std::size_t(model.transformer->config().vocab_size),
-                    kept = expected_logits.size() / vocabulary;
-  double worst_logit = 0, worst_nll = 0, sum = 0, expected_sum = 0;
-  const Slice slice{&cache, ids, LogitsOf::all};
-  const auto done =
-      model.transformer->forward({&slice, 1}, [&](std::size_t, std::int64_t position, std::span<const float> logits) {
-        if (position + 1 < 256) {
-          const double nll = negative_log_likelihood(logits, ids[std::size_t(position + 1)]);
-          worst_nll = std::max(worst_nll, std::fabs(nll - expected_nll[std::size_t(position)]));
-          sum += nll, expected_sum += expected_nll[std::size_t(position)];
-        }
-        if (std::size_t(position) + kept >= 256)
-          for (std::size_t i = 0; i < vocabulary; ++i)
-            worst_logit = std::max(
-                worst_logit,
-                std::fabs(double(logits[i]) - expected_logits[(std::size_t(position) + kept - 256) * vocabulary + i]));
-      });
-  ASSERT_TRUE(done) << done.error().message;
-  EXPECT_EQ(kept, 16u);
-  EXPECT_LE(worst_logit, 2e-4);
-  EXPECT_LE(worst_nll, 1e-4);
-  EXPECT_LE(std::fabs(sum - expected_sum) / 255, 1e-5);
+  const GoldenTensors golden("gutenberg_16m_fp32.safetensors");
+  const auto ids = golden.get<std::int32_t>("input_ids");
+  const auto nll = golden.get<float>("nll"), logits = golden.get<float>("logits_last16");
+  std::vector<std::int64_t> last16;
+  for (std::int64_t position = 240; position < 256; ++position) last16.push_back(position);
+  const Computed computed = compute(**loaded, ids, last16, 1);
+  ASSERT_EQ(computed.nll.size(), 255u);
+  ASSERT_EQ(nll.size(), 255u);
+  ASSERT_EQ(computed.logits.size(), logits.size());
+  Deviation of_nll, of_logits;
+  for (std::size_t i = 0; i < nll.size(); ++i) of_nll.add(computed.nll[i], nll[i]);
+  for (std::size_t i = 0; i < logits.size(); ++i) of_logits.add(computed.logits[i], logits[i]);
+  expect_as_near_as_fp32(of_nll, golden.get<float>("fp32_error.nll"));
+  expect_as_near_as_fp32(of_logits, golden.get<float>("fp32_error.logits"));
+  RecordProperty("deviation", fmt::format("logits {:.2g} rms {:.2g}, losses {:.2g} rms {:.2g}", of_logits.largest,
+                                          of_logits.rms(), of_nll.largest, of_nll.rms()));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryTarget, ShippedModel, testing::Values("reference", "avx2", "avx512", "avx512_vnni_bf16"),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(OnEveryTarget, ShippedModel, testing::ValuesIn(every_target()), name_of_target);
 
 }  // namespace
 }  // namespace nibble

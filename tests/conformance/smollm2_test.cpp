@@ -10,7 +10,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/load.hpp"
-#include "generate/session.hpp"
 #include "measure/divergence.hpp"
 #include "nibble/generate.hpp"
 

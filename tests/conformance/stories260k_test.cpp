@@ -7,8 +7,8 @@
 #include <iterator>
 
 #include "engine/load.hpp"
-#include "generate/session.hpp"
 #include "measure/divergence.hpp"
+#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 namespace {
@@ -42,7 +42,7 @@ Losses losses_of(const std::string& path) {
   EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().message);
   if (!loaded) return {};
   LoadedModel& model = **loaded;
-  const auto tokenizer = tokenizer_of(model);
+  const auto tokenizer = model.tokenizer();
   EXPECT_TRUE(tokenizer) << (tokenizer ? "" : tokenizer.error().message);
   if (!tokenizer) return {};
   Losses out;

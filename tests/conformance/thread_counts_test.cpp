@@ -1,4 +1,5 @@
 // Results are the same bits for any number of threads, on every instruction set and at every precision.
+#include "../made/targets.hpp"
 #include "golden_tensors.hpp"
 
 namespace nibble {
@@ -8,7 +9,10 @@ std::vector<std::vector<float>> logits_of(const std::string& target, const Quant
   LoadOptions options;
   options.precision = precision, options.cpu_target = target, options.threads = threads;
   auto loaded = load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options);
-  if (!loaded) return {};
+  if (!loaded) {
+    ADD_FAILURE() << loaded.error().message;
+    return {};
+  }
   LoadedModel& model = **loaded;
   std::vector<std::int32_t> ids;
   for (const std::int64_t id : GoldenTensors("gutenberg_16m_fp32.safetensors").get<std::int32_t>("input_ids"))
@@ -32,17 +36,19 @@ std::vector<std::vector<float>> logits_of(const std::string& target, const Quant
   return out;
 }
 
-TEST(Threads, AnyNumberOfThemGivesTheSameBits) {
-  for (const std::string target : {"avx2", "avx512", "avx512_vnni_bf16"})
-    for (const QuantizationConfig& precision :
-         {QuantizationConfig(Precision::fp32), QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8),
-          QuantizationConfig::nf4({.double_quant = true})}) {
-      const auto one = logits_of(target, precision, 1);
-      if (one.empty()) continue;  // not on this processor
-      ASSERT_EQ(one[0].size(), one[1].size());
-      EXPECT_EQ(logits_of(target, precision, 3), one) << target << " " << precision.label();
-    }
+using Threads = OnTarget;
+
+TEST_P(Threads, AnyNumberOfThemGivesTheSameBits) {
+  for (const QuantizationConfig& precision :
+       {QuantizationConfig(Precision::fp32), QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8),
+        QuantizationConfig::nf4({.double_quant = true})}) {
+    const auto one = logits_of(GetParam(), precision, 1);
+    EXPECT_FALSE(one.empty());
+    EXPECT_EQ(logits_of(GetParam(), precision, 3), one) << precision.label();
+  }
 }
+
+INSTANTIATE_TEST_SUITE_P(OnEveryTarget, Threads, testing::ValuesIn(every_target_with_kernels()), name_of_target);
 
 }  // namespace
 }  // namespace nibble

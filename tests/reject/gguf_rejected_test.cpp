@@ -1,9 +1,9 @@
 // Every way a GGUF file can be wrong, as container and as model.
 #include "../made/made_files.hpp"
 #include "engine/load.hpp"
-#include "generate/session.hpp"
 #include "nibble/quantize.hpp"
 #include "refused.hpp"
+#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 namespace {
@@ -334,7 +334,7 @@ TEST(GgufRejected, AFileWithoutTokenizerLoadsAndSaysSoWhenOneIsNeeded) {
   made::write(file, made::llama_gguf().without("tokenizer.ggml.model").bytes());
   const auto model = load_model(file, {});
   ASSERT_TRUE(model) << model.error().message;
-  expect_refused(tokenizer_of(**model), Errc::corrupt_file, {file.string(), "tokenizer.ggml.model", "missing"});
+  expect_refused((*model)->tokenizer(), Errc::corrupt_file, {file.string(), "tokenizer.ggml.model", "missing"});
 }
 
 }  // namespace

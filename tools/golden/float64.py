@@ -41,6 +41,18 @@ def logits_of(model, ids):
     return out
 
 
+@torch.no_grad()
+def fp32_logits_of(model, ids):
+    """What transformers itself computes in fp32, on the same weights."""
+    return model.float().eval()(input_ids=ids, use_cache=False).logits
+
+
+def error_of(values, exact):
+    """The largest error and the rms error: what a computation in fp32 is measured by."""
+    error = values.double() - exact.double()
+    return torch.stack([error.abs().max(), error.square().mean().sqrt()]).float()
+
+
 def nll_of(logits, ids):
     """Of ids[1:] under logits (position, vocabulary), in nats."""
     return -torch.log_softmax(logits[:-1].double(), -1).gather(1, ids[1:, None])[:, 0]

@@ -2,6 +2,7 @@
 it runs, and beside each NAME.gguf a NAME.expected.safetensors:
 
   input_ids, logits    two sequences, and the logits of the decoded model in float64, stored as fp32
+  fp32_error           the largest and the rms error of transformers' own logits in fp32
   q_proj, down_proj    of layer 0, decoded by gguf.quants, rows in the order of Hugging Face
 
 Usage: python tools/golden/gguf_models.py   (needs gguf, torch, transformers, safetensors)
@@ -15,7 +16,7 @@ import numpy as np
 import safetensors
 import torch
 import transformers
-from float64 import ROOT, files_under, logits_of, to_float64, write_manifest
+from float64 import ROOT, error_of, files_under, fp32_logits_of, logits_of, to_float64, write_manifest
 from models import randomise
 from safetensors.torch import save_file
 
@@ -115,12 +116,14 @@ def main():
         randomise(model, SEED + index)
         decoded = write(name, model, kind, matrix_type)
         ids = torch.randint(3, 64, (2, 20), generator=torch.Generator().manual_seed(SEED + index))
+        in_fp32 = fp32_logits_of(model, ids)
         logits = logits_of(to_float64(model), ids)
+        error = error_of(in_fp32, logits)
         layer = "model.layers.0."
-        save_file({"input_ids": ids, "logits": logits.float().contiguous(),
+        save_file({"input_ids": ids, "logits": logits.float().contiguous(), "fp32_error": error,
                    "q_proj": decoded[layer + "self_attn.q_proj.weight"],
                    "down_proj": decoded[layer + "mlp.down_proj.weight"]}, OUT / f"{name}.expected.safetensors")
-        print(f"{name:14} {(OUT / f'{name}.gguf').stat().st_size:7} bytes  logits max {logits.abs().max():.2f}", flush=True)
+        print(f"{name:14} {(OUT / f'{name}.gguf').stat().st_size:7} bytes  logits max {logits.abs().max():.2f}  fp32 error {error[0]:.1e}", flush=True)
     write_manifest("gguf", __file__, [torch, transformers, safetensors], {"gguf": importlib.metadata.version("gguf"), "seed": SEED}, files_under(OUT))
 
 

@@ -1,6 +1,6 @@
 """Makes tests/golden/models: tiny random models of every architecture that runs, as transformers writes them, and beside
-each folder NAME a file NAME.expected.safetensors: two prompts, their logits in float64 (stored as fp32), and what greedy
-decoding adds to each prompt.
+each folder NAME a file NAME.expected.safetensors: two prompts, their logits in float64 (stored as fp32), the largest and
+the rms error of transformers' own logits in fp32, and what greedy decoding adds to each prompt.
 
 Usage: python tools/golden/models.py   (needs torch, transformers, safetensors)
 """
@@ -12,7 +12,7 @@ import shutil
 import safetensors
 import torch
 import transformers
-from float64 import ROOT, files_under, logits_of, to_float64, write_manifest
+from float64 import ROOT, error_of, files_under, fp32_logits_of, logits_of, to_float64, write_manifest
 from safetensors.torch import save_file
 
 OUT = ROOT / "tests/golden/models"
@@ -107,6 +107,7 @@ def greedy(model, ids):
 def expect(name, folder, seed):
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto", attn_implementation="eager")
     stored = next(model.parameters()).dtype
+    in_fp32 = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     model = to_float64(model)
     # Prompts after which no choice is a near tie, so that fp32 must give the same text.
     for attempt in range(20):
@@ -118,11 +119,12 @@ def expect(name, folder, seed):
     else:
         raise AssertionError(f"{name}: no prompts without a near tie")
     logits = logits_of(model, ids)
-    save_file({"input_ids": ids, "logits": logits.float().contiguous(), "greedy": text},
+    error = error_of(fp32_logits_of(in_fp32, ids), logits)
+    save_file({"input_ids": ids, "logits": logits.float().contiguous(), "fp32_error": error, "greedy": text},
               OUT / f"{name}.expected.safetensors")
     size = sum(p.stat().st_size for p in folder.iterdir())
     print(f"{name:20} {str(stored):15} {model.num_parameters():7} parameters {size:7} bytes  logits std {logits.std():.2f} "
-          f"max {logits.abs().max():.2f}  least margin {margins.min():.4f}", flush=True)
+          f"max {logits.abs().max():.2f}  fp32 error {error[0]:.1e}  least margin {margins.min():.4f}", flush=True)
 
 
 def main():

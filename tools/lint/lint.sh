@@ -39,21 +39,29 @@ matching '^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|inl|cu|cuh)$' | 
   awk -v allowed="$long_files" '$2 != "total" && $1 > 400 && index(" " allowed " ", " " $2 " ") == 0 {
     print $2 ": " $1 " lines; split it by idea" }' >>"$breaches"
 
-# 5. Every golden file, or the folder it lies in, is named by a test, and its generator recorded what made it.
+# 5. Every golden file is named by a test, in quotes, and its generator recorded what made it. A model or a tokenizer is
+# named by its folder; beside folders, a file by what it is about, its name up to the first dot.
 tests=$(matching '^(src/.*_(test|vectors)\.(cpp|hpp)|tests/.*\.(cpp|hpp|sh))$')
 matching '^tests/golden/' | grep -v '/MANIFEST\.' | while read -r golden; do
-  folder=$(basename "$(dirname "$golden")")
-  [ "$folder" = golden ] && folder=$(basename "$golden")
-  grep -qF -e "$(basename "$golden")" -e "$folder" $tests /dev/null || echo "$golden: no test names it"
+  below=${golden#tests/golden/}
+  file=$(basename "$golden")
+  case $below in
+    stories260K/* | templates/* | gguf_split/*) named=${below%%/*} ;; # tests read whatever is there
+    tokenizers/gguf/* | tokenizers/kinds/*) named="$file|${file%%.*}" ;;
+    */*/*) named=$(basename "$(dirname "$golden")") ;;
+    */*) named="$file|${file%%.*}" ;;
+    *) named=$file ;;
+  esac
+  grep -qE "[\"/]($named)[\"/.]" $tests /dev/null || echo "$golden: no test names it"
 done >>"$breaches"
 
-# 6. Formatting, where a clang-format is found (the packages that building needs have none).
-if command -v clang-format >/dev/null; then
+# 6. Formatting, by the clang-format of Debian 12: others lay out some lines differently.
+if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
   matching '^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|cu|cuh)$' | tr '\n' '\0' |
     xargs -0 clang-format --dry-run 2>&1 | grep -E 'warning:' | sed 's/: warning:.*/: run clang-format -i/' |
     sort -u -t: -k1,1 >>"$breaches"
 else
-  echo "lint: formatting was not checked, there is no clang-format here"
+  echo "lint: formatting was not checked, there is no clang-format 14 here"
 fi
 
 [ -s "$breaches" ] || exit 0

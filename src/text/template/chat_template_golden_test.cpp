@@ -42,7 +42,7 @@ void expect_outcome(const std::string& source, const OrderedJson& variables, con
   EXPECT_TRUE(text.error().message.ends_with(expected["raised"].get<std::string>())) << text.error().message;
 }
 
-TEST(ChatTemplateGolden, conversations_render_as_jinja2_renders_them) {
+TEST(ChatTemplateGolden, ConversationsRenderAsJinja2RendersThem) {
   const OrderedJson conversations = json_of("conversations.json");
   int templates = 0, rendered = 0, raised = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -62,7 +62,7 @@ TEST(ChatTemplateGolden, conversations_render_as_jinja2_renders_them) {
   EXPECT_GT(raised, 50);
 }
 
-TEST(ChatTemplateGolden, every_rule_of_the_language_is_the_one_of_jinja2) {
+TEST(ChatTemplateGolden, EveryRuleOfTheLanguageIsTheOneOfJinja2) {
   const OrderedJson golden = json_of("snippets.json");
   ASSERT_GT(golden["snippets"].size(), 250u);
   for (const auto& snippet : golden["snippets"]) {

@@ -33,7 +33,7 @@ void expect_refusals(const std::vector<Refusal>& refusals) {
   }
 }
 
-TEST(ChatTemplate, an_unsupported_construct_is_named_with_its_line) {
+TEST(ChatTemplate, AnUnsupportedConstructIsNamedWithItsLine) {
   expect_refusals({
       {"a\n{% include 'x' %}", "line 2: {% include %} is not supported"},
       {"{% extends 'x' %}", "line 1: {% extends %}"},
@@ -67,7 +67,7 @@ TEST(ChatTemplate, an_unsupported_construct_is_named_with_its_line) {
   });
 }
 
-TEST(ChatTemplate, what_is_no_template_is_refused_with_its_line) {
+TEST(ChatTemplate, WhatIsNoTemplateIsRefusedWithItsLine) {
   expect_refusals({
       {"a\nb {{ 'x }}", "line 2: a string has no end", Errc::corrupt_file},
       {"{% if x %}\n", "line 1: the block has no end; {% endif %} is missing", Errc::corrupt_file},
@@ -79,7 +79,7 @@ TEST(ChatTemplate, what_is_no_template_is_refused_with_its_line) {
   });
 }
 
-TEST(ChatTemplate, an_error_names_the_line_it_happens_on) {
+TEST(ChatTemplate, AnErrorNamesTheLineItHappensOn) {
   expect_refusals({
       {"\n{{ x.y }}", "line 2: \"x\" is undefined", Errc::bad_request},
       {"{% macro m() %}\n\n{{ 1 + '' }}{% endmacro %}\n{{ m() }}", "line 3: int + str is not defined",
@@ -90,7 +90,7 @@ TEST(ChatTemplate, an_error_names_the_line_it_happens_on) {
   });
 }
 
-TEST(ChatTemplate, work_is_bounded) {
+TEST(ChatTemplate, WorkIsBounded) {
   const auto loops = [](const std::string& body) {
     return "{% set r = range(9)|list %}{% for a in range(99999) %}{% for b in r %}{% for c in r %}" + body +
            "{% endfor %}{% endfor %}{% endfor %}";
@@ -108,7 +108,7 @@ TEST(ChatTemplate, work_is_bounded) {
   });
 }
 
-TEST(ChatTemplate, the_bounds_leave_room_for_any_conversation) {
+TEST(ChatTemplate, TheBoundsLeaveRoomForAnyConversation) {
   const auto parsed = ChatTemplate::parse(
       "{% for a in messages %}{% for b in messages %}{% if a == b %}{{ a }}{% endif %}{% endfor %}{% endfor %}");
   OrderedJson messages = OrderedJson::array();
@@ -119,7 +119,7 @@ TEST(ChatTemplate, the_bounds_leave_room_for_any_conversation) {
   EXPECT_GT(text->size(), 600'000u);
 }
 
-TEST(ChatTemplate, texts_and_values_are_bounded) {
+TEST(ChatTemplate, TextsAndValuesAreBounded) {
   const auto doubling = [](const std::string& start, const std::string& step) {
     return "{% set ns = namespace(x=" + start + ") %}{% for i in range(99) %}{% set ns.x = " + step + " %}{% endfor %}";
   };
@@ -162,7 +162,7 @@ TEST(ChatTemplate, texts_and_values_are_bounded) {
   });
 }
 
-TEST(ChatTemplate, nesting_and_recursion_are_bounded) {
+TEST(ChatTemplate, NestingAndRecursionAreBounded) {
   expect_refusals({
       {"{{ " + repeated("(", 100000) + "1" + repeated(")", 100000) + " }}", "nesting so deep"},
       {"{{ " + repeated("[", 100000) + "1" + repeated("]", 100000) + " }}", "nesting so deep"},
@@ -198,20 +198,20 @@ TEST(ChatTemplate, nesting_and_recursion_are_bounded) {
   EXPECT_TRUE(rendered("{{ ['a']|map('map'" + repeated(", 'map'", 90) + ", 'upper')|list|length }}"));
 }
 
-TEST(ChatTemplate, namespaces_that_hold_each_other_are_no_leak) {
+TEST(ChatTemplate, NamespacesThatHoldEachOtherAreNoLeak) {
   EXPECT_TRUE(
       rendered("{% set a = namespace() %}{% set b = namespace(a=a) %}{% set a.b = [b] %}{% set a.me = a %}"
                "{% macro m() %}{% endmacro %}{% set a.m = m %}{% for i in [1] %}{% set a.l = loop %}{% endfor %}"));
 }
 
-TEST(ChatTemplate, a_macro_outlives_no_block_it_stands_in) {
+TEST(ChatTemplate, AMacroOutlivesNoBlockItStandsIn) {
   expect_refusals(
       {{"{% set ns = namespace() %}{% for i in [1] %}{% macro m() %}{{ i }}{% endmacro %}{% set ns.m = m %}{% endfor %}"
         "{{ ns.m() }}",
         "called outside of the block"}});
 }
 
-TEST(ChatTemplate, variables_may_nest_and_count_as_json_does) {
+TEST(ChatTemplate, VariablesMayNestAndCountAsJsonDoes) {
   OrderedJson deep = 1;
   for (int i = 0; i < 300; ++i) deep = OrderedJson::array({std::move(deep)});
   const auto nested = rendered("{{ x }}", {{"x", deep}});
@@ -222,7 +222,7 @@ TEST(ChatTemplate, variables_may_nest_and_count_as_json_does) {
   EXPECT_EQ(large.error().code, Errc::unsupported);
 }
 
-TEST(ChatTemplate, bytes_that_are_not_utf8_pass_through) {
+TEST(ChatTemplate, BytesThatAreNotUtf8PassThrough) {
   const auto text = rendered("\xFF{{ x|trim ~ x|length ~ x[0] ~ x|upper }}\xC3", {{"x", " \xE2\x82g\xFF "}});
   ASSERT_TRUE(text);
   EXPECT_EQ(*text,
