@@ -21,7 +21,7 @@ std::vector<Case> every_case() {
 }
 
 bool has_integer_activations(const Weight& weight) {
-  return format_facts(weight.format).scales == ScaleLayout::per_row;
+  return format_facts(weight.format).kind == FormatKind::row;
 }
 
 // A product and what it needs. Some activations reach the threshold of outliers.
