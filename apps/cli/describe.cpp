@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::string_view computed_at_load = facts_of(Purpose::buffers).key;
 
-std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
 // Names of tensors with their layers' numbers as N, and how many of each there are.
 std::map<std::string, std::size_t> by_layer(const std::vector<std::string>& names) {
   std::map<std::string, std::size_t> groups;

@@ -10,8 +10,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::int64_t nested_block = 256;
-
 // Sums `count` groups of 4 x Lanes numbers with four levels of partial sums, so that the error grows with the logarithm
 // of the count. PyTorch's order of additions, reproduced because the offset's last bit decides bytes of a checkpoint.
 template <int Lanes>

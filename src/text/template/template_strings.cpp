@@ -223,7 +223,7 @@ Result<Value> is_case(Rendering& rendering, const Value& self, const Bound&, std
   return Value(holds);
 }
 
-Result<Value> join(Rendering& rendering, const Value& self, const Bound& arguments) {
+Result<Value> join_items(Rendering& rendering, const Value& self, const Bound& arguments) {
   NIBBLE_TRY(const Values items, iterate(rendering, *arguments[0]));
   std::string out;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -286,7 +286,7 @@ constexpr Function methods[] = {
     {"islower", "", [](Rendering& r, const Value& self, const Bound& b) { return is_case(r, self, b, "lower"); }},
     {"isspace", "", all_of<is_space>},
     {"isupper", "", [](Rendering& r, const Value& self, const Bound& b) { return is_case(r, self, b, "upper"); }},
-    {"join", "iterable", join},
+    {"join", "iterable", join_items},
     {"lower", "", changed<lower>},
     {"lstrip", "?chars", stripped<Side::left>},
     {"partition", "sep", partition<false>},

@@ -124,10 +124,6 @@ Result<GgufVocabulary> pieces_of_json(const TokenizerFile& file, std::int64_t ro
   return out;
 }
 
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 bool present(const fs::path& path) {
   std::error_code code;
   return fs::exists(path, code);
@@ -155,7 +151,7 @@ Result<Source> read_source(const fs::path& folder, const TokenizerConfig& config
   Source out;
   if (present(folder / "tokenizer.json")) {
     NIBBLE_TRY(const auto text, MappedFile::open(folder / "tokenizer.json"));
-    NIBBLE_TRY(const TokenizerFile file, read_tokenizer_json(text_of(*text)));
+    NIBBLE_TRY(const TokenizerFile file, read_tokenizer_json(text->text()));
     if (tokenizer.kind() == "byte-level BPE") {
       NIBBLE_TRY(const GgufPreType type, pre_type_of(file));
       NIBBLE_TRY(out.vocabulary, byte_level(type, file.merges));
@@ -174,7 +170,7 @@ Result<Source> read_source(const fs::path& folder, const TokenizerConfig& config
     out.added = added_contents(config, {});
   } else {
     NIBBLE_TRY(const auto text, MappedFile::open(folder / "merges.txt"));
-    NIBBLE_TRY(const MergeList merges, read_merge_lines(text_of(*text)));
+    NIBBLE_TRY(const MergeList merges, read_merge_lines(text->text()));
     const bool qwen = config.tokenizer_class.starts_with("Qwen2Tokenizer");
     GgufPreType type;
     type.splits = {std::string(pattern_text(qwen ? KnownPattern::qwen2 : KnownPattern::gpt2))}, type.nfc = qwen;
