@@ -5,6 +5,7 @@
 #include "fuzz.hpp"
 #include "io/checkpoint.hpp"
 #include "memory_folder.hpp"
+#include "models/config.hpp"
 #include "models/outline.hpp"
 
 namespace {

@@ -2,6 +2,7 @@
 #include "../made/made_files.hpp"
 #include "fuzz.hpp"
 #include "io/gguf_config.hpp"
+#include "models/config.hpp"
 #include "models/outline.hpp"
 #include "text/tokenizer/tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
