@@ -35,7 +35,8 @@ double best_seconds(Backend& backend, const PreparedWeight& w, TensorView x, Ten
     const LinearTask task{&w, nullptr, y};
     backend.linear({&task, 1}, x, false);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    best = std::min(best, seconds), total += seconds;
+    best = std::min(best, seconds);
+    total += seconds;
   }
   return best;
 }
@@ -44,13 +45,21 @@ double best_seconds(Backend& backend, const PreparedWeight& w, TensorView x, Ten
 QuantizedWeight random_weight(HostAllocator& memory, ThreadPool& pool, const QuantizeOptions& options,
                               std::int64_t rows, std::int64_t cols) {
   auto weight = allocate_quantized(memory, options, rows, cols, Purpose::linear_weights, Purpose::scales);
-  if (!weight) fmt::print("{}\n", weight.error().message), std::exit(1);
+  if (!weight) {
+    fmt::print("{}\n", weight.error().message);
+    std::exit(1);
+  }
   const auto noise = [](std::int64_t first, std::int64_t count, float* out) {
     std::uint64_t state = std::uint64_t(first) * 0x9e3779b97f4a7c15u + 1;
-    for (std::int64_t i = 0; i < count; ++i)
-      state = state * 6364136223846793005u + 1442695040888963407u, out[i] = float(std::int32_t(state >> 32)) * 0x1p-36f;
+    for (std::int64_t i = 0; i < count; ++i) {
+      state = state * 6364136223846793005u + 1442695040888963407u;
+      out[i] = float(std::int32_t(state >> 32)) * 0x1p-36f;
+    }
   };
-  if (auto done = quantize(noise, *weight, pool); !done) fmt::print("{}\n", done.error().message), std::exit(1);
+  if (auto done = quantize(noise, *weight, pool); !done) {
+    fmt::print("{}\n", done.error().message);
+    std::exit(1);
+  }
   return std::move(*weight);
 }
 
@@ -58,11 +67,17 @@ QuantizedWeight random_weight(HostAllocator& memory, ThreadPool& pool, const Qua
 QuantizedWeight random_blocks(HostAllocator& memory, const FormatFacts& facts, std::int64_t rows, std::int64_t cols) {
   QuantizedWeight out;
   Weight& weight = out.weight;
-  weight.format = facts.name, weight.rows = rows, weight.cols = cols;
+  weight.format = facts.name;
+  weight.rows = rows;
+  weight.cols = cols;
   weight.code_bytes = facts.code_bytes(std::uint64_t(weight.elements()));
   auto codes = Buffer::take(memory, weight.code_bytes, Purpose::linear_weights);
-  if (!codes) fmt::print("{}\n", codes.error().message), std::exit(1);
-  out.codes = std::move(*codes), weight.codes = out.codes.as<std::byte>();
+  if (!codes) {
+    fmt::print("{}\n", codes.error().message);
+    std::exit(1);
+  }
+  out.codes = std::move(*codes);
+  weight.codes = out.codes.as<std::byte>();
   std::minstd_rand random(1);
   for (std::size_t i = 0; i < weight.code_bytes; ++i) out.codes.as<std::byte>()[i] = std::byte(random() >> 8);
   for (std::size_t block = 0; block < weight.code_bytes; block += std::size_t(facts.block_bytes))
