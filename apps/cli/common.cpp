@@ -99,18 +99,29 @@ void add_common(CLI::App& verb, Common& common, int uses) {
         uses_config);
 }
 
+std::string double_quantized_names() { return names_of(precisions({FormatKind::table}), ", ", "-dq"); }
+
+std::string precision_help() {
+  return names_of(precisions()) + "; " + double_quantized_names() + " with double quantization";
+}
+
 void add_precision(CLI::App& verb, PrecisionArguments& a, const std::string& name) {
-  verb.add_option(name, a.precision,
-                  "fp32, fp16, bf16, int8, nf4, fp4; nf4-dq, fp4-dq with double quantization" +
-                      std::string(name == "--to" ? "" : " (default: as stored)"));
+  verb.add_option(name, a.precision, precision_help() + (name == "--to" ? "" : " (default: as stored)"));
   add_quantization(verb, a);
+}
+
+void add_block_options(CLI::App& verb, PrecisionArguments& a) {
+  const std::string four_bits = names_of(precisions({FormatKind::table}));
+  verb.add_flag("--double-quant", a.double_quant, four_bits + ": quantize the scales too");
+  verb.add_option("--block-size", a.block_size, four_bits + ": weights per scale, 32 to 4096 (default: 64)");
 }
 
 void add_quantization(CLI::App& verb, PrecisionArguments& a) {
   verb.add_option("--compute-dtype", a.compute_dtype,
-                  "what products round to: fp32, bf16, fp16 (default: that of the precision; bf16 for int8, nf4, fp4)");
-  verb.add_flag("--double-quant", a.double_quant, "nf4, fp4: quantize the scales too");
-  verb.add_option("--block-size", a.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default: 64)");
+                  fmt::format("what products round to: {} (default: that of the precision; bf16 for {})",
+                              names_of(widest_first(precisions({FormatKind::dense}))),
+                              names_of(precisions({FormatKind::row, FormatKind::table}))));
+  add_block_options(verb, a);
   verb.add_option(
       "--int8-threshold", a.int8_threshold,
       "int8: columns with an |activation| at or above this are multiplied in 16 bits; 0: none (default: 6.0)");
@@ -123,7 +134,7 @@ Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std
   const bool dq = name.size() > 3 && name.substr(name.size() - 3) == "-dq";
   NIBBLE_TRY(const Precision precision, parse_precision(dq ? name.substr(0, name.size() - 3) : name));
   QuantizationConfig config(precision);
-  const bool four_bits = precision == Precision::nf4 || precision == Precision::fp4;
+  const bool four_bits = config.four_bits();
   if (!a.compute_dtype.empty()) {
     NIBBLE_TRY(config.compute_dtype, parse_precision(a.compute_dtype));
   }

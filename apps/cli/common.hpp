@@ -42,10 +42,15 @@ enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8 
 void add_common(CLI::App& verb, Common& common, int uses);
 // `name` is the option that names the precision: --precision, or --to where one is written.
 void add_precision(CLI::App& verb, PrecisionArguments& arguments, const std::string& name);
+// "fp32, ...; nf4-dq, ... with double quantization"; "nf4-dq, ...".
+std::string precision_help();
+std::string double_quantized_names();
+// --double-quant and --block-size alone.
+void add_block_options(CLI::App& verb, PrecisionArguments& arguments);
 // The options that refine a precision, without the one that names it.
 void add_quantization(CLI::App& verb, PrecisionArguments& arguments);
 Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, const std::string& precision);
-// A comma-separated list; "nf4-dq" and "fp4-dq" are the double-quantized forms.
+// A comma-separated list; "nf4-dq" is the double-quantized form of nf4.
 Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 

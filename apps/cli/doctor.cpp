@@ -292,7 +292,8 @@ void add_doctor(CLI::App& app, Verb& run) {
   verb->add_flag("--quality", a->quality, "what each precision costs, and which layers cost most");
   verb->add_flag("--loading", a->loading, "where the seconds of a load go");
   verb->add_option("--precision", a->held.precision,
-                   "what --quality and --loading examine: int8, nf4, fp4, nf4-dq, fp4-dq (default: nf4)");
+                   fmt::format("what --quality and --loading examine: {}, {} (default: nf4)",
+                               names_of(precisions({FormatKind::row, FormatKind::table})), double_quantized_names()));
   add_quantization(*verb, a->held);
   verb->add_option("--text", a->text, "a sample of what the model will read (default: held-out prose)");
   verb->add_option("--tokens", a->tokens, "tokens of the sample (default: 256)");

@@ -44,7 +44,9 @@ void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
   verb.add_option("--min-p", a.min_p, "draw from tokens at least this share as likely as the most likely one; 0: all");
   verb.add_option("--repetition-penalty", a.repetition_penalty, "above 1: what was said becomes less likely; 1: off");
   verb.add_option("--stop", a.stop, "end before this text; may be repeated")->allow_extra_args(false);
-  verb.add_option("--kv-cache", a.kv_cache, "fp32, bf16 or fp16 (default: what products are rounded to)");
+  verb.add_option(
+      "--kv-cache", a.kv_cache,
+      names_of(widest_first(precisions({FormatKind::dense})), " or ") + " (default: what products are rounded to)");
   verb.add_option("--cpu-target", a.cpu_target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   verb.add_flag("--show-thinking", a.show_thinking, "print <think>...</think> (default)");
   verb.add_flag("--hide-thinking", a.hide_thinking, "leave <think>...</think> out of what is printed");

@@ -108,9 +108,16 @@ int eval_verb(const EvalArguments& a, const Common& common) {
   return 0;
 }
 
+// "fp32,bf16,...", widest first: what `compare` compares unless it is told.
+std::string every_precision() {
+  std::string names = names_of(widest_first(precisions()));
+  std::erase(names, ' ');
+  return names;
+}
+
 struct CompareArguments {
   bool memory_report = false;
-  std::string model, precisions = "fp32,bf16,fp16,int8,nf4,fp4", text, messages, html, report;
+  std::string model, precisions = every_precision(), text, messages, html, report;
   CompareOptions options;
   PrecisionArguments held;
 };
@@ -274,9 +281,9 @@ void add_compare(CLI::App& app, Verb& run) {
   CLI::App* verb =
       app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
   verb->add_option("MODEL", a->model, model_help)->required();
-  verb->add_option(
-      "--precisions", a->precisions,
-      "separated by commas; nf4-dq, fp4-dq: with double quantization (default: fp32,bf16,fp16,int8,nf4,fp4)");
+  verb->add_option("--precisions", a->precisions,
+                   fmt::format("separated by commas; {}: with double quantization (default: {})",
+                               double_quantized_names(), every_precision()));
   verb->add_option("--text", a->text,
                    "text to evaluate, - is standard input (default: held-out prose that Nibble carries)");
   verb->add_option("--messages", a->messages,
@@ -307,8 +314,9 @@ void add_bench(CLI::App& app, Verb& run) {
   CLI::App* verb = bench->add_subcommand("model", "prefill and decode of a whole model");
   verb->add_option("MODEL", a->model, model_help);
   verb->add_option("--random-weights", a->random_weights, "a config.json: seeded random weights of that shape");
-  verb->add_option("--precision,--precisions", a->precisions,
-                   "separated by commas; nf4-dq, fp4-dq: with double quantization (default: as stored)");
+  verb->add_option(
+      "--precision,--precisions", a->precisions,
+      fmt::format("separated by commas; {}: with double quantization (default: as stored)", double_quantized_names()));
   verb->add_option("--prompt-tokens", a->options.prompt_tokens, "tokens of the prompt (default: 512)");
   verb->add_option("--new-tokens", a->options.new_tokens, "tokens to generate (default: 64)");
   verb->add_option("--batch", a->options.batch, "sequences decoded together (default: 1)");

@@ -22,7 +22,6 @@ struct AttentionCall {
 
 struct Kernels {
   std::string_view name;
-  std::int64_t lanes = 0;
   std::span<const Product> products;  // best first; the last takes every weight
   // int8, in two steps because outlier columns are a property of all rows: the largest |value| below the threshold (0:
   // no threshold) and flags of columns that reach it; then codes (flagged columns are 0) and the start values of the

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ops/product_choice.hpp"
+#include "tensor/dtype.hpp"
 #include "tensor/weight.hpp"
 
 namespace nibble {
@@ -44,6 +45,14 @@ struct LinearCall {
   std::int64_t y_stride = 0;  // in floats
   const float* bias = nullptr;
   bool add = false;
+};
+
+// What the choice of a product may depend on. It holds no byte of the weight.
+struct WeightFacts {
+  std::string_view format;  // a name in formats/all.hpp
+  std::int64_t rows = 0, cols = 0;
+  int block_size = 0;  // weights per scale, of table formats
+  DType compute = DType::f32;
 };
 
 // Whether a product takes a weight; if not, why, in words for people.

@@ -212,17 +212,16 @@ class FolderWriter final : public ContinuedOutput::Container {
 
 // The dtype of 4-bit codes: the one asked for, or the source's.
 Result<DType> storage_of(const Checkpoint& checkpoint, const QuantizeCheckpointOptions& options) {
-  const bool four_bits = options.precision.quantized() && options.precision.format != Precision::int8;
   if (!options.quant_storage.empty()) {
-    if (!four_bits)
-      return error(Errc::bad_request, "a dtype for the storage of codes goes with nf4 and fp4, not with {}",
-                   options.precision.label());
+    if (!options.precision.four_bits())
+      return error(Errc::bad_request, "a dtype for the storage of codes goes with {}, not with {}",
+                   names_of(precisions({FormatKind::table}), " and "), options.precision.label());
     auto storage = parse_quant_storage(options.quant_storage);
     if (!storage) return Error{Errc::bad_request, storage.error().message};
     return storage;
   }
   const auto found = checkpoint.config().find("quantization_config");
-  if (!four_bits || checkpoint.is_gguf() || found == checkpoint.config().end()) return DType::u8;
+  if (!options.precision.four_bits() || checkpoint.is_gguf() || found == checkpoint.config().end()) return DType::u8;
   NIBBLE_TRY(const BnbConfig config, parse_bnb_config(*found));
   return config.bits == 4 ? config.quant_storage : DType::u8;
 }

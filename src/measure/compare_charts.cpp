@@ -62,11 +62,9 @@ struct HorizontalAxis {
 
 // A shape per width of the format: circle 32 bits, square 16, triangle 8, diamond 4.
 std::string marker(Precision precision, double x, double y, std::string_view style) {
-  if (precision == Precision::fp32)
-    return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\" class=\"{}\"/>", x, y, style);
-  const char* path = precision == Precision::int8                                 ? "M0-7L7 6H-7Z"
-                     : precision == Precision::nf4 || precision == Precision::fp4 ? "M0-8L8 0L0 8L-8 0Z"
-                                                                                  : "M-6-6H6V6H-6Z";
+  const int bits = facts_of(precision).bits;
+  if (bits == 32) return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\" class=\"{}\"/>", x, y, style);
+  const char* path = bits == 8 ? "M0-7L7 6H-7Z" : bits == 4 ? "M0-8L8 0L0 8L-8 0Z" : "M-6-6H6V6H-6Z";
   return fmt::format("<path d=\"{}\" transform=\"translate({:.1f} {:.1f})\" class=\"{}\"/>", path, x, y, style);
 }
 

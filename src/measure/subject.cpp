@@ -18,10 +18,9 @@ std::uint64_t disk_bytes(const std::vector<ModuleSpec>& modules, const MemoryRep
                          const QuantizationConfig& precision) {
   // Vectors are held in fp32; a file has them in 16 bits, unless it is one of fp32.
   std::uint64_t disk = bytes.weights_total() - (precision.format == Precision::fp32 ? 0 : bytes[Purpose::norms] / 2);
-  const bool four_bits = precision.format == Precision::nf4 || precision.format == Precision::fp4;
   for (const ModuleSpec& module : modules) {
     disk += header_bytes;
-    if (!four_bits || module.role != Role::linear) continue;
+    if (!precision.four_bits() || module.role != Role::linear) continue;
     disk += table_bytes + state_bytes + 2 * header_bytes + (precision.double_quant ? map_bytes + 2 * header_bytes : 0);
   }
   return disk;

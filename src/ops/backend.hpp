@@ -11,7 +11,9 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "ops/product_choice.hpp"
 #include "tensor/memory.hpp"
 #include "tensor/view.hpp"
 #include "tensor/weight.hpp"
@@ -122,6 +124,9 @@ class Backend {
   virtual void synchronize() = 0;
   // int8: share of activation columns so far that held an outlier.
   virtual double outlier_share() const { return 0; }
+  // The products that linear() considers for a weight and so many rows of x, best first; the last is taken. None: there
+  // is nothing to choose.
+  virtual std::vector<ProductChoice> explain(const PreparedWeight&, std::int64_t) const { return {}; }
 };
 
 }  // namespace nibble

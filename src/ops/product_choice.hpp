@@ -2,20 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
-#include "tensor/dtype.hpp"
-
 namespace nibble {
-
-// What the choice of a product may depend on. It holds no byte of the weight, so it can be asked before there is one.
-struct WeightFacts {
-  std::string_view format;  // a name in formats/all.hpp
-  std::int64_t rows = 0, cols = 0;
-  int block_size = 0;  // weights per scale, of table formats
-  DType compute = DType::f32;
-};
 
 // The multiplication that a product is made of: its rate on a machine is what the product is measured against.
 enum class Instruction : std::uint8_t { fp32_fma, bf16_dot, int8_dot, int16_dot, int16_madd };

@@ -1,4 +1,6 @@
-// Attention of a few queries of one head over a cache of any of the three types. Included inside a target's namespace.
+// Attention of a few queries of one head over a cache of any of the three types. For heads of any size: elements beyond
+// whole vectors are loaded padded with zeros. Bound by fp32 multiply-adds in a prompt, and by reading the cache where
+// one query meets a long one.
 
 struct CacheF32 {
   using Code = float;
@@ -13,17 +15,35 @@ struct CacheF16 {
   static F get(const Code* p) { return load_f16(p); }
 };
 
+// `count` elements, fewer than a vector has; the others are zero.
+inline F load_part(const float* p, int count) {
+  float padded[lanes] = {};
+  __builtin_memcpy(padded, p, std::size_t(count) * sizeof *p);
+  return load(padded);
+}
+template <class Cache>
+inline F get_part(const typename Cache::Code* p, int count) {
+  typename Cache::Code padded[lanes] = {};
+  __builtin_memcpy(padded, p, std::size_t(count) * sizeof *p);
+  return Cache::get(padded);
+}
+
 // Scores of `count` keys from `key` on, `lanes` at a time.
 template <class Cache>
 inline void score_keys(const float* q, const typename Cache::Code* key, std::int64_t stride, std::int64_t dim,
                        std::int64_t count, float scale, float* scores) {
+  const int part = int(dim % lanes);
+  const std::int64_t whole = dim - part;
   for (std::int64_t s = 0; s < count; s += lanes) {
     F acc[lanes];
     for (int j = 0; j < lanes; ++j) acc[j] = zero();
     const int valid = int(count - s < lanes ? count - s : lanes);
     for (int j = 0; j < valid; ++j)
-      for (std::int64_t d = 0; d < dim; d += lanes)
+      for (std::int64_t d = 0; d < whole; d += lanes)
         acc[j] = fma(load(q + d), Cache::get(key + (s + j) * stride + d), acc[j]);
+    if (part)
+      for (int j = 0; j < valid; ++j)
+        acc[j] = fma(load_part(q + whole, part), get_part<Cache>(key + (s + j) * stride + whole, part), acc[j]);
     float sums[lanes];
     reduce(acc, sums);
     for (int j = 0; j < valid; ++j) scores[s + j] = sums[j] * scale;
@@ -40,6 +60,17 @@ inline void mix_values(const float* weights, const typename Cache::Code* value, 
     for (int v = 0; v < Vectors; ++v) acc[v] = fma(w, Cache::get(value + s * stride + v * lanes), acc[v]);
   }
   for (int v = 0; v < Vectors; ++v) store(out + v * lanes, mul(acc[v], set1(inverse)));
+}
+
+// The `part` elements that are less than a vector.
+template <class Cache>
+inline void mix_part(const float* weights, const typename Cache::Code* value, std::int64_t stride, std::int64_t count,
+                     float inverse, int part, float* out) {
+  F acc = zero();
+  for (std::int64_t s = 0; s < count; ++s) acc = fma(set1(weights[s]), get_part<Cache>(value + s * stride, part), acc);
+  float mixed[lanes];
+  store(mixed, mul(acc, set1(inverse)));
+  __builtin_memcpy(out, mixed, std::size_t(part) * sizeof *out);
 }
 
 template <class Cache>
@@ -69,7 +100,9 @@ void attend(const AttentionCall& call, float* scores) {
     std::int64_t d = 0;
     for (; d + 4 * lanes <= dim; d += 4 * lanes)
       mix_values<Cache, 4>(scores, value + d, v.position_stride, count, inverse, out + d);
-    for (; d < dim; d += lanes) mix_values<Cache, 1>(scores, value + d, v.position_stride, count, inverse, out + d);
+    for (; d + lanes <= dim; d += lanes)
+      mix_values<Cache, 1>(scores, value + d, v.position_stride, count, inverse, out + d);
+    if (d < dim) mix_part<Cache>(scores, value + d, v.position_stride, count, inverse, int(dim - d), out + d);
   }
 }
 

@@ -59,7 +59,6 @@ constexpr Product products[] = {int8_product, int8_any_columns, table_f32_by_pan
 
 const Kernels avx2_kernels = {
     .name = "avx2",
-    .lanes = on_avx2::lanes,
     .products = on_avx2::products,
     .scan_int8 = on_avx2::scan_int8,
     .encode_int8 = on_avx2::encode_int8,

@@ -59,7 +59,6 @@ constexpr Product products[] = {int8_product, int8_any_columns, table_f32, dense
 
 const Kernels avx512_kernels = {
     .name = "avx512",
-    .lanes = on_avx512::lanes,
     .products = on_avx512::products,
     .scan_int8 = on_avx512::scan_int8,
     .encode_int8 = on_avx512::encode_int8,

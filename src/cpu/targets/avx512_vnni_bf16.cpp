@@ -74,7 +74,6 @@ constexpr Product products[] = {int8_product, int8_any_columns, table_bf16, tabl
 
 const Kernels avx512_vnni_bf16_kernels = {
     .name = "avx512_vnni_bf16",
-    .lanes = on_avx512_vnni_bf16::lanes,
     .products = on_avx512_vnni_bf16::products,
     .scan_int8 = on_avx512_vnni_bf16::scan_int8,
     .encode_int8 = on_avx512_vnni_bf16::encode_int8,

@@ -22,6 +22,6 @@ constexpr Product decoded_f32 = {
     .layout = &layout_f32,
     .instruction = Instruction::fp32_fma,
     .fits = [](const WeightFacts&) { return Verdict(); },
-    .schedules = {{1, "a panel of 16 weight rows is decoded to fp32", run_decoded_f32<false>},
-                  {packed_from, "a panel of 16 weight rows is decoded to fp32 and packed", run_decoded_f32<true>}},
+    .schedules = {{1, "panels of 16 weight rows are decoded first", run_decoded_f32<false>},
+                  {packed_from, "panels of 16 weight rows are decoded and packed first", run_decoded_f32<true>}},
 };

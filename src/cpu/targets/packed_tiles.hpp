@@ -9,7 +9,7 @@ constexpr std::int64_t packed_from = 6;           // fewer rows of x are multipl
 constexpr std::int64_t resident_slots = 16384 / (4 * vector_bytes);
 
 constexpr std::string_view where_it_lies = "weights are read where they lie",
-                           packed_once = "a panel of 16 weight rows is packed, then meets all rows of x";
+                           packed_once = "panels of 16 weight rows are packed first";
 
 struct MultiplyF32 {
   using Sum = F;

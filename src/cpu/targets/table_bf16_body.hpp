@@ -282,5 +282,5 @@ constexpr Product table_bf16 = {
     .instruction = Instruction::bf16_dot,
     .fits = fits_table_bf16,
     .schedules = {{1, "codes are looked up where they lie", run_table_bf16<false>},
-                  {3, "a panel of 16 weight rows is looked up, then meets all rows of x", run_table_bf16<true>}},
+                  {3, "panels of 16 weight rows are looked up first", run_table_bf16<true>}},
 };

@@ -35,6 +35,5 @@ constexpr Product table_f32_by_panels = {
     .layout = table_f32.layout,
     .instruction = table_f32.instruction,
     .fits = table_f32.fits,
-    .schedules = {table_f32.schedules[0],
-                  {5, "a panel of 16 weight rows is looked up, then meets all rows of x", run_table_f32_panel}},
+    .schedules = {table_f32.schedules[0], {5, "panels of 16 weight rows are looked up first", run_table_f32_panel}},
 };

@@ -4,8 +4,6 @@ using F = __m256;
 using I = __m256i;
 constexpr int lanes = 8;
 constexpr int tile_rows = 2;
-// A look-up costs two permutations and a blend: from here on rows of x share an expanded panel.
-constexpr std::int64_t direct_rows = 4;
 
 inline F zero() { return _mm256_setzero_ps(); }
 inline F set1(float x) { return _mm256_set1_ps(x); }
@@ -57,7 +55,6 @@ inline void store_bf16(std::uint16_t* p, F x) {
   const I bits = bf16_bits(x);
   _mm_storeu_si128((__m128i*)p, _mm_packus_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256(bits, 1)));
 }
-inline F halves(float a, float b) { return _mm256_set_m128(_mm_set1_ps(b), _mm_set1_ps(a)); }
 
 struct Table {
   F low, high;

@@ -4,8 +4,6 @@ using F = __m512;
 using I = __m512i;
 constexpr int lanes = 16;
 constexpr int tile_rows = 4;  // rows of x in a full tile; a tile is always 4 weight rows wide
-// One permutation looks a vector up, beside the multiplications for free: codes are always read where they lie.
-constexpr std::int64_t direct_rows = std::int64_t(1) << 62;
 
 inline F zero() { return _mm512_setzero_ps(); }
 inline F set1(float x) { return _mm512_set1_ps(x); }
@@ -56,8 +54,6 @@ inline I bf16_bits(F x) {
 }
 inline F round_bf16(F x) { return _mm512_castsi512_ps(_mm512_slli_epi32(bf16_bits(x), 16)); }
 inline void store_bf16(std::uint16_t* p, F x) { _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16(bf16_bits(x))); }
-// A scale for the first and one for the second half of the lanes.
-inline F halves(float a, float b) { return _mm512_mask_blend_ps(0xff00, _mm512_set1_ps(a), _mm512_set1_ps(b)); }
 
 // 16 values of a table, looked up by the low four bits of each lane.
 struct Table {
