@@ -103,8 +103,8 @@ class EveryAllocation : public testing::TestWithParam<int> {
     }
   }
 
-  // `verb` arms nothing itself: it begins armed and ends disarmed.
-  // `stride`: 1, or only every so-manieth allocation fails.
+  // Runs `verb` again and again, each time with one allocation failing: the first, then `stride` further on, until none
+  // is left. The verb does not arm the failures itself.
   template <class Verb>
   void try_each(failing::Mode mode, const Verb& verb, std::int64_t stride) {
     const auto attempt = [&](std::int64_t n) {

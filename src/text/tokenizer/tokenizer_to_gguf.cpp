@@ -197,6 +197,36 @@ std::optional<std::int32_t> pad_token(const fs::path& folder, const Tokenizer& t
   return text.is_string() ? tokenizer.id(text.get<std::string>()) : std::nullopt;
 }
 
+struct TokenList {
+  std::vector<std::string> texts;
+  std::vector<std::int32_t> types;
+};
+
+// One entry for every row of the embedding: what the tokenizer has no token for is padding.
+TokenList list_tokens(const Tokenizer& tokenizer, const TokenizerConfig& config, const Source& source,
+                      std::int64_t rows) {
+  const bool scores = source.vocabulary.model == "llama";
+  TokenList out;
+  for (std::int32_t id = 0; id < rows; ++id) {
+    std::string token = tokenizer.token(id);
+    std::int32_t type = ScorePieces::normal;
+    if (token.empty()) {
+      token = fmt::format("[PAD{}]", id);
+      type = ScorePieces::unused;
+    } else if (tokenizer.is_special(id))
+      type = token == config.unk && scores ? ScorePieces::unknown : ScorePieces::control;
+    else if (source.added.count(token))
+      type = ScorePieces::user_defined;
+    else if (std::size_t(id) < source.types.size())
+      type = source.types[std::size_t(id)];
+    else if (scores && byte_of_fallback(token) >= 0)
+      type = ScorePieces::byte;
+    out.texts.push_back(std::move(token));
+    out.types.push_back(type);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::vector<GgufEntry>> tokenizer_to_gguf(const fs::path& folder, std::int64_t rows) {
@@ -209,34 +239,16 @@ Result<std::vector<GgufEntry>> tokenizer_to_gguf(const fs::path& folder, std::in
   if (!read) return read.error().at(folder.string());
   GgufVocabulary& vocabulary = read->vocabulary;
 
-  std::vector<std::string> tokens;
-  std::vector<std::int32_t> types;
-  for (std::int32_t id = 0; id < rows; ++id) {
-    std::string token = tokenizer->token(id);
-    std::int32_t type = ScorePieces::normal;
-    if (token.empty()) {
-      token = fmt::format("[PAD{}]", id);
-      type = ScorePieces::unused;
-    } else if (tokenizer->is_special(id))
-      type = token == config.unk && vocabulary.model == "llama" ? ScorePieces::unknown : ScorePieces::control;
-    else if (read->added.count(token))
-      type = ScorePieces::user_defined;
-    else if (std::size_t(id) < read->types.size())
-      type = read->types[std::size_t(id)];
-    else if (vocabulary.model == "llama" && byte_of_fallback(token) >= 0)
-      type = ScorePieces::byte;
-    tokens.push_back(std::move(token));
-    types.push_back(type);
-  }
+  TokenList tokens = list_tokens(*tokenizer, config, *read, rows);
   std::vector<GgufEntry> out;
   const auto add = [&](const char* key, auto value) {
     out.push_back({std::string("tokenizer.ggml.") + key, std::move(value)});
   };
   add("model", vocabulary.model);
   add("pre", vocabulary.pre);
-  add("tokens", std::move(tokens));
+  add("tokens", std::move(tokens.texts));
   if (vocabulary.model == "llama") add("scores", vocabulary.scores);
-  add("token_type", std::move(types));
+  add("token_type", std::move(tokens.types));
   if (vocabulary.model == "gpt2") {
     add("merges", vocabulary.merges);
   } else {
