@@ -18,7 +18,10 @@ std::atomic<bool> interrupt_seen{false};
 bool bar_is_open = false;  // the cursor stands behind a progress bar
 
 void on_interrupt(int signal) {
-  if (interrupt_seen.exchange(true)) std::signal(signal, SIG_DFL), std::raise(signal);
+  if (interrupt_seen.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
 }
 
 void leave_bar() {
@@ -39,11 +42,15 @@ class ProgressPrinter {
 
   // `bytes`: of all of it; 0: no bytes are counted.
   void show(double done, std::uint64_t bytes) {
-    if (first_ < 0) first_ = done, first_time_ = Clock::now();  // what was there before counts for no speed
+    if (first_ < 0) {
+      first_ = done;
+      first_time_ = Clock::now();
+    }  // what was there before counts for no speed
     const int now = int(std::clamp(done, 0.0, 1.0) * (terminal_ ? 100 : 10) + 1e-9);
     const bool stale = terminal_ && last_ > 0 && now < 100 && seconds_since(drawn_) > 0.5;
     if ((now <= last_ && !stale) || (last_ == 0 && seconds_since(begun_) < patience_)) return;
-    last_ = now, drawn_ = Clock::now();
+    last_ = now;
+    drawn_ = Clock::now();
     const std::string rest = pace(done, bytes);
     if (terminal_) {
       complain(fmt::format("\r{} [{:<40}] {:3} %{}\033[K", what_, std::string(std::size_t(now * 40 / 100), '#'), now,
@@ -141,7 +148,9 @@ Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std
   config.double_quant = dq || (a.double_quant && four_bits);
   if (a.double_quant && !four_bits && precision != Precision::stored && a.precision == name)
     config.double_quant = true;  // refused by check()
-  config.block_size = a.block_size, config.int8_threshold = a.int8_threshold, config.skip = a.skip;
+  config.block_size = a.block_size;
+  config.int8_threshold = a.int8_threshold;
+  config.skip = a.skip;
   NIBBLE_CHECK(config.check());
   return config;
 }
@@ -158,8 +167,10 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
 
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
   LoadOptions options;
-  options.precision = precision, options.ignore_config = common.ignore_config;
-  options.threads = common.threads, options.device_map = common.device;
+  options.precision = precision;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   options.progress = progress_bar(common, "load", 0.5);
   return options;
 }

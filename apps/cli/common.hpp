@@ -62,8 +62,8 @@ void print_json(const Json& json);
 // Bytes in 10^9 bytes, with three digits behind the point.
 std::string gb(std::uint64_t bytes);
 
-// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. Nothing either of what takes less than
-// `patience` seconds.
+// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. What takes less than `patience` seconds shows
+// nothing.
 Progress progress_bar(const Common& common, const std::string& what, double patience = 0);
 // The same of bytes, with their speed. After a second both say how much time is left.
 using ByteProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;

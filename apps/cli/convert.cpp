@@ -54,9 +54,12 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   const std::string label = options.gguf_type.empty() ? options.precision.label() : options.gguf_type;
   const auto shard_bytes = parse_bytes(a.shard_size);
   if (!shard_bytes) return fail(shard_bytes.error().at("--max-shard-size"));
-  options.allow_requantize = a.allow_requantize, options.quant_storage = a.quant_storage;
-  options.threads = common.threads, options.ignore_config = common.ignore_config;
-  options.shard_bytes = *shard_bytes, options.progress = byte_progress(common, "quantize");
+  options.allow_requantize = a.allow_requantize;
+  options.quant_storage = a.quant_storage;
+  options.threads = common.threads;
+  options.ignore_config = common.ignore_config;
+  options.shard_bytes = *shard_bytes;
+  options.progress = byte_progress(common, "quantize");
   options.say = [&](const std::string& sentence) { note(common, "quantize", sentence); };
   watch_interrupt();
   options.stop = interrupted;

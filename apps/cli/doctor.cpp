@@ -218,8 +218,10 @@ void print_loading(const LoadingReport& r) {
 
 Result<ExamineOptions> examine_options(const DoctorArguments& a, const Common& common) {
   ExamineOptions options;
-  options.max_tokens = a.tokens, options.ignore_config = common.ignore_config;
-  options.threads = common.threads, options.device_map = common.device;
+  options.max_tokens = a.tokens;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   options.text = held_out_text();
   if (!a.text.empty()) {
     NIBBLE_TRY(options.text, read_file(a.text));

@@ -142,8 +142,11 @@ Json json_of(const Estimate& e) {
 
 Result<EstimateOptions> options_of(const EstimateArguments& a, const Common& common) {
   EstimateOptions options;
-  options.context = a.context, options.batch = a.batch, options.ignore_config = common.ignore_config,
-  options.threads = common.threads, options.device_map = common.device;
+  options.context = a.context;
+  options.batch = a.batch;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
   if (!a.precision.empty()) {
     NIBBLE_TRY(options.precisions, read_precisions(a.held, spelled_out(a.precision)));
@@ -257,8 +260,12 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
   if (!options) return fail(options.error());
   auto estimated = estimate(a.model, *options);
   if (!estimated) return fail(estimated.error());
-  wanted.context = a.context, wanted.batch = a.batch, wanted.kv_cache = options->kv_cache,
-  wanted.threads = common.threads, wanted.device_map = common.device, wanted.ignore_config = common.ignore_config;
+  wanted.context = a.context;
+  wanted.batch = a.batch;
+  wanted.kv_cache = options->kv_cache;
+  wanted.threads = common.threads;
+  wanted.device_map = common.device;
+  wanted.ignore_config = common.ignore_config;
   const auto advice = advise(a.model, wanted);
   // Without --memory, that this machine is too small is worth a note and not a failure.
   if (!advice && a.memory.has_value()) return fail(advice.error());

@@ -33,7 +33,8 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
       return Error{Errc::bad_request,
                    fmt::format("{}: byte {}: expected token ids, whole numbers separated by spaces or commas", a.ids,
                                at - text.c_str())};
-    ids.push_back(std::int32_t(value)), at = stop;
+    ids.push_back(std::int32_t(value));
+    at = stop;
   }
   return ids;
 }
@@ -55,12 +56,15 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
   Evaluated out;
   EvaluateOptions options;
-  options.context = a.context, options.stride = a.stride, options.max_tokens = a.max_tokens,
+  options.context = a.context;
+  options.stride = a.stride;
+  options.max_tokens = a.max_tokens;
   options.logits_file = a.logits;
   if (a.bos != "auto" && a.bos != "always" && a.bos != "never")
     return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
   options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
-  options.progress = progress_bar(common, "eval"), options.stop = interrupted;
+  options.progress = progress_bar(common, "eval");
+  options.stop = interrupted;
   if (a.reference.empty()) {
     watch_interrupt();
     NIBBLE_TRY(out.quality, evaluate(model, ids, options));
@@ -151,8 +155,10 @@ int compare_verb(CompareArguments& a, const Common& common) {
     if (auto ok = check_writable(path); !ok) return fail(ok.error());
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  options.precisions = *precisions, options.ignore_config = common.ignore_config;
-  options.threads = common.threads, options.device_map = common.device;
+  options.precisions = *precisions;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   if (!a.text.empty()) {
     auto text = read_file(a.text);
     if (!text) return fail(text.error());
@@ -204,8 +210,10 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
     return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  a.options.precisions = *precisions, a.options.ignore_config = common.ignore_config;
-  a.options.threads = common.threads, a.options.device_map = common.device;
+  a.options.precisions = *precisions;
+  a.options.ignore_config = common.ignore_config;
+  a.options.threads = common.threads;
+  a.options.device_map = common.device;
   a.options.progress = progress_bar(common, "bench");
   auto report = bench_model(a.model.empty() ? a.random_weights : a.model, a.model.empty(), a.options);
   if (!report) return fail(report.error());

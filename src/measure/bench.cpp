@@ -6,6 +6,7 @@
 #include "engine/available_memory.hpp"
 #include "engine/backends.hpp"
 #include "formats/all.hpp"
+#include "measure/load_options.hpp"
 #include "measure/speed.hpp"
 
 namespace nibble {
@@ -24,9 +25,8 @@ std::uint64_t linear_parameters(const LoadedModel& model) {
 
 Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_weights,
                               const QuantizationConfig& precision, const BenchOptions& options) {
-  LoadOptions load;
-  load.precision = precision, load.ignore_config = options.ignore_config;
-  load.threads = options.threads, load.device_map = options.device_map, load.cpu_target = options.cpu_target;
+  LoadOptions load = load_options(options, precision);
+  load.cpu_target = options.cpu_target;
   std::shared_ptr<LoadedModel> model;
   if (random_weights) {
     NIBBLE_TRY(const auto checkpoint, Checkpoint::open_config(path));
@@ -39,13 +39,16 @@ Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_wei
   NIBBLE_TRY(const Speed speed,
              measure_speed(*model, options.prompt_tokens, options.new_tokens, options.batch, options.repeats));
   BenchResult result;
-  result.precision = model->precision, result.held_as = model->held_as();
-  result.prefill_tokens_per_s = speed.prefill_tokens_per_s, result.decode_tokens_per_s = speed.decode_tokens_per_s;
+  result.precision = model->precision;
+  result.held_as = model->held_as();
+  result.prefill_tokens_per_s = speed.prefill_tokens_per_s;
+  result.decode_tokens_per_s = speed.decode_tokens_per_s;
   result.bytes_per_token = bytes_per_step(*model);
   result.read_gb_per_s = double(result.bytes_per_token) * speed.decode_tokens_per_s / double(options.batch) / 1e9;
   result.prefill_gflops = 2 * double(linear_parameters(*model)) * speed.prefill_tokens_per_s / 1e9;
   result.outlier_share = model->backend->outlier_share();
-  result.memory = model->memory(), result.load_seconds = model->load_seconds;
+  result.memory = model->memory();
+  result.load_seconds = model->load_seconds;
   return result;
 }
 
@@ -95,9 +98,12 @@ Result<MachineReport> measure_machine(int threads, const std::string& device) {
   NIBBLE_TRY(const auto backend, make_backend({.device = device}));
   report.kernel_target = std::string(backend->name());
   report.cores = usable_cores();
-  report.memory_bytes = total_memory(), report.available_bytes = available_memory().bytes;
+  report.memory_bytes = total_memory();
+  report.available_bytes = available_memory().bytes;
   NIBBLE_TRY(const Peaks peak, measure_peaks(device, threads));
-  report.read_gb_per_s = peak.read_gbs, report.fp32_gflops = peak.fp32_gflops, report.bf16_gflops = peak.bf16_gflops,
+  report.read_gb_per_s = peak.read_gbs;
+  report.fp32_gflops = peak.fp32_gflops;
+  report.bf16_gflops = peak.bf16_gflops;
   report.int8_gops = peak.int8_gops;
   return report;
 }

@@ -238,7 +238,8 @@ std::string memory_chart(const Comparison& c) {
   for (std::size_t i = 0; i < std::size(memory_pieces); ++i)
     legend(columns[i % 3], i < 3 ? 2 : 20, memory_pieces[i].style, memory_pieces[i].name);
   out += text(left - 10, 48, "end", "tick", "measured");
-  legend(left, 38, "part own", "own memory, peak"), legend(left + 150, 38, "part files", "mapped files, peak");
+  legend(left, 38, "part own", "own memory, peak");
+  legend(left + 150, 38, "part files", "mapped files, peak");
   out += axis.draw(top, bottom, "MB");
   double y = top + 6;
   for (const PrecisionResult& r : c.results) {
@@ -258,7 +259,8 @@ std::string memory_chart(const Comparison& c) {
       }
       out += text(axis.at(at) + 6, y + 12, "start", "tick", short_number(std::round(at * 10) / 10));
       at = 0;
-      piece(r.peak_anonymous, 18, "part own"), piece(r.peak_mapped, 18, "part files");
+      piece(r.peak_anonymous, 18, "part own");
+      piece(r.peak_mapped, 18, "part files");
       out += text(axis.at(at) + 6, y + 30, "start", "tick",
                   fmt::format("{} + {}", short_number(std::round(double(r.peak_anonymous) / 1e5) / 10),
                               short_number(std::round(double(r.peak_mapped) / 1e5) / 10)));

@@ -84,7 +84,9 @@ class Examination {
                  expected_.insert(expected_.end(), logits.begin(), logits.end());
                  predictions_.add(logits);
                }));
-    report.perplexity = seen.perplexity, report.recipe = seen.recipe, report.tokens = std::int64_t(ids_.size());
+    report.perplexity = seen.perplexity;
+    report.recipe = seen.recipe;
+    report.tokens = std::int64_t(ids_.size());
     report.reference = fmt::format("weights as stored ({}), products in fp32",
                                    model.converted_from().empty() ? model.held_as() : model.converted_from());
     return {};
@@ -97,7 +99,8 @@ class Examination {
     load.precision = precision;
     NIBBLE_TRY(const Model model, Model::load(path_, load));
     PrecisionQuality out;
-    out.precision = precision, out.weight_bytes = model.memory().weights_total();
+    out.precision = precision;
+    out.weight_bytes = model.memory().weights_total();
     NIBBLE_TRY(out.perplexity, distance(model, out.divergence));
     return out;
   }
@@ -141,7 +144,8 @@ class Examination {
     DivergenceSum sum;
     std::size_t at = 0;
     NIBBLE_TRY(const Evaluation seen, evaluate_logits(model, ids_, evaluation(), [&](std::span<const float> logits) {
-                 sum.add(std::span(expected_).subspan(at, logits.size()), logits), at += logits.size();
+                 sum.add(std::span(expected_).subspan(at, logits.size()), logits);
+                 at += logits.size();
                }));
     divergence = sum.result();
     return seen.perplexity;

@@ -21,8 +21,12 @@ Result<Estimate> estimate_subject(const Subject& subject, const EstimateOptions&
   NIBBLE_CHECK(check_workload(options.context, options.batch));
   NIBBLE_CHECK(check_device(options.device_map));
   Estimate out;
-  out.architecture = subject.architecture, out.parameters = subject.parameters, out.notes = subject.notes;
-  out.context = options.context, out.batch = options.batch, out.runs = subject.config.has_value();
+  out.architecture = subject.architecture;
+  out.parameters = subject.parameters;
+  out.notes = subject.notes;
+  out.context = options.context;
+  out.batch = options.batch;
+  out.runs = subject.config.has_value();
   for (const QuantizationConfig& precision : options.precisions.empty() ? every_precision() : options.precisions) {
     NIBBLE_CHECK(precision.check());
     NIBBLE_TRY(PrecisionEstimate planned, subject.plan(precision, options));

@@ -94,7 +94,9 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
   QuantizedWeight out;
   out.allocator = &allocator;
   Weight& weight = out.weight;
-  weight.format = facts.name, weight.rows = rows, weight.cols = cols;
+  weight.format = facts.name;
+  weight.rows = rows;
+  weight.cols = cols;
   weight.code_bytes = facts.code_bytes(std::uint64_t(weight.elements()));
   NIBBLE_TRY(out.codes, Buffer::take(allocator, weight.code_bytes, codes_purpose));
   weight.codes = out.codes.as<std::byte>();

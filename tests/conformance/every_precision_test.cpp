@@ -45,7 +45,7 @@ TEST(EveryPrecision, IsWrittenIntoAFolderAndReadBackAsItself) {
     const auto made = load_model(folder / "model", {.precision = precision, .threads = 1});
     ASSERT_TRUE(made) << made.error().message;
     const auto down = [](const auto& model) {
-      return model->transformer->weights().layers[0].down.weight->canonical();
+      return model->transformer->weights().layers[0].linear(Part::down).weight->canonical();
     };
     const Weight ours = down(*made), theirs = down(*stored);
     EXPECT_EQ(theirs.format, ours.format);
