@@ -124,7 +124,8 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
   if (expected.config) {
     LoadOptions plain;
     plain.precision = Precision::bf16;
-    NIBBLE_TRY(const MemoryPlan computed, rehearse(*expected.config, nullptr, plain, DType::bf16, {.context = 1}));
+    const Workload nothing{.context = 1, .batch = 0};
+    NIBBLE_TRY(const MemoryPlan computed, rehearse(*expected.config, nullptr, plain, DType::bf16, nothing));
     out.bytes_by_class[std::string(facts_of(Purpose::buffers).key)] = computed.bytes[Purpose::buffers];
   }
   NIBBLE_CHECK(describe_tensors(*checkpoint, expected, out));

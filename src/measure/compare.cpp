@@ -91,8 +91,8 @@ bool listen(int pipe, const std::function<bool()>& stop, Take take) {
   std::string text;
   for (;;) {
     if (stop && stop()) return false;
-    pollfd ready{pipe, POLLIN, 0};
-    if (::poll(&ready, 1, 100) <= 0) continue;
+    pollfd answer{pipe, POLLIN, 0};
+    if (::poll(&answer, 1, 100) <= 0) continue;
     char buffer[65536];
     const ssize_t count = ::read(pipe, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;
