@@ -81,7 +81,7 @@ const Architecture* architecture_of_type(std::string_view model_type) {
 const Architecture* architecture_of_gguf(std::string_view name, bool with_experts) {
   const Architecture* first = nullptr;
   for (const Architecture& entry : list) {
-    if (entry.gguf != name) continue;
+    if (name.empty() || entry.gguf != name) continue;
     if (entry.has_experts == with_experts) return &entry;
     if (!first) first = &entry;
   }
