@@ -7,6 +7,7 @@
 #include "engine/rehearsal.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "models/gguf_rope.hpp"
 #include "models/outline.hpp"
 #include "nibble/model.hpp"
 
@@ -69,7 +70,7 @@ Expected describe_config(const Json& json, const std::string& place, ModelDescri
 }
 
 Result<void> describe_tensors(const Checkpoint& checkpoint, const Expected& expected, ModelDescription& out) {
-  std::set<std::string_view> known = {"rope_freqs.weight"};
+  std::set<std::string_view> known = {gguf_rope_tensor};
   for (const ModuleSpec& module : expected.modules) known.insert(module.name);
   HostAllocator memory;
   const TensorLookup find = [&](std::string_view name) { return checkpoint.find_stored(name); };

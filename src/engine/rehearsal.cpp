@@ -17,13 +17,13 @@ void MemoryPlan::raise(const MemoryPlan& next) {
 }
 
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                            DType kept, const Workload& workload) {
+                            DType unquantized_dtype, const Workload& workload) {
   LoadOptions resolved = options;
   if (options.precision.format == Precision::stored) {
     if (checkpoint) {
       NIBBLE_TRY(resolved.precision, resolve_precision(options.precision, *checkpoint));
     } else {
-      resolved.precision.format = precision_of(kept);
+      resolved.precision.format = precision_of(unquantized_dtype);
     }
   }
   const QuantizationConfig& precision = resolved.precision;
@@ -33,11 +33,9 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
   counting.memory = memory;
   NIBBLE_TRY(const auto backend, make_backend(counting));
   std::vector<Buffer> copies;
-  const auto source =
-      checkpoint ? checkpoint_source(*checkpoint, *memory, copies, options.precision.format == Precision::stored)
-                 : counting_source(kept);
+  const auto source = checkpoint ? checkpoint_source(*checkpoint, *memory, copies) : counting_source(unquantized_dtype);
   Loader loader(*source, *backend, nullptr, options.threads > 0 ? options.threads : usable_cores(), precision, skip,
-                kept);
+                unquantized_dtype, options.precision.format == Precision::stored);
   NIBBLE_TRY(TransformerWeights weights, loader.load(config, {}));
   MemoryPlan plan;
   plan.load_peak = memory->use().peak_total;

@@ -141,8 +141,8 @@ Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions
   if (resolved.threads <= 0) resolved.threads = usable_cores();
   std::vector<Line> lines;
   for (const QuantizationConfig& precision :
-       {QuantizationConfig(precision_of(subject.kept)), QuantizationConfig::int8(), QuantizationConfig::nf4(),
-        QuantizationConfig::nf4({.double_quant = true})}) {
+       {QuantizationConfig(precision_of(subject.unquantized_dtype)), QuantizationConfig::int8(),
+        QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true})}) {
     NIBBLE_TRY(Line line, line_of(subject, precision, resolved));
     lines.push_back(std::move(line));
   }

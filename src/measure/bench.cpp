@@ -61,7 +61,8 @@ Rate arithmetic_rate(MachineReport& machine, const BenchResult& r) {
   if (r.precision.format == Precision::int8 && machine.int8_gops > 0) return {machine.int8_gops};
   // Blocks of a GGUF file: those of 256 meet integers of 16 bits, of which an instruction multiplies half as many as of
   // 8; others meet fp32.
-  const bool blocks = r.held_as != r.precision.label(), wide = format_facts(r.held_as).block_elements == 256;
+  const bool blocks = r.held_as != r.precision.label(),
+             wide = format_facts(r.held_as.substr(0, r.held_as.find(","))).block_elements == 256;
   if (wide && compute_dtype_of(r.precision) != DType::f32 && machine.int8_gops > 0) return {machine.int8_gops, 0.5};
   const bool bf16 = compute_dtype_of(r.precision) == DType::bf16 && machine.bf16_gflops > 0 && !blocks;
   return {bf16 ? machine.bf16_gflops : machine.fp32_gflops};

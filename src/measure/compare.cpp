@@ -13,10 +13,10 @@
 
 #include "base/out_of_memory.hpp"
 #include "engine/available_memory.hpp"
-#include "io/checkpoint.hpp"
 #include "measure/compare_json.hpp"
 #include "measure/compare_measure.hpp"
 #include "measure/compare_verdict.hpp"
+#include "models/checkpoint.hpp"
 
 namespace nibble {
 namespace {
