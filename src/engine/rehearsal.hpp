@@ -33,8 +33,20 @@ struct MemoryPlan {
   std::uint64_t peak() const { return std::max(run_peak, load_peak); }
 };
 
+// A model as the loader makes it, of memory that only counts.
+struct CountedModel {
+  QuantizationConfig precision;  // resolved: never `stored`
+  std::shared_ptr<Allocator> memory;
+  std::unique_ptr<Backend> backend;
+  std::vector<Buffer> copies, buffers;
+  TransformerWeights weights;
+  BytesByPurpose mapped{};
+};
+
 // `checkpoint`: headers are read, weights are not; null: config.json is all there is, and weights are taken to be
 // stored as `unquantized_dtype`. Microseconds per module.
+Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
+                                 DType unquantized_dtype);
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
                             DType unquantized_dtype, const Workload& workload);
 
