@@ -5,7 +5,7 @@
 #include "engine/backends.hpp"
 #include "engine/placement.hpp"
 #include "nibble/bench.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 namespace {

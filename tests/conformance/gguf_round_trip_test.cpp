@@ -6,7 +6,7 @@
 #include "../made/made_files.hpp"
 #include "golden_tensors.hpp"
 #include "nibble/quantize.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

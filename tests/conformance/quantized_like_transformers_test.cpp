@@ -11,7 +11,7 @@
 #include "golden_tensors.hpp"
 #include "io/codecs/bnb.hpp"
 #include "nibble/quantize.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 namespace {

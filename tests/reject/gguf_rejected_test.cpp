@@ -3,7 +3,7 @@
 #include "engine/load.hpp"
 #include "nibble/quantize.hpp"
 #include "refused.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {
