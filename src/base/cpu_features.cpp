@@ -17,6 +17,7 @@ CpuFeatures cpu_features() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
     f.amx_tile = d >> 24 & 1;
+    f.amx_bf16 = d >> 22 & 1;
   }
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)

@@ -10,7 +10,7 @@ struct CpuFeatures {
   bool avx2 = false;    // with FMA and F16C
   bool avx512 = false;  // F, BW, DQ, VL
   bool avx512_vnni = false, avx512_bf16 = false;
-  bool amx_tile = false;
+  bool amx_tile = false, amx_bf16 = false;
 };
 
 CpuFeatures cpu_features();
