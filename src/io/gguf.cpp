@@ -184,6 +184,72 @@ Result<std::uint64_t> tensor_bytes(const GgufTensor& tensor, std::string_view pl
   return bytes;
 }
 
+struct EntryCounts {
+  std::uint64_t tensors, keys;
+};
+
+Result<EntryCounts> read_counts(Cursor& cursor, std::span<const std::byte> bytes) {
+  const std::string_view place = cursor.place();
+  if (bytes.size() < 4 || std::memcmp(bytes.data(), "GGUF", 4) != 0)
+    return error(Errc::corrupt_file,
+                 "{}: does not begin with \"GGUF\"; name a .gguf file or a folder in Hugging Face layout", place);
+  NIBBLE_TRY([[maybe_unused]] const auto magic, cursor.read<std::uint32_t>("the header"));
+  NIBBLE_TRY(const auto version, cursor.read<std::uint32_t>("the header"));
+  if (version != 0 && version % 65536 == 0)
+    return error(Errc::unsupported,
+                 "{}: its version number reads {}, so it was written for big-endian machines; convert it to "
+                 "little-endian first",
+                 place, version);
+  if (version != 2 && version != 3)
+    return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3; write it anew with a current converter",
+                 place, version);
+  NIBBLE_TRY(const auto tensor_count, cursor.read<std::uint64_t>("the header"));
+  NIBBLE_TRY(const auto key_count, cursor.read<std::uint64_t>("the header"));
+  if (tensor_count > entry_limit || key_count > entry_limit)
+    return error(Errc::corrupt_file, "{}: claims {} tensors and {} keys, more than {}", place, tensor_count, key_count,
+                 entry_limit);
+  return EntryCounts{tensor_count, key_count};
+}
+
+Result<std::uint64_t> read_alignment(const Gguf& file, std::string_view place) {
+  if (!file.find("general.alignment")) return default_alignment;
+  const auto read = file.integer("general.alignment");
+  if (!read) return read.error().at(std::string(place));
+  const std::int64_t value = *read;
+  if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0)
+    return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
+  return std::uint64_t(value);
+}
+
+// Gives each tensor its bytes of the file's `data`.
+Result<void> place_tensors(std::vector<PlacedTensor>& placed, std::span<const std::byte> bytes,
+                           std::uint64_t data_begin, std::uint64_t alignment, std::string_view place) {
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
+  std::set<std::string> names;
+  for (PlacedTensor& entry : placed) {
+    NIBBLE_TRY(const std::uint64_t size, tensor_bytes(entry.tensor, place));
+    if (entry.offset % alignment != 0)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\": offset {} is not a multiple of {}", place, entry.tensor.name,
+                   entry.offset, alignment);
+    if (data_begin > bytes.size() || entry.offset > bytes.size() - data_begin ||
+        size > bytes.size() - data_begin - entry.offset)
+      return error(
+          Errc::corrupt_file,
+          "{}: tensor \"{}\": needs {} bytes at {} of the data, the file ends before; it is cut short, take it again",
+          place, entry.tensor.name, size, entry.offset);
+    entry.tensor.bytes = bytes.subspan(data_begin + entry.offset, size);
+    extents.emplace_back(entry.offset, entry.offset + size);
+    if (!names.insert(entry.tensor.name).second)
+      return error(Errc::corrupt_file, "{}: tensor \"{}\" is stored twice", place, entry.tensor.name);
+  }
+  std::sort(extents.begin(), extents.end());
+  for (std::size_t i = 1; i < extents.size(); ++i)
+    if (extents[i].first < extents[i - 1].second)
+      return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data; take the file again", place,
+                   extents[i].first);
+  return {};
+}
+
 }  // namespace
 
 std::uint64_t GgufTensor::elements() const {
@@ -249,28 +315,10 @@ Result<void> Gguf::open_others(const std::filesystem::path& path, std::int64_t c
 
 Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view place) {
   Cursor cursor(bytes, place);
-  if (bytes.size() < 4 || std::memcmp(bytes.data(), "GGUF", 4) != 0)
-    return error(Errc::corrupt_file,
-                 "{}: does not begin with \"GGUF\"; name a .gguf file or a folder in Hugging Face layout", place);
-  NIBBLE_TRY([[maybe_unused]] const auto magic, cursor.read<std::uint32_t>("the header"));
-  NIBBLE_TRY(const auto version, cursor.read<std::uint32_t>("the header"));
-  if (version != 0 && version % 65536 == 0)
-    return error(Errc::unsupported,
-                 "{}: its version number reads {}, so it was written for big-endian machines; convert it to "
-                 "little-endian first",
-                 place, version);
-  if (version != 2 && version != 3)
-    return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3; write it anew with a current converter",
-                 place, version);
-  NIBBLE_TRY(const auto tensor_count, cursor.read<std::uint64_t>("the header"));
-  NIBBLE_TRY(const auto key_count, cursor.read<std::uint64_t>("the header"));
-  if (tensor_count > entry_limit || key_count > entry_limit)
-    return error(Errc::corrupt_file, "{}: claims {} tensors and {} keys, more than {}", place, tensor_count, key_count,
-                 entry_limit);
-
+  NIBBLE_TRY(const EntryCounts counts, read_counts(cursor, bytes));
   Gguf file;
   file.file_bytes_ = bytes.size();
-  for (std::uint64_t i = 0; i < key_count; ++i) {
+  for (std::uint64_t i = 0; i < counts.keys; ++i) {
     NIBBLE_TRY(std::string key, cursor.read_text("a metadata key"));
     if (key.size() > key_limit || std::any_of(key.begin(), key.end(), [](char c) { return c < ' ' || c > '~'; }))
       return error(
@@ -286,45 +334,15 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
     file.metadata_.emplace_back(std::move(key), std::move(value));
   }
   std::vector<PlacedTensor> placed;
-  for (std::uint64_t i = 0; i < tensor_count; ++i) {
+  for (std::uint64_t i = 0; i < counts.tensors; ++i) {
     NIBBLE_TRY(PlacedTensor tensor, read_tensor_info(cursor));
     placed.push_back(std::move(tensor));
   }
 
-  std::uint64_t alignment = default_alignment;
-  if (file.find("general.alignment")) {
-    const auto read = file.integer("general.alignment");
-    if (!read) return read.error().at(std::string(place));
-    const std::int64_t value = *read;
-    if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0)
-      return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
-    alignment = std::uint64_t(value);
-  }
+  NIBBLE_TRY(const std::uint64_t alignment, read_alignment(file, place));
   const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
-  std::set<std::string> names;
-  for (PlacedTensor& entry : placed) {
-    NIBBLE_TRY(const std::uint64_t size, tensor_bytes(entry.tensor, place));
-    if (entry.offset % alignment != 0)
-      return error(Errc::corrupt_file, "{}: tensor \"{}\": offset {} is not a multiple of {}", place, entry.tensor.name,
-                   entry.offset, alignment);
-    if (data_begin > bytes.size() || entry.offset > bytes.size() - data_begin ||
-        size > bytes.size() - data_begin - entry.offset)
-      return error(
-          Errc::corrupt_file,
-          "{}: tensor \"{}\": needs {} bytes at {} of the data, the file ends before; it is cut short, take it again",
-          place, entry.tensor.name, size, entry.offset);
-    entry.tensor.bytes = bytes.subspan(data_begin + entry.offset, size);
-    extents.emplace_back(entry.offset, entry.offset + size);
-    if (!names.insert(entry.tensor.name).second)
-      return error(Errc::corrupt_file, "{}: tensor \"{}\" is stored twice", place, entry.tensor.name);
-    file.tensors_.push_back(std::move(entry.tensor));
-  }
-  std::sort(extents.begin(), extents.end());
-  for (std::size_t i = 1; i < extents.size(); ++i)
-    if (extents[i].first < extents[i - 1].second)
-      return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data; take the file again", place,
-                   extents[i].first);
+  NIBBLE_CHECK(place_tensors(placed, bytes, data_begin, alignment, place));
+  for (PlacedTensor& entry : placed) file.tensors_.push_back(std::move(entry.tensor));
   return file;
 }
 

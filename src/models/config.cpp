@@ -317,6 +317,27 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
   return {};
 }
 
+Result<void> read_biases(const Reader& reader, const ArchSpec& spec, ModelConfig& out) {
+  NIBBLE_TRY(const bool attention_bias, reader.flag("attention_bias", false));
+  NIBBLE_TRY(const bool mlp_bias, reader.flag("mlp_bias", false));
+  if ((attention_bias || mlp_bias) && !spec.reads_biases && !spec.qkv_bias)
+    return error(Errc::unsupported, "{}: biases have no meaning for {}", reader.place(), spec.architecture);
+  out.qkv_bias = spec.qkv_bias || (spec.reads_biases && attention_bias);
+  out.output_bias = spec.reads_biases && attention_bias;
+  out.mlp_bias = spec.reads_biases && !spec.qk_norm && mlp_bias;
+  return {};
+}
+
+Result<void> read_dtype(const Reader& reader, ModelConfig& out) {
+  NIBBLE_TRY(std::string dtype, reader.text("torch_dtype", "bfloat16"));
+  NIBBLE_TRY(dtype, reader.text("dtype", dtype));
+  if (dtype != "float32" && dtype != "float16" && dtype != "bfloat16")
+    return error(Errc::unsupported, "{}: dtype \"{}\" is not supported; Nibble reads float32, float16, bfloat16",
+                 reader.place(), dtype);
+  out.dtype = dtype == "float32" ? DType::f32 : dtype == "float16" ? DType::f16 : DType::bf16;
+  return {};
+}
+
 }  // namespace
 
 std::string architecture_names() {
@@ -367,29 +388,11 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   if (out.head_dim % 2 != 0)
     return error(Errc::corrupt_file, "{}: \"head_dim\" is {}, rope needs an even number", place, out.head_dim);
 
-  NIBBLE_TRY(const bool attention_bias, reader.flag("attention_bias", false));
-  NIBBLE_TRY(const bool mlp_bias, reader.flag("mlp_bias", false));
-  if ((attention_bias || mlp_bias) && !spec->reads_biases && !spec->qkv_bias)
-    return error(Errc::unsupported, "{}: biases have no meaning for {}", place, spec->architecture);
-  out.qkv_bias = spec->qkv_bias || (spec->reads_biases && attention_bias);
-  out.output_bias = spec->reads_biases && attention_bias;
-  out.mlp_bias = spec->reads_biases && !spec->qk_norm && mlp_bias;
-
+  NIBBLE_CHECK(read_biases(reader, *spec, out));
   NIBBLE_CHECK(read_rope(reader, out));
   NIBBLE_CHECK(read_windows(reader, *spec, out));
   NIBBLE_CHECK(read_layer_types(reader, out));
-
-  NIBBLE_TRY(std::string dtype, reader.text("torch_dtype", "bfloat16"));
-  NIBBLE_TRY(dtype, reader.text("dtype", dtype));
-  if (dtype == "float32")
-    out.dtype = DType::f32;
-  else if (dtype == "float16")
-    out.dtype = DType::f16;
-  else if (dtype == "bfloat16")
-    out.dtype = DType::bf16;
-  else
-    return error(Errc::unsupported, "{}: dtype \"{}\" is not supported; Nibble reads float32, float16, bfloat16", place,
-                 dtype);
+  NIBBLE_CHECK(read_dtype(reader, out));
   return out;
 }
 

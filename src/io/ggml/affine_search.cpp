@@ -76,6 +76,7 @@ AffineFit fit_affine(const float* x, const AffineSearch& search) {
   return best;
 }
 
+// Long because its parts share some twenty arrays that live in registers.
 void fit_affine_8(const float* x, const AffineSearch& search, AffineFit (&fits)[8]) {
   constexpr int groups = 2;  // two vectors at a time: the sums of one fill the waiting times of the other
   F4 value[run][groups], weight[run][groups], codes[run][groups];
