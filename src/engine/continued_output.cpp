@@ -55,10 +55,12 @@ Result<void> ContinuedOutput::prepare() {
     layout.add(std::as_bytes(std::span(file.name.c_str(), file.name.size() + 1)));
     layout.add(std::as_bytes(std::span(head)));
   }
-  journal_.to = plan_.to, journal_.source = conversion_.source_files();
+  journal_.to = plan_.to;
+  journal_.source = conversion_.source_files();
   journal_.recipe = fmt::format("{} {} {}", NIBBLE_VERSION, plan_.recipe, layout.finish());
   records_.resize(plan_.weights.size());
-  finished_.assign(plan_.weights.size(), false), complete_.assign(plan_.files.size(), false);
+  finished_.assign(plan_.weights.size(), false);
+  complete_.assign(plan_.files.size(), false);
   return {};
 }
 
@@ -134,7 +136,10 @@ Result<void> ContinuedOutput::take_over(std::size_t index, bool same_source) {
     good[std::size_t(i)] = is_as_recorded(file.first + std::size_t(i), places[std::size_t(i)], same_source);
   });
   const auto count = std::size_t(std::find(good.begin(), good.end(), 0) - good.begin());
-  for (std::size_t i = file.first; i < file.first + count; ++i) records_[i] = *planned_record(i), finished_[i] = true;
+  for (std::size_t i = file.first; i < file.first + count; ++i) {
+    records_[i] = *planned_record(i);
+    finished_[i] = true;
+  }
   if (whole && count == file.end - file.first && at == mapped->bytes().size()) {
     NIBBLE_TRY(const std::string head, head_of(file));
     complete_[index] = std::equal(head.begin(), head.end(), reinterpret_cast<const char*>(mapped->bytes().data()));
@@ -246,8 +251,10 @@ Result<void> ContinuedOutput::add(const ErrorSums& error, const std::vector<std:
     NIBBLE_CHECK(file_->write(std::string(container_.padding(parts[i].size()), '\0')));
   }
   const std::vector<Receipt::Tensor> notes = conversion_.notes(*planned.module, error, parts, weight);
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    record.parts[i].bytes = parts[i].size(), record.parts[i].note = notes[i];
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    record.parts[i].bytes = parts[i].size();
+    record.parts[i].note = notes[i];
+  }
   NIBBLE_CHECK(journal_file_->write(Journal::line(planned.module->name, record)));
   unsynced_ += with_padding(record);
   if (unsynced_ > bytes_between_syncs) {
@@ -255,7 +262,8 @@ Result<void> ContinuedOutput::add(const ErrorSums& error, const std::vector<std:
     NIBBLE_CHECK(journal_file_->sync());
     unsynced_ = 0;
   }
-  records_[at_] = std::move(record), finished_[at_] = true;
+  records_[at_] = std::move(record);
+  finished_[at_] = true;
   conversion_.finished(*planned.module);
   return {};
 }

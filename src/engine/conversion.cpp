@@ -52,7 +52,9 @@ Result<void> Conversion::round_again(const ModuleSpec& module, std::string_view 
 
 Receipt Conversion::receipt(std::string recipe) const {
   Receipt out;
-  out.version = NIBBLE_VERSION, out.recipe = std::move(recipe), out.source_type = stored_;
+  out.version = NIBBLE_VERSION;
+  out.recipe = std::move(recipe);
+  out.source_type = stored_;
   return out;
 }
 
@@ -108,14 +110,17 @@ void Conversion::show_progress() const {
 }
 
 void Conversion::account(const ModuleSpec& module, const ErrorSums& error) {
-  if (const double relative = error.relative(); relative > report.worst_error)
-    report.worst_error = relative, report.worst_tensor = module.name;
+  if (const double relative = error.relative(); relative > report.worst_error) {
+    report.worst_error = relative;
+    report.worst_tensor = module.name;
+  }
   sums_.add(error);
 }
 
 QuantizeReport Conversion::finish(std::uint64_t bytes_written) {
   report.relative_error = sums_.relative();
-  report.bytes_read = checkpoint_->file_bytes(), report.bytes_written = bytes_written;
+  report.bytes_read = checkpoint_->file_bytes();
+  report.bytes_written = bytes_written;
   report.seconds = now_seconds() - start_;
   return report;
 }

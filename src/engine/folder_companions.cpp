@@ -22,7 +22,9 @@ Result<RopeScaling> scaling_of(ModelConfig config, const std::vector<float>& div
   RopeScaling scaling;
   scaling.kind = RopeScaling::Kind::llama3;
   scaling.factor = *std::max_element(divisors.begin(), divisors.end());
-  scaling.low_freq_factor = 1, scaling.high_freq_factor = 4, scaling.original_positions = 8192;  // Llama 3.1's
+  scaling.low_freq_factor = 1;
+  scaling.high_freq_factor = 4;
+  scaling.original_positions = 8192;            // Llama 3.1's
   std::vector<std::pair<double, double>> ramp;  // turns over one position, share of the unscaled frequency
   for (std::size_t i = 0; i < divisors.size(); ++i) {
     const double plain = std::pow(config.rope_theta, -2.0 * double(i) / double(config.head_dim));
@@ -111,8 +113,10 @@ Result<Json> folder_config(const Checkpoint& checkpoint, const ModelConfig& conf
     bnb.bits = precision.four_bits() ? 4 : 8;
     if (precision.four_bits()) bnb.quant_type = std::string(quant_type_of(format));
     bnb.own = format.bitsandbytes.empty();
-    bnb.double_quant = precision.double_quant, bnb.compute_dtype = compute_dtype_of(precision),
-    bnb.threshold = precision.int8_threshold, bnb.quant_storage = storage;
+    bnb.double_quant = precision.double_quant;
+    bnb.compute_dtype = compute_dtype_of(precision);
+    bnb.threshold = precision.int8_threshold;
+    bnb.quant_storage = storage;
     if (!skipped.empty()) bnb.skip_modules = skipped;
     out["quantization_config"] = to_json(bnb);
   } else {

@@ -14,7 +14,8 @@ Result<void> add_rope(const ModelConfig& config, const std::string& prefix, Gguf
     case RopeScaling::Kind::none:
       return {};
     case RopeScaling::Kind::linear:
-      add("rope.scaling.type", std::string("linear")), add("rope.scaling.factor", float(scaling.factor));
+      add("rope.scaling.type", std::string("linear"));
+      add("rope.scaling.factor", float(scaling.factor));
       return {};
     case RopeScaling::Kind::yarn:
       if (scaling.beta_fast != 32 || scaling.beta_slow != 1 || scaling.attention_factor > 0)
@@ -23,7 +24,8 @@ Result<void> add_rope(const ModelConfig& config, const std::string& prefix, Gguf
             "yarn with beta_fast {}, beta_slow {} or its own attention_factor cannot be written as GGUF; write "
             "a folder",
             scaling.beta_fast, scaling.beta_slow);
-      add("rope.scaling.type", std::string("yarn")), add("rope.scaling.factor", float(scaling.factor));
+      add("rope.scaling.type", std::string("yarn"));
+      add("rope.scaling.factor", float(scaling.factor));
       add("rope.scaling.original_context_length", std::uint32_t(scaling.original_positions));
       return {};
     case RopeScaling::Kind::llama3: {  // as divisors of each frequency, in a tensor of their own

@@ -31,7 +31,9 @@ Result<void> check_options(const LoadOptions& options) {
 // Everything about a model but its weights.
 Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& precision, const LoadOptions& options) {
   auto model = std::make_shared<LoadedModel>();
-  model->precision = precision, model->options = options, model->options.progress = {};
+  model->precision = precision;
+  model->options = options;
+  model->options.progress = {};
   NIBBLE_TRY(model->backend, make_backend(backend_options(options)));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
   LoadOptions resolved = options;
@@ -55,8 +57,10 @@ Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig co
   if (!loaded) return model.checkpoint ? placed(loaded.error(), *model.checkpoint) : loaded.error();
   TransformerWeights weights = std::move(loaded).value();
   for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
-  model.mapped = loader.mapped, model.load_peak = model.backend->memory().use().peak_total;
-  model.times.converting = loader.times.converting, model.times.packing = loader.times.packing;
+  model.mapped = loader.mapped;
+  model.load_peak = model.backend->memory().use().peak_total;
+  model.times.converting = loader.times.converting;
+  model.times.packing = loader.times.packing;
   NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend,
                                                     std::move(weights), options.pass_tokens));
   return {};
@@ -106,14 +110,17 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   if (auto fits = check_fits({config, checkpoint.get(), options, kept, planned}, free()); !fits)
     return placed(fits.error(), *checkpoint);
   NIBBLE_TRY(auto model, start_model(precision, options));
-  model->checkpoint = std::move(checkpoint), model->kept = kept;
+  model->checkpoint = std::move(checkpoint);
+  model->kept = kept;
   const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers,
                                         options.precision.format == Precision::stored);
   if (auto filled = fill_model(*model, *source, config, options, kept); !filled) {
-    model->buffers.clear(), model->backend.reset();
+    model->buffers.clear();
+    model->backend.reset();
     return explain_refusal(filled.error(), {config, model->checkpoint.get(), options, kept, planned}, free().bytes);
   }
-  model->load_seconds = now_seconds() - start, model->times.opening = opening;
+  model->load_seconds = now_seconds() - start;
+  model->times.opening = opening;
   return model;
 }
 

@@ -117,10 +117,14 @@ Result<VerifyReport> verify(const fs::path& out, const std::optional<fs::path>& 
   NIBBLE_TRY(const auto checkpoint, Checkpoint::open(out));
   NIBBLE_TRY(const Receipt receipt, receipt_of(*checkpoint));
   VerifyReport report;
-  report.recipe = receipt.recipe, report.source_type = receipt.source_type, report.version = receipt.version;
+  report.recipe = receipt.recipe;
+  report.source_type = receipt.source_type;
+  report.version = receipt.version;
   for (const auto& [name, tensor] : receipt.tensors)
-    if (tensor.error && *tensor.error > report.worst_error)
-      report.worst_error = *tensor.error, report.worst_tensor = name;
+    if (tensor.error && *tensor.error > report.worst_error) {
+      report.worst_error = *tensor.error;
+      report.worst_tensor = name;
+    }
   ThreadPool pool(options.threads);
   const auto part = [&](double begin, double share) -> Progress {
     if (!options.progress) return {};

@@ -26,8 +26,11 @@ std::string_view block_format(const CheckpointTensor& tensor) {
 
 Weight blocks_of(const ModuleSpec& module, std::string_view format, std::span<const std::byte> bytes) {
   Weight weight;
-  weight.format = format, weight.rows = module.rows, weight.cols = module.cols;
-  weight.codes = bytes.data(), weight.code_bytes = bytes.size();
+  weight.format = format;
+  weight.rows = module.rows;
+  weight.cols = module.cols;
+  weight.codes = bytes.data();
+  weight.code_bytes = bytes.size();
   return weight;
 }
 
@@ -55,8 +58,11 @@ class CheckpointSource final : public WeightSource {
     if (reinterpret_cast<std::uintptr_t>(tensor->bytes.data()) % size_of(*tensor->dtype) != 0)
       return std::optional<Weight>();
     Weight weight;
-    weight.format = stored, weight.rows = module.rows, weight.cols = module.cols;
-    weight.codes = tensor->bytes.data(), weight.code_bytes = tensor->bytes.size();
+    weight.format = stored;
+    weight.rows = module.rows;
+    weight.cols = module.cols;
+    weight.codes = tensor->bytes.data();
+    weight.code_bytes = tensor->bytes.size();
     return std::optional<Weight>(weight);
   }
 
@@ -170,7 +176,9 @@ class CountingSource final : public WeightSource {
                                          const QuantizationConfig&) override {
     if (format != stored_) return std::optional<Weight>();
     Weight weight;
-    weight.format = stored_, weight.rows = module.rows, weight.cols = module.cols;
+    weight.format = stored_;
+    weight.rows = module.rows;
+    weight.cols = module.cols;
     weight.code_bytes = format_facts(stored_).code_bytes(module.elements());
     return std::optional<Weight>(weight);
   }

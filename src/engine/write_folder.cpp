@@ -46,15 +46,22 @@ class FolderWriter final : public ContinuedOutput::Container {
       std::uint64_t bytes = 0;
       for (std::size_t i = 0; i < entries.size(); ++i) {
         Journal::Part part{entries[i].name, entries[i].bytes(), {std::string(64, '0'), {}, {}}};
-        if (part.name == module.name) part.note.source = part.note.sha256, part.note.error = 0;
+        if (part.name == module.name) {
+          part.note.source = part.note.sha256;
+          part.note.error = 0;
+        }
         if (part.name.find(state_mark) != std::string::npos) weight.varying = i;
         bytes += part.bytes;
         weight.record.parts.push_back(std::move(part));
       }
-      if (plan.files.empty() || (held_ > 0 && held_ + bytes > options_.shard_bytes))
-        plan.files.push_back({{}, 0, plan.weights.size(), 0}), held_ = 0;
-      held_ += bytes, plan.files.back().end = plan.weights.size() + 1;
-      plan.weights.push_back(std::move(weight)), entries_.push_back(std::move(entries));
+      if (plan.files.empty() || (held_ > 0 && held_ + bytes > options_.shard_bytes)) {
+        plan.files.push_back({{}, 0, plan.weights.size(), 0});
+        held_ = 0;
+      }
+      held_ += bytes;
+      plan.files.back().end = plan.weights.size() + 1;
+      plan.weights.push_back(std::move(weight));
+      entries_.push_back(std::move(entries));
     }
     for (std::size_t i = 0; i < plan.files.size(); ++i)  // as transformers names them
       plan.files[i].name = plan.files.size() == 1
@@ -126,7 +133,10 @@ class FolderWriter final : public ContinuedOutput::Container {
     for (const OutputPlan::File& file : output.plan().files)
       for (std::size_t i = file.first; i < file.end; ++i) {
         parameters += output.plan().weights[i].module->elements();
-        for (const Journal::Part& part : output.record(i).parts) map[part.name] = file.name, bytes += part.bytes;
+        for (const Journal::Part& part : output.record(i).parts) {
+          map[part.name] = file.name;
+          bytes += part.bytes;
+        }
       }
     const Json index = {{"metadata", {{"total_parameters", parameters}, {"total_size", bytes}}}, {"weight_map", map}};
     const std::string text = index.dump(2) + "\n";
@@ -138,8 +148,10 @@ class FolderWriter final : public ContinuedOutput::Container {
     NIBBLE_TRY(const std::string_view format, format_for(module));
     if (format_facts(format).bits < 16)
       ++conversion_.report.quantized_modules;
-    else if (module.role == Role::linear)
-      ++conversion_.report.kept_modules, skipped_.push_back(module.module());
+    else if (module.role == Role::linear) {
+      ++conversion_.report.kept_modules;
+      skipped_.push_back(module.module());
+    }
     if (conversion_.quantized_as(module).empty()) {
       NIBBLE_TRY([[maybe_unused]] const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
       return {};

@@ -30,7 +30,9 @@ ElementReader alternating(ElementReader read, std::int64_t rows, std::int64_t wi
       const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
       const std::int64_t within = row % head_rows, from = row - within + within % 2 * (head_rows / 2) + within / 2;
       read(from * width + inside, run, out);
-      first += run, out += run, count -= run;
+      first += run;
+      out += run;
+      count -= run;
     }
   };
 }
@@ -74,7 +76,8 @@ class GgufConversion final : public ContinuedOutput::Container {
       receipt_.tensors["rope_freqs.weight"] = {sha256(std::as_bytes(std::span(factors_))), {}, {}};
     }
     OutputPlan layout;
-    layout.form = Target::file, layout.to = layout.recipe = recipe_.name;
+    layout.form = Target::file;
+    layout.to = layout.recipe = recipe_.name;
     for (const Planned& tensor : planned_) {
       if (tensor.entry.type->block_elements > 1)
         ++conversion_.report.quantized_modules;
@@ -112,7 +115,8 @@ class GgufConversion final : public ContinuedOutput::Container {
     const GgmlType& type = *tensor.entry.type;
     Buffer made;
     CheckpointTensor copy;
-    copy.shape = tensor.entry.shape, copy.block_type = &type;
+    copy.shape = tensor.entry.shape;
+    copy.block_type = &type;
     ErrorSums difference;
     const fs::path& place = conversion_.checkpoint().path();
     if (tensor.same) {
@@ -150,7 +154,8 @@ class GgufConversion final : public ContinuedOutput::Container {
     }
     for (const ModuleSpec& module : conversion_.modules()) {
       Planned tensor;
-      tensor.module = &module, tensor.entry.name = gguf_name(module.name);
+      tensor.module = &module;
+      tensor.entry.name = gguf_name(module.name);
       tensor.entry.shape = {module.rows};
       tensor.entry.type = ggml_type("F32");  // of norms and biases
       if (module.cols > 0) {

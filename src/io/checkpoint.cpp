@@ -48,7 +48,9 @@ void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std:
       done = std::min(block - inside, count);
       std::copy_n(whole.begin() + inside, done, out);
     }
-    first += done, out += done, count -= done;
+    first += done;
+    out += done;
+    count -= done;
   }
 }
 
@@ -90,6 +92,29 @@ Error pickled(const std::filesystem::path& file) {
       "{}: pickled Python, which can run code when it is read, so Nibble does not; save the model as safetensors "
       "(transformers: model.save_pretrained(FOLDER)) and name that folder",
       file.string());
+}
+
+// The files of a folder's weights; `index` gets the file of each tensor, where the folder says it.
+Result<std::vector<std::string>> weight_files(const std::filesystem::path& folder,
+                                              std::map<std::string, std::string>& index) {
+  NIBBLE_TRY(const bool sharded, present(folder / "model.safetensors.index.json"));
+  NIBBLE_TRY(const bool single, present(folder / "model.safetensors"));
+  if (sharded) {
+    const auto file = folder / "model.safetensors.index.json";
+    NIBBLE_TRY(const Json json, read_json(file));
+    NIBBLE_TRY(index, parse_shard_index(json, file.string()));
+    std::set<std::string> unique;
+    for (const auto& [tensor, shard] : index) unique.insert(shard);
+    return std::vector<std::string>(unique.begin(), unique.end());
+  }
+  if (single) return std::vector<std::string>{"model.safetensors"};
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
+    NIBBLE_TRY(const bool found, present(folder / name));
+    if (found) return pickled(folder / name);
+  }
+  return error(Errc::not_found,
+               "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights",
+               folder.string());
 }
 
 }  // namespace
@@ -139,7 +164,9 @@ void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) 
   while (count > 0) {
     const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
     read_in_file_order(*this, file_row(row) * width + inside, run, out);
-    first += run, out += run, count -= run;
+    first += run;
+    out += run;
+    count -= run;
   }
 }
 
@@ -191,28 +218,8 @@ Result<void> Checkpoint::open_folder() {
   NIBBLE_TRY(generation_config_, read_optional_json(path_ / "generation_config.json"));
   NIBBLE_TRY(chat_template_, read_chat_template(path_));
 
-  std::vector<std::string> names;
   std::map<std::string, std::string> index;
-  NIBBLE_TRY(const bool sharded, present(path_ / "model.safetensors.index.json"));
-  NIBBLE_TRY(const bool single, present(path_ / "model.safetensors"));
-  if (sharded) {
-    const auto file = path_ / "model.safetensors.index.json";
-    NIBBLE_TRY(const Json json, read_json(file));
-    NIBBLE_TRY(index, parse_shard_index(json, file.string()));
-    std::set<std::string> unique;
-    for (const auto& [tensor, shard] : index) unique.insert(shard);
-    names.assign(unique.begin(), unique.end());
-  } else if (single) {
-    names = {"model.safetensors"};
-  } else {
-    for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
-      NIBBLE_TRY(const bool found, present(path_ / name));
-      if (found) return pickled(path_ / name);
-    }
-    return error(Errc::not_found,
-                 "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights",
-                 path_.string());
-  }
+  NIBBLE_TRY(const std::vector<std::string> names, weight_files(path_, index));
   shards_.reserve(names.size());
   for (const std::string& name : names) {
     NIBBLE_TRY(const bool found, present(path_ / name));
@@ -225,8 +232,11 @@ Result<void> Checkpoint::open_folder() {
     shards_.push_back(std::move(shard));
     for (const StoredTensor& stored : shards_.back().tensors()) {
       CheckpointTensor tensor;
-      tensor.name = stored.name, tensor.type = name_of(stored.dtype), tensor.shape = stored.shape;
-      tensor.bytes = stored.bytes, tensor.dtype = stored.dtype;
+      tensor.name = stored.name;
+      tensor.type = name_of(stored.dtype);
+      tensor.shape = stored.shape;
+      tensor.bytes = stored.bytes;
+      tensor.dtype = stored.dtype;
       NIBBLE_CHECK(add(std::move(tensor)));
       stored_[stored.name] = &stored;
     }

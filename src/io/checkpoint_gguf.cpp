@@ -46,7 +46,10 @@ Result<void> Checkpoint::open_gguf() {
     tensor.name = hugging_face_name(stored.name);
     const GgmlType* type = ggml_type(stored.type);
     NIBBLE_ASSERT(type, "Gguf::parse refuses unknown types");
-    tensor.type = type->name, tensor.shape = stored.shape, tensor.bytes = stored.bytes, tensor.block_type = type;
+    tensor.type = type->name;
+    tensor.shape = stored.shape;
+    tensor.bytes = stored.bytes;
+    tensor.block_type = type;
     tensor.dtype = plain_dtype(type->name);
     if (read->interleaved && tensor.name.find("self_attn.") != std::string::npos) {
       if (tensor.name.find("q_proj") != std::string::npos) tensor.interleaved_heads = read->heads;

@@ -46,7 +46,10 @@ constexpr std::string_view other_keys[] = {
 // Absent keys leave `out` as it is; a wrong type is an error.
 Result<void> read_number(const Gguf& file, const std::string& key, Json& out) {
   if (!file.find(key)) return {};
-  if (auto integer = file.integer(key)) return out = *integer, Result<void>();
+  if (auto integer = file.integer(key)) {
+    out = *integer;
+    return {};
+  }
   NIBBLE_TRY(const double number, file.number(key));
   out = number;
   return {};
@@ -58,7 +61,8 @@ Result<Json> rope_from_metadata(const Gguf& file, const std::string& prefix) {
   if (!file.find(prefix + "rope.scaling.type")) return rope;
   NIBBLE_TRY(const std::string type, file.text(prefix + "rope.scaling.type"));
   if (type == "none") return rope;
-  rope["rope_type"] = type, rope["factor"] = 1.0;
+  rope["rope_type"] = type;
+  rope["factor"] = 1.0;
   NIBBLE_CHECK(read_number(file, prefix + "rope.scaling.factor", rope["factor"]));
   Json original;
   NIBBLE_CHECK(read_number(file, prefix + "rope.scaling.original_context_length", original));

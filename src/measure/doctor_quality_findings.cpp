@@ -29,7 +29,10 @@ const PrecisionQuality& choice(const QualityReport& report) {
   bool found = false;
   for (const PrecisionQuality& quality : report.precisions) {
     const double kl = quality.divergence.mean_kl;
-    if (kl <= small_loss && (!found || quality.weight_bytes < best->weight_bytes)) best = &quality, found = true;
+    if (kl <= small_loss && (!found || quality.weight_bytes < best->weight_bytes)) {
+      best = &quality;
+      found = true;
+    }
     if (!found && kl < best->divergence.mean_kl) best = &quality;
   }
   return *best;

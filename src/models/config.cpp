@@ -231,9 +231,8 @@ Result<void> refuse_unknown(const Reader& reader, const Json& config, const std:
 // One spelling after the other: "rope_parameters" (transformers 5) or "rope_scaling" beside "rope_theta".
 Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   NIBBLE_TRY(out.rope_theta, reader.number("rope_theta", 10000));
-  const Json* object = reader.find("rope_parameters");
-  std::string key = "rope_parameters";
-  if (!object) object = reader.find("rope_scaling"), key = "rope_scaling";
+  const char* key = reader.find("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  const Json* object = reader.find(key);
   if (!object) return {};
   const std::string place = fmt::format("{}: {}", reader.place(), key);
   if (!object->is_object()) return error(Errc::corrupt_file, "{}: expected an object, found {}", place, shown(*object));
@@ -354,7 +353,9 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   NIBBLE_CHECK(refuse_unknown(reader, config, ignore));
 
   ModelConfig out;
-  out.architecture = spec->architecture, out.model_type = spec->model_type, out.qk_norm = spec->qk_norm;
+  out.architecture = spec->architecture;
+  out.model_type = spec->model_type;
+  out.qk_norm = spec->qk_norm;
   NIBBLE_TRY(out.hidden_size, reader.size("hidden_size"));
   NIBBLE_TRY(out.intermediate_size, reader.size("intermediate_size"));
   NIBBLE_TRY(out.layers, reader.size("num_hidden_layers"));

@@ -171,7 +171,8 @@ TEST(QuantizedLikeTransformers, ASavedFolderIsDequantizedToTheseVeryBytes) {
   for (const auto& [name, weights] : golden->items()) {
     SCOPED_TRACE(name);
     QuantizeCheckpointOptions options;
-    options.precision.format = Precision::bf16, options.allow_requantize = true;
+    options.precision.format = Precision::bf16;
+    options.allow_requantize = true;
     const auto done = quantize_checkpoint(folder / name, out, options);
     ASSERT_TRUE(done) << done.error().message;
     const auto file = Safetensors::open(out / "model.safetensors");

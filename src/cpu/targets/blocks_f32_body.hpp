@@ -14,7 +14,8 @@ template <int count>
 inline void look_up_nibbles(const std::byte* packed, const Table& low, const Table& high, F* w) {
   NIBBLE_UNROLL for (int v = 0; v < count / lanes; ++v) {
     const I codes = load_u8(packed + v * lanes);
-    w[v] = low.at(codes), w[count / lanes + v] = high.at(shift_right(codes, 4));  // a look-up takes four bits only
+    w[v] = low.at(codes);
+    w[count / lanes + v] = high.at(shift_right(codes, 4));  // a look-up takes four bits only
   }
 }
 

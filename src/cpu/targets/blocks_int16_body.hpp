@@ -210,8 +210,10 @@ inline F row_fixed(const std::byte* row, std::int64_t blocks, const std::byte* x
       });
       acc = fma(to_float(_mm512_add_epi32(sum[0], sum[1])), only_quarter<n>(by), acc);
     };
-    add_block.template operator()<0>(), add_block.template operator()<1>();
-    add_block.template operator()<2>(), add_block.template operator()<3>();
+    add_block.template operator()<0>();
+    add_block.template operator()<1>();
+    add_block.template operator()<2>();
+    add_block.template operator()<3>();
     NIBBLE_UNROLL for (int i = 0; i < Four::minima; ++i) low =
         fma(four.minimum(i), load(x_sums + (b / 4 * 2 + i) * lanes), low);
   }
@@ -252,7 +254,10 @@ struct FixedPanel {
         NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) total[m * 4 + n] =
             fma(to_float(sum[m * 4 + n]), mul(set1(scale[n]), x_scale), total[m * 4 + n]);
       }
-      w += fixed_slots * 4 * vector_bytes, x += fixed_slots * vector_bytes, scale += 4, of_x += sizeof(float);
+      w += fixed_slots * 4 * vector_bytes;
+      x += fixed_slots * vector_bytes;
+      scale += 4;
+      of_x += sizeof(float);
     }
     NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = total[i];
   }
@@ -303,8 +308,10 @@ inline void packed_fixed(const LinearCall& call, std::int64_t row, std::int64_t 
           });
           scales[4 * index + n] = scale[4 * i];
         };
-        pack.template operator()<0>(), pack.template operator()<1>();
-        pack.template operator()<2>(), pack.template operator()<3>();
+        pack.template operator()<0>();
+        pack.template operator()<1>();
+        pack.template operator()<2>();
+        pack.template operator()<3>();
         for (int i = 0; i < Four::minima; ++i)
           store(minima + (((t * fours + b / 4) * Four::minima + i) * 4 + n) * lanes, four.minimum(i));
       }

@@ -9,13 +9,18 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
   std::int64_t i = 0;
   for (; i + chunk <= k; i += chunk) {
     F parts[vectors], most = zero();
-    for (int v = 0; v < vectors; ++v)
-      parts[v] = absolute(round_f16(load(x + i + v * lanes))), most = max(most, parts[v]);
+    for (int v = 0; v < vectors; ++v) {
+      parts[v] = absolute(round_f16(load(x + i + v * lanes)));
+      most = max(most, parts[v]);
+    }
     if (threshold > 0 && lane_max(most) >= threshold) {
       float values[chunk];
       for (int v = 0; v < vectors; ++v) store(values + v * lanes, parts[v]);
       for (int l = 0; l < int(chunk); ++l)
-        if (values[l] >= threshold) flags[i + l] = 1, values[l] = 0;
+        if (values[l] >= threshold) {
+          flags[i + l] = 1;
+          values[l] = 0;
+        }
       most = zero();
       for (int v = 0; v < vectors; ++v) most = max(most, load(values + v * lanes));
     }

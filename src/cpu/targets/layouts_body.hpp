@@ -38,7 +38,10 @@ constexpr Layout layout_f32_paired = {
         [](const float* x, std::int64_t k, std::int64_t chunks, DType rounding, std::byte* out) {
           arrange_pieces<chunk>(x, k, chunks, rounding, [&](std::int64_t to, const float* piece) {
             float* at = (float*)out + to;
-            for (int i = 0; i < int(chunk) / 2; ++i) at[i] = piece[2 * i], at[32 + i] = piece[2 * i + 1];
+            for (int i = 0; i < int(chunk) / 2; ++i) {
+              at[i] = piece[2 * i];
+              at[32 + i] = piece[2 * i + 1];
+            }
           });
         },
 };

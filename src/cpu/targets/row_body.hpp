@@ -31,7 +31,10 @@ void silu_mul(const float* gate, const float* up, std::int64_t count, float* out
   for (; i + lanes <= count; i += lanes) store(out + i, mul(silu(load(gate + i)), load(up + i)));
   if (i == count) return;
   float g[lanes] = {}, u[lanes] = {};
-  for (std::int64_t j = i; j < count; ++j) g[j - i] = gate[j], u[j - i] = up[j];
+  for (std::int64_t j = i; j < count; ++j) {
+    g[j - i] = gate[j];
+    u[j - i] = up[j];
+  }
   store(g, mul(silu(load(g)), load(u)));
   for (std::int64_t j = i; j < count; ++j) out[j] = g[j - i];
 }

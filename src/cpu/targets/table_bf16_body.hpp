@@ -45,10 +45,12 @@ struct TableBf16 {
 inline void group_values(const TableBf16& table, const std::byte* p, std::int64_t bytes, I* out) {
   I low, high;
   if (bytes >= 128) {
-    low = _mm512_loadu_si512(p), high = _mm512_loadu_si512(p + 64);
+    low = _mm512_loadu_si512(p);
+    high = _mm512_loadu_si512(p + 64);
   } else {
     const auto mask = [](std::int64_t count) { return count >= 64 ? ~0ull : count <= 0 ? 0ull : (1ull << count) - 1; };
-    low = _mm512_maskz_loadu_epi8(mask(bytes), p), high = _mm512_maskz_loadu_epi8(mask(bytes - 64), p + 64);
+    low = _mm512_maskz_loadu_epi8(mask(bytes), p);
+    high = _mm512_maskz_loadu_epi8(mask(bytes - 64), p + 64);
   }
   table.look_up(_mm512_shuffle_i32x4(low, high, 0x88), out);
   table.look_up(_mm512_shuffle_i32x4(low, high, 0xdd), out + 4);
@@ -107,7 +109,8 @@ struct TablePanel {
         NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) total[m * 4 + n] = fma(sum[m * 4 + n], by, total[m * 4 + n]);
         if (!Halves || s / 4 % 2) scale[n] += per_group;
       }
-      w += 4 * run * vector_bytes, x += run * vector_bytes;
+      w += 4 * run * vector_bytes;
+      x += run * vector_bytes;
     }
     NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = total[i];
   }
@@ -129,7 +132,10 @@ inline F row_by_codes(const TableBf16& table, const std::byte* codes, std::int64
     const float* scale = scales + g * per_group;
     F sum = zero();
     NIBBLE_UNROLL_ALL for (int v = 0; v < 4; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
-    if constexpr (Halves) total = fma(sum, group_scales<Halves>(scale, 0), total), sum = zero();
+    if constexpr (Halves) {
+      total = fma(sum, group_scales<Halves>(scale, 0), total);
+      sum = zero();
+    }
     NIBBLE_UNROLL_ALL for (int v = 4; v < 8; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
     total = fma(sum, group_scales<Halves>(scale, 1), total);
   };
@@ -195,7 +201,8 @@ inline ScaleRows panel_scales(const Weight& w, const MapPlanes& planes, std::int
     from = w.scales.data() + row * per_row;
   } else {
     nested_scales(w.nested, planes, row * per_row, count * per_row, scratch);
-    from = scratch, scratch += (count * per_row + 31) / 32 * 32;
+    from = scratch;
+    scratch += (count * per_row + 31) / 32 * 32;
   }
   if (span == w.block_size && w.cols % group == 0) return {from, per_row};
   const std::int64_t stride = (w.cols + group - 1) / group * (group / span), each = w.block_size / span;

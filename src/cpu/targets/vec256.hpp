@@ -68,14 +68,16 @@ struct Table {
   template <class Change>
   Table changed(Change change) const {
     Table table;
-    table.low = change(low), table.high = change(high);
+    table.low = change(low);
+    table.high = change(high);
     return table;
   }
 };
 inline void lookup(const Table& table, const std::byte* codes, F* out) {
   for (int i = 0; i < 4; ++i) {
     const I bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)(codes + 8 * i)));
-    out[i] = table.at(_mm256_srli_epi32(bytes, 4)), out[4 + i] = table.at(bytes);
+    out[i] = table.at(_mm256_srli_epi32(bytes, 4));
+    out[4 + i] = table.at(bytes);
   }
 }
 constexpr bool first_half(int v) { return v % 4 < 2; }

@@ -72,8 +72,10 @@ struct Table {
 inline void lookup(const Table& table, const std::byte* codes, F* out) {
   const I a = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)codes)),
           b = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(codes + 16)));
-  out[0] = table.at(_mm512_srli_epi32(a, 4)), out[1] = table.at(_mm512_srli_epi32(b, 4));
-  out[2] = table.at(a), out[3] = table.at(b);  // a permutation looks at four bits only
+  out[0] = table.at(_mm512_srli_epi32(a, 4));
+  out[1] = table.at(_mm512_srli_epi32(b, 4));
+  out[2] = table.at(a);
+  out[3] = table.at(b);  // a permutation looks at four bits only
 }
 // Lane l of a half chunk (32 elements of each parity) in the order of lookup(): which of out[] belongs to the first
 // half. With 16 lanes, out[0] and out[2] are elements 0..31, out[1] and out[3] elements 32..63.

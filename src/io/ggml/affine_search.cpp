@@ -61,7 +61,10 @@ AffineFit fit_affine(const float* x, const AffineSearch& search) {
     if (!(determinant > 0)) continue;
     float scale = (sum_w * sum_wlx - sum_wx * sum_wl) / determinant;
     float offset = (sum_wll * sum_wx - sum_wl * sum_wlx) / determinant;
-    if (offset > 0) offset = 0, scale = sum_wlx / sum_wll;
+    if (offset > 0) {
+      offset = 0;
+      scale = sum_wlx / sum_wll;
+    }
     float error = 0;
     for (int i = 0; i < run; ++i) {
       const float off = scale * codes[i] + offset - x[i];
@@ -95,9 +98,12 @@ void fit_affine_8(const float* x, const AffineSearch& search, AffineFit (&fits)[
     for (int lane = 0; lane < 4; ++lane) squares[lane] = std::sqrt(squares[lane] / float(run));
     odd[g] = ~(squares <= 0x1p60f);  // an overflow or a NaN may be ahead
     for (int i = 0; i < run; ++i) weight[i][g] = squares + absolute(value[i][g]);
-    low[g] = high[g] = value[0][g], sum_w[g] = weight[0][g], sum_wx[g] = sum_w[g] * value[0][g];
+    low[g] = high[g] = value[0][g];
+    sum_w[g] = weight[0][g];
+    sum_wx[g] = sum_w[g] * value[0][g];
     for (int i = 1; i < run; ++i) {
-      low[g] = smaller(low[g], value[i][g]), high[g] = larger(high[g], value[i][g]);
+      low[g] = smaller(low[g], value[i][g]);
+      high[g] = larger(high[g], value[i][g]);
       sum_w[g] += weight[i][g];
       sum_wx[g] += weight[i][g] * value[i][g];
     }
@@ -109,7 +115,10 @@ void fit_affine_8(const float* x, const AffineSearch& search, AffineFit (&fits)[
   F4 scale[groups], minimum[groups], inverse[groups], code_low[groups], best_error[groups];
   for (int g = 0; g < groups; ++g) {
     inverse[g] = top / (high[g] - low[g]);
-    scale[g] = 1.0f / inverse[g], minimum[g] = -low[g], code_low[g] = low[g], best_error[g] = zero;
+    scale[g] = 1.0f / inverse[g];
+    minimum[g] = -low[g];
+    code_low[g] = low[g];
+    best_error[g] = zero;
     odd[g] |= ~(roundable(inverse[g] * (least[g] - low[g])) & roundable(inverse[g] * (high[g] - low[g])));
   }
   for (int i = 0; i < run; ++i)
@@ -154,8 +163,10 @@ void fit_affine_8(const float* x, const AffineSearch& search, AffineFit (&fits)[
     for (int g = 0; g < groups; ++g) {
       const I4 better = (determinant[g] > 0) & (error[g] < best_error[g]);
       best_error[g] = pick(better, error[g], best_error[g]);
-      scale[g] = pick(better, new_scale[g], scale[g]), minimum[g] = pick(better, -offset[g], minimum[g]);
-      inverse[g] = pick(better, tried[g], inverse[g]), code_low[g] = pick(better, low[g], code_low[g]);
+      scale[g] = pick(better, new_scale[g], scale[g]);
+      minimum[g] = pick(better, -offset[g], minimum[g]);
+      inverse[g] = pick(better, tried[g], inverse[g]);
+      code_low[g] = pick(better, low[g], code_low[g]);
       low[g] = pick(better, offset[g], low[g]);
     }
   }

@@ -60,7 +60,10 @@ F4 nearest_values(F4 x) {
 float fit_scale(const float* x) {
   float magnitude = 0, extreme = 0;
   for (int i = 0; i < run; ++i)
-    if (std::fabs(x[i]) > magnitude) magnitude = std::fabs(x[i]), extreme = x[i];
+    if (std::fabs(x[i]) > magnitude) {
+      magnitude = std::fabs(x[i]);
+      extreme = x[i];
+    }
   if (magnitude < negligible) return 0;
   float scale = 0, gain = 0;
   for (int step = -tries - 1; step <= tries; ++step) {
@@ -72,8 +75,10 @@ float fit_scale(const float* x) {
       sum_wqx += weighted * x[i];
       sum_wqq += weighted * value;
     }
-    if (first ? sum_wqq > 0 : sum_wqq > 0 && sum_wqx * sum_wqx > gain * sum_wqq)
-      scale = sum_wqx / sum_wqq, gain = scale * sum_wqx;
+    if (first ? sum_wqq > 0 : sum_wqq > 0 && sum_wqx * sum_wqx > gain * sum_wqq) {
+      scale = sum_wqx / sum_wqq;
+      gain = scale * sum_wqx;
+    }
   }
   return scale;
 }
@@ -85,7 +90,8 @@ void fit_scale_4(const float* x, float (&scales)[4]) {
     const F4 v = values[i] = F4{x[i], x[i + run], x[i + 2 * run], x[i + 3 * run]};
     weights[i] = v * v;
     const I4 farther = absolute(v) > magnitude;
-    magnitude = pick(farther, absolute(v), magnitude), extreme = pick(farther, v, extreme);
+    magnitude = pick(farther, absolute(v), magnitude);
+    extreme = pick(farther, v, extreme);
   }
   I4 odd = ~((magnitude >= negligible) & (magnitude <= 0x1p30f));
   for (int step = -tries - 1; step <= tries; ++step) {
@@ -99,7 +105,8 @@ void fit_scale_4(const float* x, float (&scales)[4]) {
     }
     if (first) odd |= ~(sum_wqq <= 0x1p120f);  // NaN among the elements
     const I4 better = first ? sum_wqq > 0 : (sum_wqq > 0) & (sum_wqx * sum_wqx > gain * sum_wqq);
-    scale = pick(better, sum_wqx / sum_wqq, scale), gain = pick(better, scale * sum_wqx, gain);
+    scale = pick(better, sum_wqx / sum_wqq, scale);
+    gain = pick(better, scale * sum_wqx, gain);
   }
   for (int lane = 0; lane < 4; ++lane) scales[lane] = odd[lane] ? fit_scale(x + run * lane) : scale[lane];
 }

@@ -24,7 +24,10 @@ void symmetric_codes(const float* x, const SymmetricFit& fit, std::uint8_t* code
 SymmetricFit fit_symmetric(const float* x) {
   float magnitude = 0, extreme = 0;
   for (int i = 0; i < run; ++i)
-    if (std::fabs(x[i]) > magnitude) magnitude = std::fabs(x[i]), extreme = x[i];
+    if (std::fabs(x[i]) > magnitude) {
+      magnitude = std::fabs(x[i]);
+      extreme = x[i];
+    }
   if (magnitude < negligible) return {0, 0, true};
 
   SymmetricFit best = {0, float(-half) / extreme, false};
@@ -63,9 +66,11 @@ void fit_symmetric_16(const float* x, SymmetricFit (&fits)[16]) {
       for (int i = 0; i < run; ++i) {
         const float* at = x + 4 * run * g + i;
         const F4 v = value[i][g] = F4{at[0], at[run], at[2 * run], at[3 * run]};
-        weight[i][g] = v * v, weighted[i][g] = weight[i][g] * v;
+        weight[i][g] = v * v;
+        weighted[i][g] = weight[i][g] * v;
         const I4 farther = absolute(v) > magnitude;
-        magnitude = pick(farther, absolute(v), magnitude), extreme[g] = pick(farther, v, extreme[g]);
+        magnitude = pick(farther, absolute(v), magnitude);
+        extreme[g] = pick(farther, v, extreme[g]);
       }
       odd[g] = ~((magnitude >= negligible) & (magnitude <= 0x1p30f));  // then no product leaves the range of nearest()
       inverse[g] = float(-half) / extreme[g];
