@@ -59,7 +59,8 @@ TEST_F(SmolLM2, TokenizesAndContinuesTenPromptsAsTransformersDoes) {
                expected = prompt["greedy"].get<std::vector<std::int32_t>>();
     EXPECT_EQ(tokenizer.encode(prompt["text"].get<std::string>()), ids) << prompt["text"];
     GenerateOptions options;
-    options.max_new_tokens = std::int64_t(expected.size()), options.ignore_eos = true;
+    options.max_new_tokens = std::int64_t(expected.size());
+    options.ignore_eos = true;
     const auto generated = generate_ids(*model, {ids}, options);
     ASSERT_TRUE(generated) << generated.error().message;
     ASSERT_EQ(generated->front().ids.size(), expected.size());
@@ -92,7 +93,9 @@ TEST_F(SmolLM2, PredictsAsTransformersAndNearlyAsLlamaCpp) {
         if (i == exact.size()) return;
         const double nll = negative_log_likelihood(logits, ids[i + 1]);
         worst = std::max(worst, std::fabs(nll - exact[i]));
-        ours += nll, theirs += exact[i], llama_cpp += rough[i];
+        ours += nll;
+        theirs += exact[i];
+        llama_cpp += rough[i];
       });
   ASSERT_TRUE(done) << done.error().message;
   const auto count = double(exact.size());
