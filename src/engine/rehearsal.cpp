@@ -32,8 +32,8 @@ Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* ch
   BackendOptions counting = backend_options(options);
   counting.memory = model.memory;
   NIBBLE_TRY(model.backend, make_backend(counting));
-  const auto source = checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies)
-                                 : counting_source(unquantized_dtype);
+  const auto source =
+      checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies) : counting_source(unquantized_dtype);
   Loader loader(*source, *model.backend, nullptr, options.threads > 0 ? options.threads : usable_cores(),
                 model.precision, skip, unquantized_dtype, options.precision.format == Precision::stored);
   NIBBLE_TRY(model.weights, loader.load(config, {}));
