@@ -94,6 +94,7 @@ using Verb = std::function<int()>;
 void add_doctor(CLI::App& app, Verb& run);
 void add_inspect(CLI::App& app, Verb& run);
 void add_estimate(CLI::App& app, Verb& run);
+void add_explain(CLI::App& app, Verb& run);
 void add_quantize(CLI::App& app, Verb& run);
 void add_verify(CLI::App& app, Verb& run);
 void add_run(CLI::App& app, Verb& run);

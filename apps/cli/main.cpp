@@ -40,8 +40,8 @@ int parse_and_run(int argc, char** argv) {
   app.set_version_flag("--version", NIBBLE_VERSION);
   app.require_subcommand(1);
   Verb run;
-  for (const auto add : {add_doctor, add_inspect, add_estimate, add_quantize, add_verify, add_run, add_chat,
-                         add_compare, add_eval, add_tokenize, add_bench})
+  for (const auto add : {add_doctor, add_inspect, add_estimate, add_explain, add_quantize, add_verify, add_run,
+                         add_chat, add_compare, add_eval, add_tokenize, add_bench})
     add(app, run);
   // Where the parser stood when it stumbled, so that the hint names the right help.
   const auto chosen = [&] {

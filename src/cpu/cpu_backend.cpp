@@ -5,8 +5,8 @@
 #include "base/thread_pool.hpp"
 #include "cpu/cpu_attention.hpp"
 #include "cpu/cpu_linear.hpp"
-#include "cpu/decode_row.hpp"
 #include "cpu/over_rows.hpp"
+#include "ops/dequantize.hpp"
 #include "ops/reference.hpp"
 
 namespace nibble {
@@ -52,9 +52,10 @@ class CpuBackend final : public Backend {
   }
 
   void embed(const PreparedWeight& table, std::span<const std::int32_t> ids, TensorView out) override {
-    const Weight& weight = table.canonical();
-    over_rows(pool_, std::int64_t(ids.size()), weight.cols,
-              [&](std::int64_t t) { decode_row_as_f32(weight, ids[std::size_t(t)], weight.table.data(), out.row(t)); });
+    const std::int64_t cols = table.canonical().cols;
+    const ElementReader read = reader_of(table.canonical());
+    over_rows(pool_, std::int64_t(ids.size()), cols,
+              [&](std::int64_t t) { read(ids[std::size_t(t)] * cols, cols, out.row(t)); });
   }
 
   void rms_norm(TensorView x, std::span<const float> gain, float eps, TensorView out) override {

@@ -1,6 +1,7 @@
 #include "cpu/cpu_linear.hpp"
 
 #include "cpu/over_rows.hpp"
+#include "ops/dequantize.hpp"
 #include "ops/reference.hpp"
 
 namespace nibble {
@@ -36,8 +37,12 @@ CpuWeight::CpuWeight(const Weight& weight, const ComputeOptions& options, std::s
             .compute = options.compute},
       product(choose_product(products, facts)),
       rounding(activations_of(weight.format, options)) {
-  if (!weight.table.data()) return;  // none, or only counted
-  for (std::size_t i = 0; i < table.size(); ++i) table[i] = round_to(options.compute, weight.table[i]);
+  if (!weight.codes) return;  // only counted
+  for (std::size_t i = 0; i < weight.table.size(); ++i) table[i] = round_to(options.compute, weight.table[i]);
+  if (&product != &products.back()) return;
+  Weight rounded = weight;
+  if (!rounded.table.empty()) rounded.table = table;
+  read = reader_of(rounded);
 }
 
 void CpuLinear::expect(const CpuWeight& weight) {
@@ -103,6 +108,7 @@ void CpuLinear::multiply(std::span<const LinearTask> group, const LinearCall& sh
     LinearCall call = shared;
     call.weight = &weight.weight;
     call.table = weight.table.data();
+    call.read = &weight.read;
     call.y = task->y.row(first_x);
     call.y_stride = task->y.stride;
     call.bias = task->bias;

@@ -19,6 +19,7 @@ struct CpuWeight final : PreparedWeight {
   const Product& product;
   DType rounding;                 // of activations
   std::array<float, 16> table{};  // of a table format, rounded to the compute type
+  ElementReader read;             // of the product that decodes any weight, else empty
 };
 
 class CpuLinear {

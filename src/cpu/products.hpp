@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ops/product_choice.hpp"
+#include "ops/quantization.hpp"
 #include "tensor/dtype.hpp"
 #include "tensor/weight.hpp"
 
@@ -33,6 +34,7 @@ struct Layout {
 struct LinearCall {
   const Weight* weight = nullptr;
   const float* table = nullptr;                  // 16 values rounded to the compute type
+  const ElementReader* read = nullptr;           // the weight's elements with those values
   const std::byte* x = nullptr;                  // m rows in the product's layout
   std::int64_t x_stride = 0, m = 0, chunks = 0;  // stride in bytes
   // int8: scale of each row, 16 start values per row, and the columns that are multiplied in floating point

@@ -38,7 +38,7 @@ Result<std::vector<Setting>> contexts_that_fit(const Request& asked, const LoadO
   for (; found.size() < most; workload.context /= 2) {
     workload.tokens = std::min(workload.tokens, workload.context * batch);
     NIBBLE_TRY(const std::uint64_t bytes,
-               bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
+               bytes_needed({asked.config, asked.checkpoint, options, asked.unquantized_dtype, workload}));
     if (bytes <= limit) found.push_back({words_of(options, workload, asked), bytes});
     if (workload.context / 2 < shortest) break;
   }
@@ -46,7 +46,8 @@ Result<std::vector<Setting>> contexts_that_fit(const Request& asked, const LoadO
 }
 
 // What changes least of the request comes first: fewer sequences, then each way to hold the model with the longest
-// useful context. Where these are less than three, contexts down to the shortest, a single sequence, a single thread.
+// useful context. If that gives fewer than three settings, shorter contexts are tried, then one sequence, then one
+// thread.
 Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64_t limit) {
   std::vector<Setting> found;
   const auto keep = [&](const Setting& setting) {
@@ -56,22 +57,17 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
   };
   if (asked.workload.batch > 1) {
     Request fewer = asked;
-    fewer.workload.batch = asked.workload.batch / 2;
-    fewer.workload.tokens = asked.workload.tokens / 2;
+    fewer.workload.batch = asked.workload.batch / 2, fewer.workload.tokens = asked.workload.tokens / 2;
     NIBBLE_TRY(const std::uint64_t bytes, bytes_needed(fewer));
     if (bytes <= limit) keep({words_of(asked.options, fewer.workload, asked), bytes});
   }
   std::vector<LoadOptions> ways = {asked.options};
-  if (kv_dtype_of(asked.options) == DType::f32) {
-    ways.push_back(asked.options);
-    ways.back().kv_cache = Precision::bf16;
-  }
+  if (kv_dtype_of(asked.options) == DType::f32) ways.push_back(asked.options), ways.back().kv_cache = Precision::bf16;
   for (const QuantizationConfig& narrower :
        {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8), QuantizationConfig::nf4(),
         QuantizationConfig::nf4({.double_quant = true})}) {
     ways.push_back(asked.options);
-    ways.back().precision.format = narrower.format;
-    ways.back().precision.double_quant = narrower.double_quant;
+    ways.back().precision.format = narrower.format, ways.back().precision.double_quant = narrower.double_quant;
     if (!narrower.quantized()) ways.back().precision.compute_dtype = Precision::stored;
   }
   const auto look = [&](std::int64_t batch, std::int64_t shortest, std::size_t most) -> Result<void> {
@@ -97,14 +93,11 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
 // The smallest plan there is, for when nothing fits.
 Result<std::string> smallest_plan(const Request& asked) {
   LoadOptions options = asked.options;
-  options.precision.format = Precision::nf4;
-  options.precision.double_quant = true;
-  options.threads = 1;
+  options.precision.format = Precision::nf4, options.precision.double_quant = true, options.threads = 1;
   Workload workload = asked.workload;
-  workload.context = std::min(workload.context, shortest_context);
-  workload.batch = 1;
-  workload.tokens = 0;
-  NIBBLE_TRY(const std::uint64_t bytes, bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
+  workload.context = std::min(workload.context, shortest_context), workload.batch = 1, workload.tokens = 0;
+  NIBBLE_TRY(const std::uint64_t bytes,
+             bytes_needed({asked.config, asked.checkpoint, options, asked.unquantized_dtype, workload}));
   return fmt::format(
       "the smallest that works, `{}`, needs {}; free some memory, raise the limit, or take a smaller "
       "model",
@@ -154,13 +147,13 @@ std::uint64_t bytes_beside(const ModelConfig& config, const LoadOptions& options
 }
 
 Result<std::uint64_t> bytes_needed(const Request& r) {
-  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.unquantized_dtype, r.workload));
   return plan.peak() + bytes_beside(r.config, r.options);
 }
 
 Result<MemoryPlan> check_fits(const Request& r, const AvailableMemory& free, std::uint64_t held) {
   const std::uint64_t limit = free.bytes == 0 ? 0 : free.bytes + held;
-  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.unquantized_dtype, r.workload));
   const std::uint64_t needed = plan.peak() + bytes_beside(r.config, r.options);
   if (limit == 0 || needed <= limit) return plan;
   NIBBLE_TRY(const std::string next, what_next(r, limit));

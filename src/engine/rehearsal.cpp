@@ -12,41 +12,49 @@ DType kv_dtype_of(const LoadOptions& options) {
 
 void MemoryPlan::raise(const MemoryPlan& next) {
   highest.raise(next.highest);
-  load_peak = std::max(load_peak, next.load_peak);
-  run_peak = std::max(run_peak, next.run_peak);
+  load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
   text = std::max(text, next.text);
 }
 
-Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                            DType kept, const Workload& workload) {
-  LoadOptions resolved = options;
+Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
+                                 DType unquantized_dtype) {
+  CountedModel model;
+  model.precision = options.precision;
   if (options.precision.format == Precision::stored) {
     if (checkpoint) {
-      NIBBLE_TRY(resolved.precision, resolve_precision(options.precision, *checkpoint));
+      NIBBLE_TRY(model.precision, resolve_precision(options.precision, *checkpoint));
     } else {
-      resolved.precision.format = precision_of(kept);
+      model.precision.format = precision_of(unquantized_dtype);
     }
   }
-  const QuantizationConfig& precision = resolved.precision;
-  NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
-  const auto memory = std::make_shared<CountingAllocator>();
+  NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model.precision.skip));
+  model.memory = std::make_shared<CountingAllocator>();
   BackendOptions counting = backend_options(options);
-  counting.memory = memory;
-  NIBBLE_TRY(const auto backend, make_backend(counting));
-  std::vector<Buffer> copies;
-  const auto source =
-      checkpoint ? checkpoint_source(*checkpoint, *memory, copies, options.precision.format == Precision::stored)
-                 : counting_source(kept);
-  Loader loader(*source, *backend, nullptr, options.threads > 0 ? options.threads : usable_cores(), precision, skip,
-                kept);
-  NIBBLE_TRY(TransformerWeights weights, loader.load(config, {}));
+  counting.memory = model.memory;
+  NIBBLE_TRY(model.backend, make_backend(counting));
+  const auto source = checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies)
+                                 : counting_source(unquantized_dtype);
+  Loader loader(*source, *model.backend, nullptr, options.threads > 0 ? options.threads : usable_cores(),
+                model.precision, skip, unquantized_dtype, options.precision.format == Precision::stored);
+  NIBBLE_TRY(model.weights, loader.load(config, {}));
+  model.buffers = std::move(loader.buffers);
+  model.mapped = loader.mapped;
+  return model;
+}
+
+Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
+                            DType unquantized_dtype, const Workload& workload) {
+  NIBBLE_TRY(CountedModel model, count_model(config, checkpoint, options, unquantized_dtype));
+  LoadOptions resolved = options;
+  resolved.precision = model.precision;
+  const MemoryUse& use = model.memory->use();
   MemoryPlan plan;
-  plan.load_peak = memory->use().peak_total;
+  plan.load_peak = use.peak_total;
   NIBBLE_TRY(const auto transformer,
-             Transformer::create(config, {}, *backend, std::move(weights), options.pass_tokens));
+             Transformer::create(config, {}, *model.backend, std::move(model.weights), options.pass_tokens));
   std::vector<KvCache> caches;
   for (std::int64_t i = 0; i < workload.batch; ++i) {
-    NIBBLE_TRY(KvCache cache, KvCache::create(config, *backend, kv_dtype_of(resolved), workload.context));
+    NIBBLE_TRY(KvCache cache, KvCache::create(config, *model.backend, kv_dtype_of(resolved), workload.context));
     caches.push_back(std::move(cache));
   }
   NIBBLE_CHECK(transformer->reserve(workload.earlier));
@@ -54,11 +62,9 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
   NIBBLE_CHECK(
       transformer->reserve(transformer->shape_of(tokens, workload.batch, workload.all_logits ? tokens : workload.batch,
                                                  std::min(workload.context, config.max_positions))));
-  NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*memory, workload.workspace, Purpose::workspace));
-  plan.bytes = report_of(memory->use().now, loader.mapped);
-  plan.own = report_of(memory->use().now, {});
-  plan.highest = report_of(memory->use().peak, loader.mapped);
-  plan.run_peak = memory->use().total;
+  NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*model.memory, workload.workspace, Purpose::workspace));
+  plan.bytes = report_of(use.now, model.mapped), plan.own = report_of(use.now, {});
+  plan.highest = report_of(use.peak, model.mapped), plan.run_peak = use.total;
   plan.text = workload.text;
   return plan;
 }

@@ -1,11 +1,14 @@
 #include "nibble/bench.hpp"
 
+#include <algorithm>
+#include <map>
+
 #include "base/cpu_features.hpp"
 #include "base/out_of_memory.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/available_memory.hpp"
 #include "engine/backends.hpp"
-#include "formats/all.hpp"
+#include "measure/instruction_rate.hpp"
 #include "measure/load_options.hpp"
 #include "measure/speed.hpp"
 
@@ -23,8 +26,26 @@ std::uint64_t linear_parameters(const LoadedModel& model) {
   return count;
 }
 
-Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_weights,
-                              const QuantizationConfig& precision, const BenchOptions& options) {
+// Most of a prompt's multiplications are of this kind.
+Instruction instruction_of_prompts(const LoadedModel& model, std::int64_t prompt_tokens) {
+  std::map<Instruction, std::int64_t> elements;
+  for (const LayerWeights& layer : model.transformer->weights().layers)
+    for (const Linear& linear : layer.linears)
+      if (linear.weight)
+        elements[instruction_of(*model.backend, *linear.weight, prompt_tokens)] +=
+            linear.weight->canonical().elements();
+  const auto most = std::max_element(elements.begin(), elements.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == elements.end() ? Instruction::fp32_fma : most->first;
+}
+
+struct Measured {
+  BenchResult result;
+  Instruction instruction;
+};
+
+Result<Measured> bench_one(const std::filesystem::path& path, bool random_weights, const QuantizationConfig& precision,
+                           const BenchOptions& options) {
   LoadOptions load = load_options(options, precision);
   load.cpu_target = options.cpu_target;
   std::shared_ptr<LoadedModel> model;
@@ -49,37 +70,20 @@ Result<BenchResult> bench_one(const std::filesystem::path& path, bool random_wei
   result.outlier_share = model->backend->outlier_share();
   result.memory = model->memory();
   result.load_seconds = model->load_seconds;
-  return result;
-}
-
-// The rate of the instruction that a precision's products use: a measured one, or a share of it.
-struct Rate {
-  double& measured;
-  double share = 1;
-};
-Rate arithmetic_rate(MachineReport& machine, const BenchResult& r) {
-  if (r.precision.format == Precision::int8 && machine.int8_gops > 0) return {machine.int8_gops};
-  // Blocks of a GGUF file: those of 256 meet integers of 16 bits, of which an instruction multiplies half as many as of
-  // 8; others meet fp32.
-  const bool blocks = r.held_as != r.precision.label(), wide = format_facts(r.held_as).block_elements == 256;
-  if (wide && compute_dtype_of(r.precision) != DType::f32 && machine.int8_gops > 0) return {machine.int8_gops, 0.5};
-  const bool bf16 = compute_dtype_of(r.precision) == DType::bf16 && machine.bf16_gflops > 0 && !blocks;
-  return {bf16 ? machine.bf16_gflops : machine.fp32_gflops};
+  return Measured{std::move(result), instruction_of_prompts(*model, options.prompt_tokens)};
 }
 
 // A loop that measures a limit may meet a slower moment of the machine than the work did: the fastest rate seen
 // anywhere in the run is what everything is compared with.
-void raise_denominators(BenchReport& report) {
-  MachineReport& machine = report.machine;
-  for (const BenchResult& r : report.results) {
-    machine.read_gb_per_s = std::max(machine.read_gb_per_s, r.read_gb_per_s);
-    const Rate rate = arithmetic_rate(machine, r);
-    rate.measured = std::max(rate.measured, r.prefill_gflops / rate.share);
+void compare_with_limits(std::vector<Measured>& results, MachineReport& machine) {
+  for (const auto& [result, instruction] : results) {
+    machine.read_gb_per_s = std::max(machine.read_gb_per_s, result.read_gb_per_s);
+    const InstructionRate rate = rate_of(instruction, machine);
+    rate.measured = std::max(rate.measured, result.prefill_gflops / rate.share);
   }
-  for (BenchResult& r : report.results) {
-    r.percent_of_bandwidth = 100 * r.read_gb_per_s / machine.read_gb_per_s;
-    const Rate rate = arithmetic_rate(machine, r);
-    r.percent_of_peak = 100 * r.prefill_gflops / (rate.measured * rate.share);
+  for (auto& [result, instruction] : results) {
+    result.percent_of_bandwidth = 100 * result.read_gb_per_s / machine.read_gb_per_s;
+    result.percent_of_peak = 100 * result.prefill_gflops / rate_of(instruction, machine).value();
   }
 }
 
@@ -115,12 +119,14 @@ Result<BenchReport> bench_model(const std::filesystem::path& path, bool random_w
     NIBBLE_TRY(report.machine, measure_machine(options.threads, options.device_map));
     std::vector<QuantizationConfig> precisions = options.precisions;
     if (precisions.empty()) precisions = {QuantizationConfig()};
+    std::vector<Measured> results;
     for (std::size_t i = 0; i < precisions.size(); ++i) {
-      NIBBLE_TRY(BenchResult result, bench_one(path, random_weights, precisions[i], options));
-      report.results.push_back(std::move(result));
+      NIBBLE_TRY(Measured measured, bench_one(path, random_weights, precisions[i], options));
+      results.push_back(std::move(measured));
       if (options.progress) options.progress(double(i + 1) / double(precisions.size()));
     }
-    raise_denominators(report);
+    compare_with_limits(results, report.machine);
+    for (Measured& measured : results) report.results.push_back(std::move(measured.result));
     return report;
   });
 }

@@ -4,6 +4,7 @@
 #include "base/thread_pool.hpp"
 #include "engine/backends.hpp"
 #include "engine/placement.hpp"
+#include "measure/instruction_rate.hpp"
 #include "nibble/bench.hpp"
 #include "ops/quantization.hpp"
 
@@ -74,9 +75,7 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target, c
         r.gb_per_s = bytes / best / 1e9;
         r.gflops = 2.0 * double(rows * cols * batch) / best / 1e9;
         r.percent_of_bandwidth = 100 * (r.gb_per_s / std::max(report.machine.read_gb_per_s, r.gb_per_s));
-        const double peak = c.format == "int8" && report.machine.int8_gops > 0           ? report.machine.int8_gops
-                            : c.compute == DType::bf16 && report.machine.bf16_gflops > 0 ? report.machine.bf16_gflops
-                                                                                         : report.machine.fp32_gflops;
+        const double peak = rate_of(instruction_of(*backend, *weight, batch), report.machine).value();
         r.percent_of_peak = 100 * (r.gflops / std::max(peak, r.gflops));
         report.results.push_back(std::move(r));
       }

@@ -39,7 +39,14 @@ ElementReader reader_of(const Weight& weight) {
     else if constexpr (TableFormat<F>)
       reader = TableReader(weight);
   });
-  NIBBLE_ASSERT(reader, "blocks of a GGUF file are read by their own decoders");
+  const auto blocks = [&]<class F>() {
+    reader = [=](std::int64_t first, std::int64_t count, float* out) {
+      for (std::int64_t i = first; i < first + count; ++i)
+        out[i - first] = F::value(weight.codes + i / F::elements * F::bytes, int(i % F::elements));
+    };
+  };
+  visit_format(weight.format, blocks, BlockFormats{});
+  NIBBLE_ASSERT(reader, "a weight is in one of the formats that are listed");
   return reader;
 }
 

@@ -7,7 +7,7 @@ using namespace nibble::test;
 
 class Habits : public Program {};
 
-const char* verbs[] = {"doctor",  "inspect", "estimate", "quantize",    "run",           "chat",
+const char* verbs[] = {"doctor",  "inspect", "estimate", "explain",     "quantize",      "run",   "chat",
                        "compare", "eval",    "tokenize", "bench model", "bench kernels", "verify"};
 
 TEST_F(Habits, EveryVerbExplainsItselfAndTakesTheCommonOptions) {

@@ -59,6 +59,14 @@ TEST_F(JsonOutput, OfMemoryListsThePurposesAndItsSchemaTheSame) {
   EXPECT_EQ(names_of(checked("inspect", "inspect " + shipped)["bytes"]), weights);
 }
 
+TEST_F(JsonOutput, OfExplainFitsItsSchema) {
+  const Json stored = checked("explain", "explain " + shipped);
+  EXPECT_EQ(stored["weights"].back()["parts"], Json::array({"lm_head"}));
+  checked("explain", "explain " + shipped + " --precision nf4-dq --rows 1,512");
+  checked("explain", "explain " + source + "/bench/configs/qwen3_4b.json --precision int8");
+  EXPECT_EQ(checked("explain", "explain 100x200 --precision nf4 --cpu-target reference")["weights"][0]["cols"], 200);
+}
+
 TEST_F(JsonOutput, OfTheVerbsThatConvertFitsItsSchema) {
   EXPECT_FALSE(checked("tokenize", "tokenize " + shipped + " 'a stormy night'")["ids"].empty());
   checked("tokenize", "tokenize " + shipped + " '1 2 3' --decode");

@@ -16,11 +16,6 @@ struct CacheF16 {
 };
 
 // `count` elements, fewer than a vector has; the others are zero.
-inline F load_part(const float* p, int count) {
-  float padded[lanes] = {};
-  __builtin_memcpy(padded, p, std::size_t(count) * sizeof *p);
-  return load(padded);
-}
 template <class Cache>
 inline F get_part(const typename Cache::Code* p, int count) {
   typename Cache::Code padded[lanes] = {};
@@ -43,7 +38,8 @@ inline void score_keys(const float* q, const typename Cache::Code* key, std::int
         acc[j] = fma(load(q + d), Cache::get(key + (s + j) * stride + d), acc[j]);
     if (part)
       for (int j = 0; j < valid; ++j)
-        acc[j] = fma(load_part(q + whole, part), get_part<Cache>(key + (s + j) * stride + whole, part), acc[j]);
+        acc[j] =
+            fma(get_part<CacheF32>(q + whole, part), get_part<Cache>(key + (s + j) * stride + whole, part), acc[j]);
     float sums[lanes];
     reduce(acc, sums);
     for (int j = 0; j < valid; ++j) scores[s + j] = sums[j] * scale;

@@ -1,7 +1,6 @@
 // AVX2 with FMA and F16C: every x86 server since 2013.
 #include <immintrin.h>
 
-#include "cpu/decode_row.hpp"
 #include "cpu/kernels.hpp"
 #include "formats/all.hpp"
 

@@ -1,7 +1,6 @@
 // AVX-512 without its dot products: Skylake-X.
 #include <immintrin.h>
 
-#include "cpu/decode_row.hpp"
 #include "cpu/kernels.hpp"
 #include "formats/all.hpp"
 

@@ -1,7 +1,6 @@
 // AVX-512 with VNNI and BF16: Zen 4 and later, Cooper Lake, Sapphire Rapids.
 #include <immintrin.h>
 
-#include "cpu/decode_row.hpp"
 #include "cpu/kernels.hpp"
 #include "formats/all.hpp"
 

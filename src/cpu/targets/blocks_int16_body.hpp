@@ -210,15 +210,21 @@ inline F row_fixed(const std::byte* row, std::int64_t blocks, const std::byte* x
       });
       acc = fma(to_float(_mm512_add_epi32(sum[0], sum[1])), only_quarter<n>(by), acc);
     };
-    add_block.template operator()<0>();
-    add_block.template operator()<1>();
-    add_block.template operator()<2>();
-    add_block.template operator()<3>();
+    add_block.template operator()<0>(), add_block.template operator()<1>();
+    add_block.template operator()<2>(), add_block.template operator()<3>();
     NIBBLE_UNROLL for (int i = 0; i < Four::minima; ++i) low =
         fma(four.minimum(i), load(x_sums + (b / 4 * 2 + i) * lanes), low);
   }
   return add(acc, low);
 }
+
+struct MultiplyInt16 {
+  using Sum = I;
+  static constexpr std::int64_t x_bytes = vector_bytes;
+  static I load_w(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static I load_x(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static I step(I sum, I x, I w) { return add_products(sum, x, w); }
+};
 
 // A panel's words, packed, and the scale of each block: tiles of four rows.
 struct FixedPanel {
@@ -236,52 +242,22 @@ struct FixedPanel {
     const float* scale = scales + (tile * slots + slot) / fixed_slots * 4;
     const std::byte* of_x = x + x_scales + slot / fixed_slots * std::int64_t(sizeof(float));
     x += slot * vector_bytes;
-    F total[M * 4];
-    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) total[i] = acc[i];
-    for (std::int64_t s = 0; s < count; s += fixed_slots) {
-      I sum[M * 4];
-      NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) sum[i] = _mm512_setzero_si512();
-      NIBBLE_UNROLL_ALL for (int v = 0; v < int(fixed_slots); ++v) {
-        I xs[M];
-        NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x + m * stride + v * vector_bytes);
-        NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
-          const I ws = _mm512_loadu_si512(w + (4 * v + n) * vector_bytes);
-          NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) sum[m * 4 + n] = add_products(sum[m * 4 + n], xs[m], ws);
-        }
-      }
-      NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) {
-        const F x_scale = set1(*(const float*)(of_x + m * stride));
-        NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) total[m * 4 + n] =
-            fma(to_float(sum[m * 4 + n]), mul(set1(scale[n]), x_scale), total[m * 4 + n]);
-      }
-      w += fixed_slots * 4 * vector_bytes;
-      x += fixed_slots * vector_bytes;
-      scale += 4;
-      of_x += sizeof(float);
-    }
-    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = total[i];
+    multiply_runs<MultiplyInt16, M, int(fixed_slots)>(
+        w, x, stride, count, acc, [&](std::int64_t, const I* sum, F* total) __attribute__((always_inline)) {
+          NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) {
+            const F x_scale = set1(*(const float*)(of_x + m * stride));
+            NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) total[m * 4 + n] =
+                fma(to_float(sum[m * 4 + n]), mul(set1(scale[n]), x_scale), total[m * 4 + n]);
+          }
+          scale += 4;
+          of_x += sizeof(float);
+        });
   }
 };
 
 template <class B>
 inline const std::byte* fixed_row(const Weight& w, std::int64_t row, std::int64_t end) {
   return w.codes + clamped(row, end) * (w.cols / fixed_block) * B::bytes;
-}
-
-template <class B>
-inline void few_rows_fixed(const LinearCall& call, std::int64_t row, std::int64_t end) {
-  const FixedRow parts(call.chunks);
-  for (std::int64_t m = 0; m < call.m; ++m) {
-    F products[lanes];
-    for (int n = 0; n < lanes; ++n)
-      products[n] = n < 4 * tiles_of(row, end)
-                        ? row_fixed<B>(fixed_row<B>(*call.weight, row + n, end), call.weight->cols / fixed_block,
-                                       call.x + m * call.x_stride, parts)
-                        : zero();
-    float sums[lanes];
-    reduce(products, sums);
-    put_panel(call, m, row, end, sums);
-  }
 }
 
 template <class B>
@@ -308,10 +284,8 @@ inline void packed_fixed(const LinearCall& call, std::int64_t row, std::int64_t 
           });
           scales[4 * index + n] = scale[4 * i];
         };
-        pack.template operator()<0>();
-        pack.template operator()<1>();
-        pack.template operator()<2>();
-        pack.template operator()<3>();
+        pack.template operator()<0>(), pack.template operator()<1>();
+        pack.template operator()<2>(), pack.template operator()<3>();
         for (int i = 0; i < Four::minima; ++i)
           store(minima + (((t * fours + b / 4) * Four::minima + i) * 4 + n) * lanes, four.minimum(i));
       }
@@ -334,14 +308,19 @@ concept HasFixedFour = B::elements == fixed_block&& requires {
 
 template <bool packed>
 void run_blocks_int16(const LinearCall& call, std::int64_t first_row, std::int64_t rows, std::byte* scratch) {
+  const std::int64_t blocks = call.weight->cols / fixed_block;
+  const FixedRow parts(call.chunks);
+  const auto panel = [&]<class B>(std::int64_t row, std::int64_t end) {
+    if constexpr (packed)
+      packed_fixed<B>(call, row, end, scratch);
+    else
+      one_by_one(call, row, end, [&](std::int64_t m, std::int64_t n) {
+        return row_fixed<B>(fixed_row<B>(*call.weight, row + n, end), blocks, call.x + m * call.x_stride, parts);
+      });
+  };
   const auto run = [&]<class B>() {
     if constexpr (HasFixedFour<B>)
-      over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) {
-        if constexpr (packed)
-          packed_fixed<B>(call, row, end, scratch);
-        else
-          few_rows_fixed<B>(call, row, end);
-      });
+      over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) { panel.template operator()<B>(row, end); });
   };
   visit_format(call.weight->format, run, BlockFormats{});
 }

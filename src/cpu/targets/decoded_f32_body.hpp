@@ -10,10 +10,10 @@ void run_decoded_f32(const LinearCall& call, std::int64_t first_row, std::int64_
   over_panels(first_row, rows, [&](std::int64_t row, std::int64_t end) {
     for (std::int64_t r = row; r < end; ++r) {
       float* out = panel + (r - row) * k;
-      decode_row_as_f32(w, r, call.table, out);
+      (*call.read)(r * w.cols, w.cols, out);
       for (std::int64_t i = w.cols; i < k; ++i) out[i] = 0;
     }
-    panel_dense<RowsF32, packed>(call, row, end, panel, k, scratch);
+    panel_dense<MultiplyF32, RowsF32, packed>(call, row, end, panel, k, scratch);
   });
 }
 

@@ -5,18 +5,22 @@ inline F absolute(F x) { return max(x, sub(zero(), x)); }
 
 float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* flags) {
   F highest = zero();
-  float tail = 0;
-  std::int64_t i = 0;
-  for (; i + chunk <= k; i += chunk) {
+  for (std::int64_t i = 0; i < k; i += chunk) {
+    const std::int64_t count = k - i < chunk ? k - i : chunk;
+    const float* from = x + i;
+    float values[chunk];
+    if (count < chunk) {
+      for (int l = 0; l < int(chunk); ++l) values[l] = l < count ? from[l] : 0;
+      from = values;
+    }
     F parts[vectors], most = zero();
     for (int v = 0; v < vectors; ++v) {
-      parts[v] = absolute(round_f16(load(x + i + v * lanes)));
+      parts[v] = absolute(round_f16(load(from + v * lanes)));
       most = max(most, parts[v]);
     }
     if (threshold > 0 && lane_max(most) >= threshold) {
-      float values[chunk];
       for (int v = 0; v < vectors; ++v) store(values + v * lanes, parts[v]);
-      for (int l = 0; l < int(chunk); ++l)
+      for (int l = 0; l < count; ++l)
         if (values[l] >= threshold) {
           flags[i + l] = 1;
           values[l] = 0;
@@ -26,16 +30,7 @@ float scan_int8(const float* x, std::int64_t k, float threshold, std::uint8_t* f
     }
     highest = max(highest, most);
   }
-  for (; i < k; ++i) {
-    float value[lanes] = {x[i]};
-    store(value, absolute(round_f16(load(value))));
-    if (threshold > 0 && value[0] >= threshold)
-      flags[i] = 1;
-    else
-      tail = value[0] > tail ? value[0] : tail;
-  }
-  const float vector_max = lane_max(highest);
-  return vector_max > tail ? vector_max : tail;
+  return lane_max(highest);
 }
 
 void encode_int8(const float* x, std::int64_t k, std::int64_t chunks, float absmax, const std::uint8_t* flags,

@@ -14,6 +14,7 @@ constexpr std::string_view where_it_lies = "weights are read where they lie",
 struct MultiplyF32 {
   using Sum = F;
   static constexpr std::int64_t x_bytes = vector_bytes;  // of x that meet one vector of weights
+  static constexpr int per_chunk = vectors;              // vectors of weights
   static F load_w(const std::byte* p) { return load((const float*)p); }
   static F load_x(const std::byte* p) { return load((const float*)p); }
   static F step(F sum, F x, F w) { return fma(x, w, sum); }
@@ -44,6 +45,30 @@ inline void multiply_tile(const std::byte* w, const std::byte* x, std::int64_t s
     }
   }
   NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = sum[i];
+}
+
+// The same where every `run` vectors of k stand under scales of their own: fold(slot, sum, total) adds what a run gave.
+template <class Op, int M, int run, class Fold>
+inline void multiply_runs(const std::byte* w, const std::byte* x, std::int64_t stride, std::int64_t slots, F* acc,
+                          Fold fold) {
+  F total[M * 4];
+  NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) total[i] = acc[i];
+  for (std::int64_t s = 0; s < slots; s += run) {
+    typename Op::Sum sum[M * 4];
+    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) sum[i] = typename Op::Sum{};
+    NIBBLE_UNROLL_ALL for (int v = 0; v < run; ++v) {
+      typename Op::Sum xs[M];
+      NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) xs[m] = Op::load_x(x + m * stride + v * Op::x_bytes);
+      NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
+        const typename Op::Sum ws = Op::load_w(w + (4 * v + n) * vector_bytes);
+        NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) sum[m * 4 + n] = Op::step(sum[m * 4 + n], xs[m], ws);
+      }
+    }
+    fold(s, sum, total);
+    w += 4 * run * vector_bytes;
+    x += run * Op::x_bytes;
+  }
+  NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = total[i];
 }
 
 // A dense panel's part of the walk below.

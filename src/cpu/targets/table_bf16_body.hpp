@@ -90,29 +90,14 @@ struct TablePanel {
     const float* scale[4];
     NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) scale[n] = scales[4 * tile + n] + slot / group_slots * per_group;
     x += slot * vector_bytes;
-    F total[M * 4];
-    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) total[i] = acc[i];
-    for (std::int64_t s = 0; s < count; s += run) {
-      F sum[M * 4];
-      NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) sum[i] = zero();
-      NIBBLE_UNROLL_ALL for (int v = 0; v < run; ++v) {
-        I xs[M];
-        NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) xs[m] = _mm512_loadu_si512(x + m * stride + v * vector_bytes);
-        NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
-          const I ws = _mm512_loadu_si512(w + (4 * v + n) * vector_bytes);
-          NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) sum[m * 4 + n] =
-              _mm512_dpbf16_ps(sum[m * 4 + n], as_bf16(xs[m]), as_bf16(ws));
-        }
-      }
-      NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
-        const F by = group_scales<Halves>(scale[n], Halves ? int(s / 4 % 2) : 0);
-        NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) total[m * 4 + n] = fma(sum[m * 4 + n], by, total[m * 4 + n]);
-        if (!Halves || s / 4 % 2) scale[n] += per_group;
-      }
-      w += 4 * run * vector_bytes;
-      x += run * vector_bytes;
-    }
-    NIBBLE_UNROLL_ALL for (int i = 0; i < M * 4; ++i) acc[i] = total[i];
+    multiply_runs<MultiplyBf16, M, run>(
+        w, x, stride, count, acc, [&](std::int64_t s, const F* sum, F* total) __attribute__((always_inline)) {
+          NIBBLE_UNROLL_ALL for (int n = 0; n < 4; ++n) {
+            const F by = group_scales<Halves>(scale[n], Halves ? int(s / 4 % 2) : 0);
+            NIBBLE_UNROLL_ALL for (int m = 0; m < M; ++m) total[m * 4 + n] = fma(sum[m * 4 + n], by, total[m * 4 + n]);
+            if (!Halves || s / 4 % 2) scale[n] += per_group;
+          }
+        });
   }
 };
 
@@ -132,10 +117,7 @@ inline F row_by_codes(const TableBf16& table, const std::byte* codes, std::int64
     const float* scale = scales + g * per_group;
     F sum = zero();
     NIBBLE_UNROLL_ALL for (int v = 0; v < 4; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
-    if constexpr (Halves) {
-      total = fma(sum, group_scales<Halves>(scale, 0), total);
-      sum = zero();
-    }
+    if constexpr (Halves) total = fma(sum, group_scales<Halves>(scale, 0), total), sum = zero();
     NIBBLE_UNROLL_ALL for (int v = 4; v < 8; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
     total = fma(sum, group_scales<Halves>(scale, 1), total);
   };
@@ -223,21 +205,6 @@ struct PanelOfCodes {
 };
 
 template <bool Halves>
-inline void few_rows_table_bf16(const LinearCall& call, std::int64_t row, std::int64_t end, const PanelOfCodes& panel,
-                                const TableBf16& table) {
-  for (std::int64_t m = 0; m < call.m; ++m) {
-    F acc[panel_rows];
-    for (int n = 0; n < int(panel_rows); ++n)
-      acc[n] = n <= panel.last ? row_by_codes<Halves>(table, panel.row(n), panel.row_bytes, panel.scales_of(n),
-                                                      call.x + m * call.x_stride)
-                               : zero();
-    float sums[panel_rows];
-    reduce(acc, sums);
-    put_panel(call, m, row, end, sums);
-  }
-}
-
-template <bool Halves>
 inline void packed_table_bf16(const LinearCall& call, std::int64_t row, std::int64_t end, const PanelOfCodes& from,
                               const TableBf16& table, std::byte* packed, std::byte* sums) {
   const std::int64_t groups = (call.weight->cols + group - 1) / group;
@@ -271,7 +238,10 @@ void run_table_bf16(const LinearCall& call, std::int64_t first_row, std::int64_t
       if constexpr (packed)
         packed_table_bf16<Halves>(call, row, end, panel, table, values, scratch);
       else
-        few_rows_table_bf16<Halves>(call, row, end, panel, table);
+        one_by_one(call, row, end, [&](std::int64_t m, std::int64_t n) {
+          return row_by_codes<Halves>(table, panel.row(n), panel.row_bytes, panel.scales_of(n),
+                                      call.x + m * call.x_stride);
+        });
     };
     w.block_size == 32 ? run.template operator()<true>() : run.template operator()<false>();
   });

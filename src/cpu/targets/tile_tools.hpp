@@ -53,10 +53,19 @@ inline void put(const LinearCall& call, std::int64_t m, std::int64_t row, int va
   }
 }
 
-// A whole panel's sums for row m of x.
-inline void put_panel(const LinearCall& call, std::int64_t m, std::int64_t row, std::int64_t end, const float* sums) {
-  for (std::int64_t first = row; first < end; first += 4)
-    put(call, m, first, int(end - first < 4 ? end - first : 4), sums + (first - row));
+// All rows of x against a panel, one after the other and one weight row after the other: product(m, n) gives the lanes
+// of a sum.
+template <class RowProduct>
+inline void one_by_one(const LinearCall& call, std::int64_t row, std::int64_t end, RowProduct product) {
+  for (std::int64_t m = 0; m < call.m; ++m)
+    for (std::int64_t first = row; first < end; first += lanes) {
+      F products[lanes];
+      for (int n = 0; n < lanes; ++n) products[n] = first + n < end ? product(m, first - row + n) : zero();
+      float sums[lanes];
+      reduce(products, sums);
+      for (std::int64_t n = first; n < end && n < first + lanes; n += 4)
+        put(call, m, n, int(end - n < 4 ? end - n : 4), sums + (n - first));
+    }
 }
 
 // All rows of x against a panel where it lies, in tiles: multiply<M>(t, x, sums) gives the sums of M rows of x with the

@@ -1,4 +1,4 @@
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -94,9 +94,9 @@ Error pickled(const std::filesystem::path& file) {
       file.string());
 }
 
-// The files of a folder's weights; `index` gets the file of each tensor, where the folder says it.
-Result<std::vector<std::string>> weight_files(const std::filesystem::path& folder,
-                                              std::map<std::string, std::string>& index) {
+// Names of the files that hold weights; `index` gets what an index says of each tensor.
+Result<std::vector<std::string>> find_shards(const std::filesystem::path& folder,
+                                             std::map<std::string, std::string>& index) {
   NIBBLE_TRY(const bool sharded, present(folder / "model.safetensors.index.json"));
   NIBBLE_TRY(const bool single, present(folder / "model.safetensors"));
   if (sharded) {
@@ -150,24 +150,12 @@ bool CheckpointTensor::readable() const {
   return *dtype == DType::f64 || *dtype == DType::f32 || *dtype == DType::f16 || *dtype == DType::bf16;
 }
 
-std::int64_t CheckpointTensor::file_row(std::int64_t row) const {
-  if (interleaved_heads == 0) return row;
-  // Row (head, half, i) of the Hugging Face order is row (head, i, half) of the file.
-  const std::int64_t head_rows = rows() / interleaved_heads, half_rows = head_rows / 2;
-  const std::int64_t head = row / head_rows, half = row % head_rows / half_rows, i = row % half_rows;
-  return head * head_rows + i * 2 + half;
-}
-
 void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) const {
-  if (interleaved_heads == 0) return read_in_file_order(*this, first, count, out);
-  const std::int64_t width = shape.size() > 1 ? cols() : 1;
-  while (count > 0) {
-    const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
-    read_in_file_order(*this, file_row(row) * width + inside, run, out);
-    first += run;
-    out += run;
-    count -= run;
-  }
+  const auto stored = [&](std::int64_t at, std::int64_t run, float* to) { read_in_file_order(*this, at, run, to); };
+  if (rope_heads == 0) return stored(first, count, out);
+  const GgufRows order = row_order();
+  const auto place = [&](std::int64_t row) { return order.in_file(row); };
+  read_rows(stored, place, shape.size() > 1 ? cols() : 1, first, count, out);
 }
 
 Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& path) {
@@ -219,7 +207,7 @@ Result<void> Checkpoint::open_folder() {
   NIBBLE_TRY(chat_template_, read_chat_template(path_));
 
   std::map<std::string, std::string> index;
-  NIBBLE_TRY(const std::vector<std::string> names, weight_files(path_, index));
+  NIBBLE_TRY(const std::vector<std::string> names, find_shards(path_, index));
   shards_.reserve(names.size());
   for (const std::string& name : names) {
     NIBBLE_TRY(const bool found, present(path_ / name));
