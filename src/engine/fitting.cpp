@@ -57,17 +57,22 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
   };
   if (asked.workload.batch > 1) {
     Request fewer = asked;
-    fewer.workload.batch = asked.workload.batch / 2, fewer.workload.tokens = asked.workload.tokens / 2;
+    fewer.workload.batch = asked.workload.batch / 2;
+    fewer.workload.tokens = asked.workload.tokens / 2;
     NIBBLE_TRY(const std::uint64_t bytes, bytes_needed(fewer));
     if (bytes <= limit) keep({words_of(asked.options, fewer.workload, asked), bytes});
   }
   std::vector<LoadOptions> ways = {asked.options};
-  if (kv_dtype_of(asked.options) == DType::f32) ways.push_back(asked.options), ways.back().kv_cache = Precision::bf16;
+  if (kv_dtype_of(asked.options) == DType::f32) {
+    ways.push_back(asked.options);
+    ways.back().kv_cache = Precision::bf16;
+  }
   for (const QuantizationConfig& narrower :
        {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8), QuantizationConfig::nf4(),
         QuantizationConfig::nf4({.double_quant = true})}) {
     ways.push_back(asked.options);
-    ways.back().precision.format = narrower.format, ways.back().precision.double_quant = narrower.double_quant;
+    ways.back().precision.format = narrower.format;
+    ways.back().precision.double_quant = narrower.double_quant;
     if (!narrower.quantized()) ways.back().precision.compute_dtype = Precision::stored;
   }
   const auto look = [&](std::int64_t batch, std::int64_t shortest, std::size_t most) -> Result<void> {
@@ -93,9 +98,13 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
 // The smallest plan there is, for when nothing fits.
 Result<std::string> smallest_plan(const Request& asked) {
   LoadOptions options = asked.options;
-  options.precision.format = Precision::nf4, options.precision.double_quant = true, options.threads = 1;
+  options.precision.format = Precision::nf4;
+  options.precision.double_quant = true;
+  options.threads = 1;
   Workload workload = asked.workload;
-  workload.context = std::min(workload.context, shortest_context), workload.batch = 1, workload.tokens = 0;
+  workload.context = std::min(workload.context, shortest_context);
+  workload.batch = 1;
+  workload.tokens = 0;
   NIBBLE_TRY(const std::uint64_t bytes,
              bytes_needed({asked.config, asked.checkpoint, options, asked.unquantized_dtype, workload}));
   return fmt::format(
