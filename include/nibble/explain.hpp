@@ -1,6 +1,6 @@
 // Which product each layer of a model is multiplied by, and why no better one was taken.
 //
-// Threads: any number may call these at the same time.
+// Threads: any number.
 // Implemented in src/measure/explain.cpp.
 #pragma once
 

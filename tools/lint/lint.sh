@@ -60,8 +60,8 @@ matching "$sources" | tr '\n' '\0' | xargs -0 awk '
     if (text == "") { match($0, /^ */); end = substr($0, 1, RLENGTH) "}"; first = FNR }
     text = text " " $0
     if ($0 !~ /[;{}:]( *\/\/.*)?$/) next
-    inside = text ~ /\).*\{( *\/\/.*)?$/ && text !~ /^ *(namespace|extern|enum|public|private|\.)/ &&
-             text !~ /(struct|class|union) [^()]*\{/ && text !~ /= *\{$/ && text !~ /^[^()]*= *\{/
+    inside = text ~ /\).*\{( *\/\/.*)?$/ && text !~ /^ *(namespace|extern|enum|public|private|[.{"])/ &&
+             text !~ /(struct|class|union) [^()]*\{/ && text !~ /= *\{$/
     if (!inside) reason = 0
     text = ""
   }' >>"$breaches"
