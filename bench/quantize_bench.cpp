@@ -47,7 +47,8 @@ void run(int threads, std::int64_t rows, std::int64_t cols) {
   std::normal_distribution<float> normal(0, 0.02f);
   for (std::size_t i = 0; i < elements; ++i) {
     const float x = i < 1000000 ? normal(random) : bf16_to_float(bf16[i - 1000000]);
-    bf16[i] = float_to_bf16(x), f16[i] = float_to_f16(x);
+    bf16[i] = float_to_bf16(x);
+    f16[i] = float_to_f16(x);
   }
   ThreadPool pool(threads);
   HostAllocator memory;
@@ -62,7 +63,10 @@ void run(int threads, std::int64_t rows, std::int64_t cols) {
   const double bytes16 = double(elements) * 2e-9, bytes32 = double(elements) * 4e-9;
   const ElementReader from_bf16 = reader<bf16_to_float>(bf16), from_f16 = reader<f16_to_float>(f16);
   auto back = allocate_quantized(memory, {.format = "bf16"}, rows, cols, Purpose::linear_weights, Purpose::scales);
-  if (!back) fmt::print("{}\n", back.error().message), std::exit(1);
+  if (!back) {
+    fmt::print("{}\n", back.error().message);
+    std::exit(1);
+  }
   const double widened = best_seconds([&] { each_piece(from_bf16); });
   const double copied = best_seconds([&] {
     each_piece([&](std::int64_t first, std::int64_t count, float*) {
@@ -79,7 +83,10 @@ void run(int threads, std::int64_t rows, std::int64_t cols) {
                                          {.format = "int8"},
                                          {.format = "bf16"}}) {
     auto made = allocate_quantized(memory, options, rows, cols, Purpose::linear_weights, Purpose::scales);
-    if (!made) fmt::print("{}\n", made.error().message), std::exit(1);
+    if (!made) {
+      fmt::print("{}\n", made.error().message);
+      std::exit(1);
+    }
     double seconds[4];
     seconds[0] = best_seconds([&] { (void)quantize(from_bf16, *made, pool); });
     seconds[1] = best_seconds([&] { (void)quantize(from_f16, *made, pool); });

@@ -27,9 +27,15 @@ double median(std::vector<double> times) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4) return std::fprintf(stderr, "usage: %s TEXT REPEATS MODEL...\n", argv[0]), 2;
+  if (argc < 4) {
+    std::fprintf(stderr, "usage: %s TEXT REPEATS MODEL...\n", argv[0]);
+    return 2;
+  }
   const auto text = nibble::read_text(argv[1]);
-  if (!text) return std::fprintf(stderr, "%s\n", text.error().message.c_str()), 1;
+  if (!text) {
+    std::fprintf(stderr, "%s\n", text.error().message.c_str());
+    return 1;
+  }
   const int repeats = std::max(1, std::atoi(argv[2]));
   for (int i = 3; i < argc; ++i) {
     std::vector<double> loads, first, encodes, decodes;
@@ -37,7 +43,10 @@ int main(int argc, char** argv) {
     for (int r = 0; r < repeats; ++r) {
       auto tokenizer = nibble::Result<nibble::TextTokenizer>(nibble::Error{});
       loads.push_back(seconds([&] { tokenizer = nibble::TextTokenizer::load(argv[i]); }));
-      if (!tokenizer) return std::fprintf(stderr, "%s\n", tokenizer.error().message.c_str()), 1;
+      if (!tokenizer) {
+        std::fprintf(stderr, "%s\n", tokenizer.error().message.c_str());
+        return 1;
+      }
       std::vector<std::int32_t> ids;
       first.push_back(seconds([&] { ids = tokenizer->encode(*text, false); }));
       encodes.push_back(seconds([&] { ids = tokenizer->encode(*text, false); }));

@@ -38,7 +38,7 @@ file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
 foreach(source ${sources})
   cmake_path(GET source STEM stem)
   add_executable(bench_${stem} ${source})
-  target_link_libraries(bench_${stem} PRIVATE nibble_api)
+  target_link_libraries(bench_${stem} PRIVATE nibble_layers)
   set_target_properties(bench_${stem} PROPERTIES OUTPUT_NAME ${stem} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 endforeach()
 

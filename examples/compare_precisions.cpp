@@ -11,7 +11,10 @@ int main(int argc, char** argv) {
   options.text = held_out_text();
   // options.messages = {{"user", "..."}}; without any, a chat model is asked a question and others continue a sentence.
   options.new_tokens = 100;
-  options.max_eval_tokens = 256, options.prefill_tokens = 64, options.decode_tokens = 16, options.repeats = 1;
+  options.max_eval_tokens = 256;
+  options.prefill_tokens = 64;
+  options.decode_tokens = 16;
+  options.repeats = 1;
 
   const Comparison comparison = example::value_or_exit(compare(example::model_argument(argc, argv), options));
   for (const PrecisionResult& r : comparison.results) {

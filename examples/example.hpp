@@ -27,7 +27,10 @@ inline const char* model_argument(int argc, char** argv) {
 struct TemporaryFolder {
   TemporaryFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "nibble-example-XXXXXX").string();
-    if (!mkdtemp(name.data())) std::perror("cannot create a temporary folder"), std::exit(1);
+    if (!mkdtemp(name.data())) {
+      std::perror("cannot create a temporary folder");
+      std::exit(1);
+    }
     path = name;
   }
   ~TemporaryFolder() {

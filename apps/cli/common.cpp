@@ -18,7 +18,10 @@ std::atomic<bool> interrupt_seen{false};
 bool bar_is_open = false;  // the cursor stands behind a progress bar
 
 void on_interrupt(int signal) {
-  if (interrupt_seen.exchange(true)) std::signal(signal, SIG_DFL), std::raise(signal);
+  if (interrupt_seen.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
 }
 
 void leave_bar() {
@@ -39,11 +42,15 @@ class ProgressPrinter {
 
   // `bytes`: of all of it; 0: no bytes are counted.
   void show(double done, std::uint64_t bytes) {
-    if (first_ < 0) first_ = done, first_time_ = Clock::now();  // what was there before counts for no speed
+    if (first_ < 0) {
+      first_ = done;
+      first_time_ = Clock::now();
+    }  // what was there before counts for no speed
     const int now = int(std::clamp(done, 0.0, 1.0) * (terminal_ ? 100 : 10) + 1e-9);
     const bool stale = terminal_ && last_ > 0 && now < 100 && seconds_since(drawn_) > 0.5;
     if ((now <= last_ && !stale) || (last_ == 0 && seconds_since(begun_) < patience_)) return;
-    last_ = now, drawn_ = Clock::now();
+    last_ = now;
+    drawn_ = Clock::now();
     const std::string rest = pace(done, bytes);
     if (terminal_) {
       complain(fmt::format("\r{} [{:<40}] {:3} %{}\033[K", what_, std::string(std::size_t(now * 40 / 100), '#'), now,
@@ -99,18 +106,29 @@ void add_common(CLI::App& verb, Common& common, int uses) {
         uses_config);
 }
 
+std::string double_quantized_names() { return names_of(precisions({FormatKind::table}), ", ", "-dq"); }
+
+std::string precision_help() {
+  return names_of(precisions()) + "; " + double_quantized_names() + " with double quantization";
+}
+
 void add_precision(CLI::App& verb, PrecisionArguments& a, const std::string& name) {
-  verb.add_option(name, a.precision,
-                  "fp32, fp16, bf16, int8, nf4, fp4; nf4-dq, fp4-dq with double quantization" +
-                      std::string(name == "--to" ? "" : " (default: as stored)"));
+  verb.add_option(name, a.precision, precision_help() + (name == "--to" ? "" : " (default: as stored)"));
   add_quantization(verb, a);
+}
+
+void add_block_options(CLI::App& verb, PrecisionArguments& a) {
+  const std::string four_bits = names_of(precisions({FormatKind::table}));
+  verb.add_flag("--double-quant", a.double_quant, four_bits + ": quantize the scales too");
+  verb.add_option("--block-size", a.block_size, four_bits + ": weights per scale, 32 to 4096 (default: 64)");
 }
 
 void add_quantization(CLI::App& verb, PrecisionArguments& a) {
   verb.add_option("--compute-dtype", a.compute_dtype,
-                  "what products round to: fp32, bf16, fp16 (default: that of the precision; bf16 for int8, nf4, fp4)");
-  verb.add_flag("--double-quant", a.double_quant, "nf4, fp4: quantize the scales too");
-  verb.add_option("--block-size", a.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default: 64)");
+                  fmt::format("what products round to: {} (default: that of the precision; bf16 for {})",
+                              names_of(widest_first(precisions({FormatKind::dense}))),
+                              names_of(precisions({FormatKind::row, FormatKind::table}))));
+  add_block_options(verb, a);
   verb.add_option(
       "--int8-threshold", a.int8_threshold,
       "int8: columns with an |activation| at or above this are multiplied in 16 bits; 0: none (default: 6.0)");
@@ -123,14 +141,16 @@ Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std
   const bool dq = name.size() > 3 && name.substr(name.size() - 3) == "-dq";
   NIBBLE_TRY(const Precision precision, parse_precision(dq ? name.substr(0, name.size() - 3) : name));
   QuantizationConfig config(precision);
-  const bool four_bits = precision == Precision::nf4 || precision == Precision::fp4;
+  const bool four_bits = config.four_bits();
   if (!a.compute_dtype.empty()) {
     NIBBLE_TRY(config.compute_dtype, parse_precision(a.compute_dtype));
   }
   config.double_quant = dq || (a.double_quant && four_bits);
   if (a.double_quant && !four_bits && precision != Precision::stored && a.precision == name)
     config.double_quant = true;  // refused by check()
-  config.block_size = a.block_size, config.int8_threshold = a.int8_threshold, config.skip = a.skip;
+  config.block_size = a.block_size;
+  config.int8_threshold = a.int8_threshold;
+  config.skip = a.skip;
   NIBBLE_CHECK(config.check());
   return config;
 }
@@ -147,8 +167,10 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
 
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
   LoadOptions options;
-  options.precision = precision, options.ignore_config = common.ignore_config;
-  options.threads = common.threads, options.device_map = common.device;
+  options.precision = precision;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   options.progress = progress_bar(common, "load", 0.5);
   return options;
 }
@@ -165,6 +187,8 @@ void print(const std::string& text) {
     std::_Exit(1);
   }
 }
+
+std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
 
 void print_json(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
 

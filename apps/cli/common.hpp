@@ -42,10 +42,15 @@ enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8 
 void add_common(CLI::App& verb, Common& common, int uses);
 // `name` is the option that names the precision: --precision, or --to where one is written.
 void add_precision(CLI::App& verb, PrecisionArguments& arguments, const std::string& name);
+// "fp32, ...; nf4-dq, ... with double quantization"; "nf4-dq, ...".
+std::string precision_help();
+std::string double_quantized_names();
+// --double-quant and --block-size alone.
+void add_block_options(CLI::App& verb, PrecisionArguments& arguments);
 // The options that refine a precision, without the one that names it.
 void add_quantization(CLI::App& verb, PrecisionArguments& arguments);
 Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, const std::string& precision);
-// A comma-separated list; "nf4-dq" and "fp4-dq" are the double-quantized forms.
+// A comma-separated list; "nf4-dq" is the double-quantized form of nf4.
 Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 
@@ -54,9 +59,11 @@ int fail(const Error& error);
 // Text or bytes that must arrive: a write that fails is an error.
 void print(const std::string& text);
 void print_json(const Json& json);
+// Bytes in 10^9 bytes, with three digits behind the point.
+std::string gb(std::uint64_t bytes);
 
-// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. Nothing either of what takes less than
-// `patience` seconds.
+// A bar on a terminal, a line per tenth elsewhere, nothing with --quiet. What takes less than `patience` seconds shows
+// nothing.
 Progress progress_bar(const Common& common, const std::string& what, double patience = 0);
 // The same of bytes, with their speed. After a second both say how much time is left.
 using ByteProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;

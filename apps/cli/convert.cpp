@@ -14,6 +14,14 @@ struct QuantizeArguments {
   PrecisionArguments held;
 };
 
+// A precision that GGUF has as well, by its name there: "f32" for fp32.
+std::string gguf_name(const std::string& name) {
+  const auto precision = parse_precision(name);
+  std::string type(precision ? facts_of(*precision).gguf : "");
+  for (char& c : type) c = char(std::tolower(static_cast<unsigned char>(c)));
+  return type.empty() ? name : type;
+}
+
 // --to names a folder's precision or the type of a GGUF file; where both have the name, OUT's form decides.
 Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& options) {
   const std::string& name = a.held.precision;
@@ -21,7 +29,7 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   const auto precision = read_precision(a.held, name);
   const bool unknown = !parse_precision(name.ends_with("-dq") ? name.substr(0, name.size() - 3) : name);
   if (file || unknown) {
-    const std::string type = file && name == "fp32" ? "f32" : file && name == "fp16" ? "f16" : name;
+    const std::string type = file ? gguf_name(name) : name;
     if (is_gguf_type(type)) {
       if (file &&
           (a.held.double_quant || !a.held.skip.empty() || !a.held.compute_dtype.empty() || !a.quant_storage.empty()))
@@ -34,10 +42,8 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   if (!precision && file)
     return Error{Errc::bad_request, "\"" + name + "\" is no type of a GGUF file; there are " + gguf_type_names()};
   if (unknown)
-    return Error{Errc::bad_request, "\"" + name +
-                                        "\" is not known; a folder is written in fp32, fp16, bf16, int8, nf4 or fp4, "
-                                        "a .gguf file in " +
-                                        gguf_type_names()};
+    return Error{Errc::bad_request, fmt::format("\"{}\" is not known; a folder is written in {}, a .gguf file in {}",
+                                                name, names_of(precisions(), " or "), gguf_type_names())};
   NIBBLE_TRY(options.precision, precision);
   return {};
 }
@@ -48,9 +54,12 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   const std::string label = options.gguf_type.empty() ? options.precision.label() : options.gguf_type;
   const auto shard_bytes = parse_bytes(a.shard_size);
   if (!shard_bytes) return fail(shard_bytes.error().at("--max-shard-size"));
-  options.allow_requantize = a.allow_requantize, options.quant_storage = a.quant_storage;
-  options.threads = common.threads, options.ignore_config = common.ignore_config;
-  options.shard_bytes = *shard_bytes, options.progress = byte_progress(common, "quantize");
+  options.allow_requantize = a.allow_requantize;
+  options.quant_storage = a.quant_storage;
+  options.threads = common.threads;
+  options.ignore_config = common.ignore_config;
+  options.shard_bytes = *shard_bytes;
+  options.progress = byte_progress(common, "quantize");
   options.say = [&](const std::string& sentence) { note(common, "quantize", sentence); };
   watch_interrupt();
   options.stop = interrupted;
@@ -169,14 +178,13 @@ void add_quantize(CLI::App& app, Verb& run) {
       ->required();
   add_precision(*verb, a->held, "--to");
   verb->get_option("--to")->required()->description(
-      "a folder: fp32, fp16, bf16, int8, nf4, fp4; nf4-dq, fp4-dq with double quantization. NAME.gguf: " +
-      gguf_type_names());
+      fmt::format("a folder: {}. NAME.gguf: {}", precision_help(), gguf_type_names()));
   verb->add_flag("--allow-requantize", a->allow_requantize,
                  "MODEL is quantized already and may be rounded a second time; the report says how far that goes");
-  verb->add_option(
-      "--quant-storage", a->quant_storage,
-      "nf4, fp4: dtype under which a folder's codes lie, the same bytes: uint8, float16, bfloat16, float32 "
-      "(default: as in MODEL, else uint8)");
+  verb->add_option("--quant-storage", a->quant_storage,
+                   names_of(precisions({FormatKind::table})) +
+                       ": dtype under which a folder's codes lie, the same bytes: uint8, float16, bfloat16, float32 "
+                       "(default: as in MODEL, else uint8)");
   verb->add_option("--max-shard-size", a->shard_size,
                    "bytes of tensors per file of a folder, with a unit, such as 500MB or 2GiB (default: 5GB)");
   add_common(*verb, *common, uses_threads | uses_config | uses_progress);

@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::string_view computed_at_load = facts_of(Purpose::buffers).key;
 
-std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
 // Names of tensors with their layers' numbers as N, and how many of each there are.
 std::map<std::string, std::size_t> by_layer(const std::vector<std::string>& names) {
   std::map<std::string, std::size_t> groups;
@@ -36,7 +34,9 @@ int inspect(const std::string& path, const Common& common) {
     Json json = {
         {"architecture", d.architecture}, {"model_type", d.model_type}, {"container", d.container}, {"runs", d.runs}};
     if (!d.runs) json["why_not"] = d.why_not;
-    json["parameters"] = d.parameters, json["precision"] = d.precision, json["file_bytes"] = d.file_bytes;
+    json["parameters"] = d.parameters;
+    json["precision"] = d.precision;
+    json["file_bytes"] = d.file_bytes;
     json["bytes"] = Json::object();
     std::vector<std::string> classes;
     for (const PurposeFacts& p : purposes)
@@ -45,10 +45,16 @@ int inspect(const std::string& path, const Common& common) {
     for (const std::string& name : classes)
       json["bytes"][name] = d.bytes_by_class.count(name) ? d.bytes_by_class.at(name) : 0;
     json["bytes_by_dtype"] = d.bytes_by_dtype;
-    json["layers"] = d.layers, json["hidden_size"] = d.hidden_size, json["heads"] = d.heads,
-    json["kv_heads"] = d.kv_heads, json["head_dim"] = d.head_dim, json["vocab_size"] = d.vocab_size;
-    json["max_positions"] = d.max_positions, json["tied_embeddings"] = d.tied_embeddings,
-    json["chat_template"] = d.has_chat_template, json["tokenizer"] = d.tokenizer;
+    json["layers"] = d.layers;
+    json["hidden_size"] = d.hidden_size;
+    json["heads"] = d.heads;
+    json["kv_heads"] = d.kv_heads;
+    json["head_dim"] = d.head_dim;
+    json["vocab_size"] = d.vocab_size;
+    json["max_positions"] = d.max_positions;
+    json["tied_embeddings"] = d.tied_embeddings;
+    json["chat_template"] = d.has_chat_template;
+    json["tokenizer"] = d.tokenizer;
     if (!d.tokenizer_problem.empty()) json["tokenizer_problem"] = d.tokenizer_problem;
     json["not_understood"] = d.not_understood;
     print_json(json);

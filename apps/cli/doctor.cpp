@@ -18,8 +18,6 @@ struct DoctorArguments {
   PrecisionArguments held;
 };
 
-std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
 int machine(const Common& common) {
   const auto measured = measure_machine(common.threads, common.device);
   if (!measured) return fail(measured.error());
@@ -82,7 +80,7 @@ Json range_json(const std::vector<ValueRange>& ranges) {
   return out;
 }
 
-Json to_json(const RangeReport& r) {
+Json json_of(const RangeReport& r) {
   Json json = {{"stored", r.stored},
                {"bf16_hardware", r.bf16_hardware},
                {"tokens", r.tokens},
@@ -126,7 +124,7 @@ void print_range(const RangeReport& r) {
   print_findings(r.findings);
 }
 
-Json to_json(const PrecisionQuality& q) {
+Json json_of(const PrecisionQuality& q) {
   return {{"precision", name_of(q.precision.format)},
           {"double_quant", q.precision.double_quant},
           {"block_size", q.precision.block_size},
@@ -139,9 +137,9 @@ Json to_json(const PrecisionQuality& q) {
           {"top1_agreement", q.divergence.top1_agreement}};
 }
 
-Json to_json(const QualityReport& r) {
+Json json_of(const QualityReport& r) {
   Json precisions = Json::array(), layers = Json::array();
-  for (const PrecisionQuality& quality : r.precisions) precisions.push_back(to_json(quality));
+  for (const PrecisionQuality& quality : r.precisions) precisions.push_back(json_of(quality));
   for (const LayerQuality& layer : r.layers)
     layers.push_back({{"module", layer.module},
                       {"mean_kl", layer.mean_kl},
@@ -153,8 +151,8 @@ Json to_json(const QualityReport& r) {
           {"perplexity", r.perplexity},
           {"precisions", precisions},
           {"layers", layers},
-          {"examined", to_json(r.examined_whole)},
-          {"worst_kept", to_json(r.worst_kept)},
+          {"examined", json_of(r.examined_whole)},
+          {"worst_kept", json_of(r.worst_kept)},
           {"findings", findings_json(r.findings)}};
 }
 
@@ -177,7 +175,7 @@ void print_quality(const QualityReport& r) {
   print_findings(r.findings);
 }
 
-Json to_json(const LoadingReport& r) {
+Json json_of(const LoadingReport& r) {
   Json loads = Json::array();
   for (const LoadingTime& load : r.loads)
     loads.push_back({{"precision", name_of(load.precision.format)},
@@ -220,8 +218,10 @@ void print_loading(const LoadingReport& r) {
 
 Result<ExamineOptions> examine_options(const DoctorArguments& a, const Common& common) {
   ExamineOptions options;
-  options.max_tokens = a.tokens, options.ignore_config = common.ignore_config;
-  options.threads = common.threads, options.device_map = common.device;
+  options.max_tokens = a.tokens;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   options.text = held_out_text();
   if (!a.text.empty()) {
     NIBBLE_TRY(options.text, read_file(a.text));
@@ -237,7 +237,7 @@ Result<void> section(const Common& common, const std::string& name, ExamineOptio
   options.progress = progress_bar(common, name, 0.5);
   NIBBLE_TRY(const auto report, examine());
   if (common.json)
-    json[name] = to_json(report);
+    json[name] = json_of(report);
   else
     print_report(report);
   return {};
@@ -294,7 +294,8 @@ void add_doctor(CLI::App& app, Verb& run) {
   verb->add_flag("--quality", a->quality, "what each precision costs, and which layers cost most");
   verb->add_flag("--loading", a->loading, "where the seconds of a load go");
   verb->add_option("--precision", a->held.precision,
-                   "what --quality and --loading examine: int8, nf4, fp4, nf4-dq, fp4-dq (default: nf4)");
+                   fmt::format("what --quality and --loading examine: {}, {} (default: nf4)",
+                               names_of(precisions({FormatKind::row, FormatKind::table})), double_quantized_names()));
   add_quantization(*verb, a->held);
   verb->add_option("--text", a->text, "a sample of what the model will read (default: held-out prose)");
   verb->add_option("--tokens", a->tokens, "tokens of the sample (default: 256)");

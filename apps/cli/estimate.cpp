@@ -8,8 +8,6 @@
 namespace nibble::cli {
 namespace {
 
-std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
 // A bar is made of these, in this order; neighbours of one letter are drawn as one.
 constexpr std::pair<char, MemoryGroup> bar_letters[] = {
     {'#', MemoryGroup::linear}, {'s', MemoryGroup::scales}, {'e', MemoryGroup::dense},   {'k', MemoryGroup::cache},
@@ -62,10 +60,13 @@ std::uint64_t bare_size(const std::string& text) {
 
 // "int4" is any four-bit type.
 std::string spelled_out(const std::string& list) {
+  std::string four_bits;
+  for (const FormatFacts& format : precisions({FormatKind::table}))
+    four_bits += fmt::format("{}{},{}-dq", four_bits.empty() ? "" : ",", format.name, format.name);
   std::string out;
   std::stringstream names(list);
   for (std::string name; std::getline(names, name, ',');)
-    out += (out.empty() ? "" : ",") + (name == "int4" ? std::string("nf4,nf4-dq,fp4,fp4-dq") : name);
+    out += (out.empty() ? "" : ",") + (name == "int4" ? four_bits : name);
   return out;
 }
 
@@ -141,8 +142,11 @@ Json json_of(const Estimate& e) {
 
 Result<EstimateOptions> options_of(const EstimateArguments& a, const Common& common) {
   EstimateOptions options;
-  options.context = a.context, options.batch = a.batch, options.ignore_config = common.ignore_config,
-  options.threads = common.threads, options.device_map = common.device;
+  options.context = a.context;
+  options.batch = a.batch;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
   if (!a.precision.empty()) {
     NIBBLE_TRY(options.precisions, read_precisions(a.held, spelled_out(a.precision)));
@@ -256,8 +260,12 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
   if (!options) return fail(options.error());
   auto estimated = estimate(a.model, *options);
   if (!estimated) return fail(estimated.error());
-  wanted.context = a.context, wanted.batch = a.batch, wanted.kv_cache = options->kv_cache,
-  wanted.threads = common.threads, wanted.device_map = common.device, wanted.ignore_config = common.ignore_config;
+  wanted.context = a.context;
+  wanted.batch = a.batch;
+  wanted.kv_cache = options->kv_cache;
+  wanted.threads = common.threads;
+  wanted.device_map = common.device;
+  wanted.ignore_config = common.ignore_config;
   const auto advice = advise(a.model, wanted);
   // Without --memory, that this machine is too small is worth a note and not a failure.
   if (!advice && a.memory.has_value()) return fail(advice.error());
@@ -283,15 +291,17 @@ void add_estimate(CLI::App& app, Verb& run) {
                    "a folder, a config.json, a .gguf file, a name on the hub, or a bare size such as 7b")
       ->required();
   verb->add_option("--precision", a->precision,
-                   "only these, separated by commas; nf4-dq, fp4-dq: with double quantization; int4: every four-bit "
-                   "type (default: all)");
+                   fmt::format("only these, separated by commas; {}: with double quantization; int4: every four-bit "
+                               "type (default: all)",
+                               double_quantized_names()));
   verb->add_option("--context", a->context, "tokens of KV cache per sequence (default: 4096)");
   verb->add_option("--batch", a->batch, "sequences at once (default: 1)");
   verb->add_option("--memory", a->memory,
                    "with a unit, such as 12GiB: what fits into it and what to choose (default: this machine's memory)");
-  verb->add_option("--kv-cache", a->kv_cache, "fp32, bf16 or fp16 (default: what products are rounded to)");
-  verb->add_flag("--double-quant", a->held.double_quant, "nf4, fp4: quantize the scales too");
-  verb->add_option("--block-size", a->held.block_size, "nf4, fp4: weights per scale, 32 to 4096 (default: 64)");
+  verb->add_option(
+      "--kv-cache", a->kv_cache,
+      names_of(widest_first(precisions({FormatKind::dense})), " or ") + " (default: what products are rounded to)");
+  add_block_options(*verb, a->held);
   verb->add_option("--skip", a->held.skip,
                    "regular expression; modules whose name contains a match are not quantized; may be repeated")
       ->allow_extra_args(false);

@@ -44,7 +44,9 @@ void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
   verb.add_option("--min-p", a.min_p, "draw from tokens at least this share as likely as the most likely one; 0: all");
   verb.add_option("--repetition-penalty", a.repetition_penalty, "above 1: what was said becomes less likely; 1: off");
   verb.add_option("--stop", a.stop, "end before this text; may be repeated")->allow_extra_args(false);
-  verb.add_option("--kv-cache", a.kv_cache, "fp32, bf16 or fp16 (default: what products are rounded to)");
+  verb.add_option(
+      "--kv-cache", a.kv_cache,
+      names_of(widest_first(precisions({FormatKind::dense})), " or ") + " (default: what products are rounded to)");
   verb.add_option("--cpu-target", a.cpu_target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   verb.add_flag("--show-thinking", a.show_thinking, "print <think>...</think> (default)");
   verb.add_flag("--hide-thinking", a.hide_thinking, "leave <think>...</think> out of what is printed");
@@ -66,7 +68,9 @@ Result<Model> load(const Arguments& a, const Common& common) {
 
 GenerateOptions generation(const Model& model, const Arguments& a, const Common& common) {
   GenerateOptions options;
-  options.max_new_tokens = a.new_tokens, options.context = a.context, options.stop_strings = a.stop;
+  options.max_new_tokens = a.new_tokens;
+  options.context = a.context;
+  options.stop_strings = a.stop;
   options.sampling = default_sampling(model);
   options.sampling.seed = common.seed;
   if (a.temperature) options.sampling.temperature = *a.temperature;
@@ -88,7 +92,10 @@ std::string without_thinking(const std::string& text, bool begins_inside) {
 void report_speed(const std::vector<Generation>& all, const Model& model, const Common& common) {
   if (common.quiet) return;
   std::int64_t prompt = 0, decoded = 0;
-  for (const Generation& g : all) prompt += g.prompt_tokens, decoded += std::int64_t(g.ids.size());
+  for (const Generation& g : all) {
+    prompt += g.prompt_tokens;
+    decoded += std::int64_t(g.ids.size());
+  }
   const Generation& g = all.front();
   const std::string from = model.converted_from();
   fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.held_as(),
@@ -104,6 +111,45 @@ std::string prompt_from_input() {
   return text;
 }
 
+// What the model is given for each prompt.
+struct Prompts {
+  std::vector<std::vector<std::int32_t>> ids;
+  std::vector<bool> thinking;  // whether each ends inside <think>
+};
+
+Result<Prompts> encode_prompts(const Model& model, const Arguments& a) {
+  NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
+  Prompts out;
+  for (const std::string& prompt : a.prompts) {
+    std::string text = prompt;
+    if (a.chat) {
+      std::vector<Message> messages;
+      if (!a.system.empty()) messages.push_back({"system", a.system});
+      messages.push_back({"user", prompt});
+      NIBBLE_TRY(text, render_chat(model, messages));
+    }
+    out.ids.push_back(tokenizer.encode(text, !a.chat));
+    out.thinking.push_back(ends_in_thinking(text));
+  }
+  return out;
+}
+
+Json json_of(const std::vector<Generation>& results, const Model& model, const Arguments& a, const Prompts& prompts) {
+  Json json = {{"precision", model.held_as()}, {"results", Json::array()}};
+  if (!model.converted_from().empty()) json["decoded_from"] = model.converted_from();
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Generation& g = results[i];
+    json["results"].push_back({{"prompt", a.prompts[i]},
+                               {"text", a.hide_thinking ? without_thinking(g.text, prompts.thinking[i]) : g.text},
+                               {"ids", g.ids},
+                               {"stopped", name_of(g.stopped)},
+                               {"prompt_tokens", g.prompt_tokens},
+                               {"prefill_seconds", g.prefill_seconds},
+                               {"decode_seconds", g.decode_seconds}});
+  }
+  return json;
+}
+
 int run_verb(Arguments& a, const Common& common) {
   if (a.prompts.empty() && !::isatty(0)) a.prompts.push_back("-");
   if (a.prompts.empty()) return fail({Errc::bad_request, "name a PROMPT, or pipe one in"});
@@ -115,53 +161,29 @@ int run_verb(Arguments& a, const Common& common) {
   auto model = load(a, common);
   if (!model) return fail(model.error());
   watch_interrupt();
-  std::vector<std::vector<std::int32_t>> ids;
-  std::vector<bool> thinking;  // whether each prompt ends inside <think>
-  auto tokenizer = model->tokenizer();
-  if (!tokenizer) return fail(tokenizer.error());
-  for (const std::string& prompt : a.prompts) {
-    std::string text = prompt;
-    if (a.chat) {
-      std::vector<Message> messages;
-      if (!a.system.empty()) messages.push_back({"system", a.system});
-      messages.push_back({"user", prompt});
-      auto rendered = render_chat(*model, messages);
-      if (!rendered) return fail(rendered.error());
-      text = *rendered;
-    }
-    ids.push_back(tokenizer->encode(text, !a.chat));
-    thinking.push_back(ends_in_thinking(text));
-  }
+  const auto prompts = encode_prompts(*model, a);
+  if (!prompts) return fail(prompts.error());
   GenerateOptions options = generation(*model, a, common);
   const bool stream = a.prompts.size() == 1 && !common.json;
-  ThinkingFilter filter(thinking[0]);
+  ThinkingFilter filter(prompts->thinking[0]);
   if (stream)
     options.on_text = [&](std::size_t, std::string_view text) {
       print(a.hide_thinking ? filter.push(text) : std::string(text));
       return !interrupted();
     };
-  auto results = generate_ids(*model, ids, options);
+  auto results = generate_ids(*model, prompts->ids, options);
   if (!results) return fail(results.error());
   if (stream) print((a.hide_thinking ? filter.flush() : "") + "\n");
   if (common.json) {
-    Json json = {{"precision", model->held_as()}, {"results", Json::array()}};
-    if (!model->converted_from().empty()) json["decoded_from"] = model->converted_from();
-    for (std::size_t i = 0; i < results->size(); ++i) {
-      const Generation& g = (*results)[i];
-      json["results"].push_back({{"prompt", a.prompts[i]},
-                                 {"text", a.hide_thinking ? without_thinking(g.text, thinking[i]) : g.text},
-                                 {"ids", g.ids},
-                                 {"stopped", name_of(g.stopped)},
-                                 {"prompt_tokens", g.prompt_tokens},
-                                 {"prefill_seconds", g.prefill_seconds},
-                                 {"decode_seconds", g.decode_seconds}});
-    }
+    Json json = json_of(*results, *model, a, *prompts);
     if (watch) json["memory"] = to_json(watch->check({&*model}));
     print_json(json);
   } else if (!stream) {
-    for (std::size_t i = 0; i < results->size(); ++i)
+    for (std::size_t i = 0; i < results->size(); ++i) {
+      const std::string& text = (*results)[i].text;
       print(fmt::format("== {}\n{}\n", a.prompts[i],
-                        a.hide_thinking ? without_thinking((*results)[i].text, thinking[i]) : (*results)[i].text));
+                        a.hide_thinking ? without_thinking(text, prompts->thinking[i]) : text));
+    }
   }
   report_speed(*results, *model, common);
   if (watch && !common.json) fmt::print(stderr, "{}", to_table(watch->check({&*model})));
@@ -180,7 +202,10 @@ int chat_verb(const Arguments& a, const Common& common) {
     fmt::print(stderr, "Ctrl-C ends an answer; /quit, Ctrl-D or Ctrl-C here end the chat.\n");
   watch_interrupt();
   for (std::string line;;) {
-    if (terminal) fmt::print(stderr, "> "), std::fflush(stderr);
+    if (terminal) {
+      fmt::print(stderr, "> ");
+      std::fflush(stderr);
+    }
     if (!std::getline(std::cin, line)) {
       if (terminal) fmt::print(stderr, "\n");
       return 0;

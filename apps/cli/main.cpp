@@ -52,7 +52,8 @@ int parse_and_run(int argc, char** argv) {
       const auto found =
           std::find_if(verbs.begin(), verbs.end(), [&](const CLI::App* verb) { return verb->get_name() == argv[i]; });
       if (found == verbs.end()) break;
-      at = *found, words += " " + at->get_name();
+      at = *found;
+      words += " " + at->get_name();
     }
     return std::pair(at, words);
   };
@@ -84,6 +85,7 @@ int main(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
   } catch (const std::bad_alloc&) {
-    return say_out_of_memory(), out_of_memory_status;
+    say_out_of_memory();
+    return out_of_memory_status;
   }
 }

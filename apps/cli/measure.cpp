@@ -33,7 +33,8 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
       return Error{Errc::bad_request,
                    fmt::format("{}: byte {}: expected token ids, whole numbers separated by spaces or commas", a.ids,
                                at - text.c_str())};
-    ids.push_back(std::int32_t(value)), at = stop;
+    ids.push_back(std::int32_t(value));
+    at = stop;
   }
   return ids;
 }
@@ -55,12 +56,15 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
   Evaluated out;
   EvaluateOptions options;
-  options.context = a.context, options.stride = a.stride, options.max_tokens = a.max_tokens,
+  options.context = a.context;
+  options.stride = a.stride;
+  options.max_tokens = a.max_tokens;
   options.logits_file = a.logits;
   if (a.bos != "auto" && a.bos != "always" && a.bos != "never")
     return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
   options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
-  options.progress = progress_bar(common, "eval"), options.stop = interrupted;
+  options.progress = progress_bar(common, "eval");
+  options.stop = interrupted;
   if (a.reference.empty()) {
     watch_interrupt();
     NIBBLE_TRY(out.quality, evaluate(model, ids, options));
@@ -108,9 +112,16 @@ int eval_verb(const EvalArguments& a, const Common& common) {
   return 0;
 }
 
+// "fp32,bf16,...", widest first: what `compare` compares unless it is told.
+std::string every_precision() {
+  std::string names = names_of(widest_first(precisions()));
+  std::erase(names, ' ');
+  return names;
+}
+
 struct CompareArguments {
   bool memory_report = false;
-  std::string model, precisions = "fp32,bf16,fp16,int8,nf4,fp4", text, messages, html, report;
+  std::string model, precisions = every_precision(), text, messages, html, report;
   CompareOptions options;
   PrecisionArguments held;
 };
@@ -144,8 +155,10 @@ int compare_verb(CompareArguments& a, const Common& common) {
     if (auto ok = check_writable(path); !ok) return fail(ok.error());
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  options.precisions = *precisions, options.ignore_config = common.ignore_config;
-  options.threads = common.threads, options.device_map = common.device;
+  options.precisions = *precisions;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
   if (!a.text.empty()) {
     auto text = read_file(a.text);
     if (!text) return fail(text.error());
@@ -197,8 +210,10 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
     return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
-  a.options.precisions = *precisions, a.options.ignore_config = common.ignore_config;
-  a.options.threads = common.threads, a.options.device_map = common.device;
+  a.options.precisions = *precisions;
+  a.options.ignore_config = common.ignore_config;
+  a.options.threads = common.threads;
+  a.options.device_map = common.device;
   a.options.progress = progress_bar(common, "bench");
   auto report = bench_model(a.model.empty() ? a.random_weights : a.model, a.model.empty(), a.options);
   if (!report) return fail(report.error());
@@ -274,9 +289,9 @@ void add_compare(CLI::App& app, Verb& run) {
   CLI::App* verb =
       app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
   verb->add_option("MODEL", a->model, model_help)->required();
-  verb->add_option(
-      "--precisions", a->precisions,
-      "separated by commas; nf4-dq, fp4-dq: with double quantization (default: fp32,bf16,fp16,int8,nf4,fp4)");
+  verb->add_option("--precisions", a->precisions,
+                   fmt::format("separated by commas; {}: with double quantization (default: {})",
+                               double_quantized_names(), every_precision()));
   verb->add_option("--text", a->text,
                    "text to evaluate, - is standard input (default: held-out prose that Nibble carries)");
   verb->add_option("--messages", a->messages,
@@ -307,8 +322,9 @@ void add_bench(CLI::App& app, Verb& run) {
   CLI::App* verb = bench->add_subcommand("model", "prefill and decode of a whole model");
   verb->add_option("MODEL", a->model, model_help);
   verb->add_option("--random-weights", a->random_weights, "a config.json: seeded random weights of that shape");
-  verb->add_option("--precision,--precisions", a->precisions,
-                   "separated by commas; nf4-dq, fp4-dq: with double quantization (default: as stored)");
+  verb->add_option(
+      "--precision,--precisions", a->precisions,
+      fmt::format("separated by commas; {}: with double quantization (default: as stored)", double_quantized_names()));
   verb->add_option("--prompt-tokens", a->options.prompt_tokens, "tokens of the prompt (default: 512)");
   verb->add_option("--new-tokens", a->options.new_tokens, "tokens to generate (default: 64)");
   verb->add_option("--batch", a->options.batch, "sequences decoded together (default: 1)");

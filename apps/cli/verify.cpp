@@ -8,7 +8,8 @@ namespace {
 
 int verify_verb(const std::string& out, const std::string& source, const Common& common) {
   VerifyOptions options;
-  options.threads = common.threads, options.progress = progress_bar(common, "verify", 0.5);
+  options.threads = common.threads;
+  options.progress = progress_bar(common, "verify", 0.5);
   const auto report = verify_checkpoint(
       out, source.empty() ? std::optional<std::filesystem::path>() : std::filesystem::path(source), options);
   if (!report) return fail(report.error());

@@ -3,7 +3,7 @@
 // Threads: any number may load and inspect models. One loaded model computes for one thread at a time: generate(),
 // Chat, evaluate() and MemoryWatch::check() say so, and memory() belongs to that thread as well. Everything else here
 // may be called by any thread, also while another computes. Implemented in src/api/model.cpp over src/engine/load.cpp;
-// inspect() in src/measure/inspect.cpp.
+// inspect() in src/api/inspect.cpp.
 #pragma once
 
 #include <cstdint>

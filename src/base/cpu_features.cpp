@@ -14,12 +14,10 @@ CpuFeatures cpu_features() {
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   f.avx512_vnni = f.avx512 && __builtin_cpu_supports("avx512vnni");
   f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
-  f.avx512_vbmi = f.avx512 && __builtin_cpu_supports("avx512vbmi");
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
-    f.amx_bf16 = d >> 22 & 1;
     f.amx_tile = d >> 24 & 1;
-    f.amx_int8 = d >> 25 & 1;
+    f.amx_bf16 = d >> 22 & 1;
   }
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)

@@ -9,8 +9,8 @@ struct CpuFeatures {
   std::string model;    // as /proc/cpuinfo names it
   bool avx2 = false;    // with FMA and F16C
   bool avx512 = false;  // F, BW, DQ, VL
-  bool avx512_vnni = false, avx512_bf16 = false, avx512_vbmi = false;
-  bool amx_tile = false, amx_bf16 = false, amx_int8 = false;
+  bool avx512_vnni = false, avx512_bf16 = false;
+  bool amx_tile = false, amx_bf16 = false;
 };
 
 CpuFeatures cpu_features();

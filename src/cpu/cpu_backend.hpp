@@ -12,8 +12,8 @@ namespace nibble {
 
 struct CpuOptions {
   int threads = 0;  // 0: every core this process may use
-  std::string
-      target;  // "reference", "scalar", "avx2", "avx512", "avx512_vnni_bf16"; empty: the best this processor has
+  // "reference", "scalar", "avx2", "avx512", "avx512_vnni_bf16"; empty: the best that this processor has.
+  std::string target = {};
   // Null: the host's. One that only counts makes a backend that starts no threads and takes what `threads` would.
   std::shared_ptr<Allocator> memory = {};
 };

@@ -15,7 +15,7 @@ TEST(CpuBackend, EveryTargetThatThisProcessorHasCanBeMadeAndTheBestIsTakenByDefa
       EXPECT_EQ(backend.error().code, Errc::unsupported);
     }
   }
-  EXPECT_EQ(make_cpu_backend({.threads = 1}).value()->name(), best);
+  EXPECT_EQ(make_cpu_backend({.threads = 1, .target = ""}).value()->name(), best);
 }
 
 TEST(CpuBackend, UnknownTargetsAndThreadCountsAreRefusedWithTheChoices) {

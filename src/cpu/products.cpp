@@ -31,7 +31,7 @@ Verdict fits_whole_chunks(const WeightFacts& weight) {
 }
 
 Verdict fits_codes_of_a_table(const WeightFacts& weight) {
-  if (format_facts(weight.format).scales != ScaleLayout::per_block) return {"its weights are no table's codes"};
+  if (format_facts(weight.format).kind != FormatKind::table) return {"its weights are no table's codes"};
   if (weight.cols % weight.block_size != 0) return {"its blocks go on from row to row"};
   return fits_whole_chunks(weight);
 }

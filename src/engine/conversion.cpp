@@ -137,7 +137,7 @@ Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const 
   const bool file = out.extension() == ".gguf";
   if (options.gguf_type.empty()) {
     if (options.precision.format == Precision::stored)
-      return error(Errc::bad_request, "name the precision to write: fp32, fp16, bf16, int8, nf4 or fp4");
+      return error(Errc::bad_request, "name the precision to write: {}", names_of(precisions(), " or "));
     if (file)
       return error(Errc::bad_request, "{}: a .gguf file cannot hold {}; name a folder, or one of GGUF's types: {}",
                    out.string(), options.precision.label(), gguf_type_names());
@@ -148,9 +148,8 @@ Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const 
                    gguf_type_names());
     if (!file)
       return error(Errc::bad_request,
-                   "{}: {} is a type of GGUF files; name a file that ends in .gguf, or write a folder in fp32, fp16, "
-                   "bf16, int8, nf4 or fp4",
-                   out.string(), options.gguf_type);
+                   "{}: {} is a type of GGUF files; name a file that ends in .gguf, or write a folder in {}",
+                   out.string(), options.gguf_type, names_of(precisions(), " or "));
   }
   NIBBLE_TRY(const auto conversion, Conversion::open(path, options));
   return file ? write_gguf(*conversion, out, options.gguf_type) : write_folder(*conversion, out, options);

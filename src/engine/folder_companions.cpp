@@ -5,6 +5,7 @@
 
 #include "engine/placement.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "io/codecs/bnb_quant_state.hpp"
 #include "io/folder.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 #include "text/tokenizer/utf8.hpp"
@@ -106,8 +107,10 @@ Result<Json> folder_config(const Checkpoint& checkpoint, const ModelConfig& conf
   out.erase("quantization_config");
   if (precision.quantized()) {
     BnbConfig bnb;
-    bnb.bits = precision.format == Precision::int8 ? 8 : 4;
-    if (bnb.bits == 4) bnb.quant_type = std::string(name_of(precision.format));
+    const FormatFacts& format = facts_of(precision.format);
+    bnb.bits = precision.four_bits() ? 4 : 8;
+    if (precision.four_bits()) bnb.quant_type = std::string(quant_type_of(format));
+    bnb.own = format.bitsandbytes.empty();
     bnb.double_quant = precision.double_quant, bnb.compute_dtype = compute_dtype_of(precision),
     bnb.threshold = precision.int8_threshold, bnb.quant_storage = storage;
     if (!skipped.empty()) bnb.skip_modules = skipped;

@@ -22,8 +22,9 @@ Result<void> check_options(const LoadOptions& options) {
   if (options.pass_tokens < 1 || options.pass_tokens > 65536)
     return error(Errc::bad_request, "a pass of {} tokens was asked for, expected 1 to 65536", options.pass_tokens);
   const Precision kv = options.kv_cache;
-  if (kv != Precision::stored && kv != Precision::fp32 && kv != Precision::bf16 && kv != Precision::fp16)
-    return error(Errc::bad_request, "the KV cache can be fp32, bf16 or fp16, not {}", name_of(kv));
+  if (facts_of(kv).kind != FormatKind::dense)
+    return error(Errc::bad_request, "the KV cache can be {}, not {}",
+                 names_of(widest_first(precisions({FormatKind::dense})), " or "), name_of(kv));
   return check_workload(options.context, options.batch);
 }
 

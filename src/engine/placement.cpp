@@ -99,7 +99,7 @@ Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, c
       found != checkpoint.config().end() && !found->is_null()) {
     const auto config = parse_bnb_config(*found);
     if (!config) return config.error().at(checkpoint.path().string());
-    stored.format = config->bits == 8 ? Precision::int8 : config->quant_type == "nf4" ? Precision::nf4 : Precision::fp4;
+    NIBBLE_TRY(stored.format, parse_precision(config->format()));
     stored.double_quant = config->double_quant;
     stored.int8_threshold = float(config->threshold);
     if (wanted.compute_dtype == Precision::stored)

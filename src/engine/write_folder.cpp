@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 DType dense_dtype(std::string_view format) {
   return format == Fp32::name ? DType::f32 : format == Fp16::name ? DType::f16 : DType::bf16;
 }
-std::string_view dense_format(DType dtype) {
+std::string_view written_format(DType dtype) {
   return dtype == DType::bf16 ? Bf16::name : dtype == DType::f16 ? Fp16::name : Fp32::name;
 }
 
@@ -178,7 +178,7 @@ class FolderWriter final : public ContinuedOutput::Container {
     if (module.cols > 0) return format_of(module, options_.precision, skip_, kept_);
     if (!options_.precision.quantized()) return name_of(options_.precision.format);
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
-    return dense_format(vector_dtype(*tensor));
+    return written_format(vector_dtype(*tensor));
   }
 
   // In quantized precisions vectors are copied as they are. GGUF holds all of them in fp32, though a model was made in
@@ -212,17 +212,16 @@ class FolderWriter final : public ContinuedOutput::Container {
 
 // The dtype of 4-bit codes: the one asked for, or the source's.
 Result<DType> storage_of(const Checkpoint& checkpoint, const QuantizeCheckpointOptions& options) {
-  const bool four_bits = options.precision.quantized() && options.precision.format != Precision::int8;
   if (!options.quant_storage.empty()) {
-    if (!four_bits)
-      return error(Errc::bad_request, "a dtype for the storage of codes goes with nf4 and fp4, not with {}",
-                   options.precision.label());
+    if (!options.precision.four_bits())
+      return error(Errc::bad_request, "a dtype for the storage of codes goes with {}, not with {}",
+                   names_of(precisions({FormatKind::table}), " and "), options.precision.label());
     auto storage = parse_quant_storage(options.quant_storage);
     if (!storage) return Error{Errc::bad_request, storage.error().message};
     return storage;
   }
   const auto found = checkpoint.config().find("quantization_config");
-  if (!four_bits || checkpoint.is_gguf() || found == checkpoint.config().end()) return DType::u8;
+  if (!options.precision.four_bits() || checkpoint.is_gguf() || found == checkpoint.config().end()) return DType::u8;
   NIBBLE_TRY(const BnbConfig config, parse_bnb_config(*found));
   return config.bits == 4 ? config.quant_storage : DType::u8;
 }

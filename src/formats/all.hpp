@@ -2,8 +2,9 @@
 // benchmarks, help text) is made by visiting it: to add a format, write its header and add it here.
 #pragma once
 
-#include <cstdint>
-#include <string>
+#include <array>
+#include <cstddef>
+#include <span>
 #include <string_view>
 
 #include "formats/blocks.hpp"
@@ -11,11 +12,9 @@
 #include "formats/fp4.hpp"
 #include "formats/int8.hpp"
 #include "formats/nf4.hpp"
+#include "nibble/precision.hpp"
 
 namespace nibble {
-
-// How the scales of a format are laid out: a fact beside the codes, and stored beside them.
-enum class ScaleLayout { none, per_row, per_block };
 
 template <class F>
 concept DenseFormat = requires(typename F::Code code) {
@@ -34,12 +33,6 @@ concept RowCodeFormat = F::bits == 8 && requires {
 template <class F>
 concept BlockFormat = F::elements >
 0 && F::bytes > 0 && requires(const std::byte* block) { F::value(block, 0); };
-
-template <class F>
-constexpr ScaleLayout scale_layout() {
-  static_assert(DenseFormat<F> || TableFormat<F> || RowCodeFormat<F>);
-  return DenseFormat<F> ? ScaleLayout::none : TableFormat<F> ? ScaleLayout::per_block : ScaleLayout::per_row;
-}
 
 template <class... F>
 struct FormatList {};
@@ -64,43 +57,47 @@ void for_each_format(Fn&& fn, FormatList<F...>) {
   (fn.template operator()<F>(), ...);
 }
 
-// Size arithmetic of one weight matrix, known before a byte is read.
-struct FormatFacts {
-  std::string_view name;
-  int bits = 0;
-  ScaleLayout scales = ScaleLayout::none;
-  int block_elements = 1, block_bytes = 0;  // of a block format, whose rows are whole blocks; bits is then 0
-
-  bool is_block() const { return block_bytes > 0; }
-  std::uint64_t code_bytes(std::uint64_t elements) const {
-    if (is_block()) return elements / std::uint64_t(block_elements) * std::uint64_t(block_bytes);
-    return (elements * std::uint64_t(bits) + 7) / 8;
-  }
-  std::uint64_t scale_count(std::uint64_t rows, std::uint64_t cols, std::uint64_t block) const {
-    if (scales == ScaleLayout::none) return 0;
-    if (scales == ScaleLayout::per_row) return rows;
-    return (rows * cols + block - 1) / block;
-  }
-};
-
-// Facts by name; name is empty if there is no such format.
-inline FormatFacts format_facts(std::string_view name) {
+// What the header of a format says, as values. `precision` is asked of every format that weights are quantized to;
+// `bitsandbytes` and `gguf`, the names it has in their files, of those that are in them.
+template <class F>
+constexpr FormatFacts facts_of_format() {
+  static_assert(DenseFormat<F> || TableFormat<F> || RowCodeFormat<F> || BlockFormat<F>);
   FormatFacts facts;
-  visit_format(name, [&]<class F>() { facts = {F::name, F::bits, scale_layout<F>()}; });
-  visit_format(
-      name,
-      [&]<class F>() {
-        facts = {F::name, 0, ScaleLayout::none, F::elements, F::bytes};
-      },
-      BlockFormats{});
+  facts.name = F::name;
+  if constexpr (BlockFormat<F>) {
+    facts.kind = FormatKind::block;
+    facts.gguf = F::name;
+    facts.block_elements = F::elements;
+    facts.block_bytes = F::bytes;
+  } else {
+    facts.kind = DenseFormat<F> ? FormatKind::dense : TableFormat<F> ? FormatKind::table : FormatKind::row;
+    facts.bits = F::bits;
+    facts.precision = F::precision;
+    if constexpr (requires { F::bitsandbytes; }) facts.bitsandbytes = F::bitsandbytes;
+    if constexpr (requires { F::gguf; }) facts.gguf = F::gguf;
+  }
   return facts;
 }
 
-// "fp32, fp16, bf16, ...", for messages and help.
-inline std::string format_names() {
-  std::string names;
-  for_each_format([&]<class F>() { names += (names.empty() ? "" : ", ") + std::string(F::name); }, AllFormats{});
-  return names;
+template <class... F>
+constexpr std::array<FormatFacts, sizeof...(F)> facts_of_formats(FormatList<F...>) {
+  return {facts_of_format<F>()...};
 }
+
+// The one table of precisions: names, help, messages, codecs and tests read it.
+inline constexpr auto format_table = facts_of_formats(AllFormats{});
+inline constexpr auto block_format_table = facts_of_formats(BlockFormats{});
+
+// Facts by name; name is empty if there is no such format.
+constexpr FormatFacts format_facts(std::string_view name) {
+  for (const FormatFacts& facts : format_table)
+    if (facts.name == name) return facts;
+  for (const FormatFacts& facts : block_format_table)
+    if (facts.name == name) return facts;
+  return {};
+}
+
+// The sixteen values of a table format, in the order of the codes; empty for any other format.
+std::span<const float> table_of(std::string_view format);
 
 }  // namespace nibble

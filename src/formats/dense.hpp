@@ -8,11 +8,13 @@
 
 #include "base/numeric.hpp"
 #include "base/widest.hpp"
+#include "nibble/precision.hpp"
 
 namespace nibble {
 
 struct Fp32 {
-  static constexpr std::string_view name = "fp32";
+  static constexpr std::string_view name = "fp32", gguf = "F32";
+  static constexpr Precision precision = Precision::fp32;
   static constexpr int bits = 32;
   using Code = std::uint32_t;
   static float value(Code code) { return std::bit_cast<float>(code); }
@@ -20,7 +22,8 @@ struct Fp32 {
 };
 
 struct Fp16 {
-  static constexpr std::string_view name = "fp16";
+  static constexpr std::string_view name = "fp16", gguf = "F16";
+  static constexpr Precision precision = Precision::fp16;
   static constexpr int bits = 16;
   using Code = std::uint16_t;
   static float value(Code code) { return f16_to_float(code); }
@@ -28,7 +31,8 @@ struct Fp16 {
 };
 
 struct Bf16 {
-  static constexpr std::string_view name = "bf16";
+  static constexpr std::string_view name = "bf16", gguf = "BF16";
+  static constexpr Precision precision = Precision::bf16;
   static constexpr int bits = 16;
   using Code = std::uint16_t;
   static float value(Code code) { return bf16_to_float(code); }

@@ -7,10 +7,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "nibble/precision.hpp"
+
 namespace nibble {
 
 struct Fp4 {
-  static constexpr std::string_view name = "fp4";
+  static constexpr std::string_view name = "fp4", bitsandbytes = "fp4";
+  static constexpr Precision precision = Precision::fp4;
   static constexpr int bits = 4;
   static constexpr std::array<float, 16> table = {0.0f,
                                                   0.0052083334885537624f,

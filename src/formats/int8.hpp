@@ -5,10 +5,13 @@
 
 #include <string_view>
 
+#include "nibble/precision.hpp"
+
 namespace nibble {
 
 struct Int8 {
-  static constexpr std::string_view name = "int8";
+  static constexpr std::string_view name = "int8", bitsandbytes = "int8";
+  static constexpr Precision precision = Precision::int8;
   static constexpr int bits = 8;
   static constexpr float step = 0.007874015718698502f;  // 1/127 in fp32, the constant bitsandbytes dequantizes with
 };

@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "nibble/precision.hpp"
+
 namespace nibble {
 
 struct Nf4 {
-  static constexpr std::string_view name = "nf4";
+  static constexpr std::string_view name = "nf4", bitsandbytes = "nf4";
+  static constexpr Precision precision = Precision::nf4;
   static constexpr int bits = 4;
   static constexpr std::array<float, 16> table = {-1.0f,
                                                   -0.6961928009986877f,

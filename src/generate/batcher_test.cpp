@@ -14,14 +14,16 @@ namespace {
 
 const std::vector<std::int32_t> first = {310, 422, 17, 1800, 95}, second = {2024, 11}, third = {77, 78, 79, 600};
 
-std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder) {
+std::shared_ptr<LoadedModel> load(const std::filesystem::path& folder, Precision precision = Precision::fp32) {
   LoadOptions options;
-  options.precision = Precision::fp32;
+  options.precision = precision;
   options.threads = 1;
-  return load_model(folder, options).value();
+  auto loaded = load_model(folder, options);
+  EXPECT_TRUE(loaded) << loaded.error().message;
+  return std::move(loaded).value();
 }
 
-LoadedModel& model() {
+LoadedModel& loaded_model() {
   static const std::shared_ptr<LoadedModel> loaded = load(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m");
   return *loaded;
 }
@@ -42,7 +44,7 @@ Generation finished(Batcher& pool, SequenceId id) {
 }
 
 Generation alone(const SequenceRequest& request) {
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   const SequenceId id = pool.add(request).value();
   return finished(pool, id);
 }
@@ -51,11 +53,11 @@ void steps(Batcher& pool, int count) {
   for (int i = 0; i < count; ++i) ASSERT_TRUE(pool.step());
 }
 
-std::uint64_t cache_bytes() { return model().memory()[Purpose::kv_cache]; }
+std::uint64_t cache_bytes() { return loaded_model().memory()[Purpose::kv_cache]; }
 
 TEST(Batcher, ASequenceHasTheSameTokensAloneInABatchAddedLateAndAfterOthersLeft) {
   const std::vector<SequenceRequest> requests = {sampled(first, 1, 20), greedy(second, 15), sampled(third, 2, 9)};
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   const SequenceId a = pool.add(requests[0]).value(), b = pool.add(requests[1]).value();
   steps(pool, 3);
   const SequenceId late = pool.add(requests[2]).value();
@@ -89,7 +91,7 @@ TEST(Batcher, EverySequenceHasLimitsStopStringsSamplingAndACallerOfItsOwn) {
     return shown.size() < 3;
   };
   short_context.context = std::int64_t(third.size()) + 2;
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   for (const SequenceRequest& request : {stopped, read_enough, short_context, sampled(first, 7, 5)})
     ASSERT_TRUE(pool.add(request));
   while (pool.running()) ASSERT_TRUE(pool.step());
@@ -106,7 +108,7 @@ TEST(Batcher, EverySequenceHasLimitsStopStringsSamplingAndACallerOfItsOwn) {
 }
 
 TEST(Batcher, AStepNamesThoseThatEndedInIt) {
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   ASSERT_TRUE(pool.add(greedy(first, 2)) && pool.add(greedy(second, 1)) && pool.add(greedy(third, 2)));
   EXPECT_EQ(pool.step().value(), std::vector<SequenceId>{1});
   EXPECT_EQ(pool.step().value(), (std::vector<SequenceId>{0, 2}));
@@ -116,10 +118,10 @@ TEST(Batcher, AStepNamesThoseThatEndedInIt) {
 
 TEST(Batcher, RemovingASequenceGivesItsMemoryBack) {
   const std::uint64_t before = cache_bytes();
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   const SequenceId a = pool.add(greedy(first)).value();
   const std::uint64_t one = cache_bytes();
-  EXPECT_EQ(one - before, KvCache::bytes(model().transformer->config(), model().kv_dtype, 5 + 12));
+  EXPECT_EQ(one - before, KvCache::bytes(loaded_model().transformer->config(), loaded_model().kv_dtype, 5 + 12));
   const SequenceId b = pool.add(greedy(second, 30)).value();
   steps(pool, 2);
   ASSERT_TRUE(pool.remove(b));
@@ -129,7 +131,7 @@ TEST(Batcher, RemovingASequenceGivesItsMemoryBack) {
 }
 
 TEST(Batcher, ARequestThatIsWrongIsRefusedAndTheOthersGoOn) {
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   const SequenceId id = pool.add(greedy(first)).value();
   steps(pool, 2);
   const std::uint64_t bytes = cache_bytes();
@@ -147,7 +149,7 @@ TEST(Batcher, ARequestThatIsWrongIsRefusedAndTheOthersGoOn) {
 }
 
 TEST(Batcher, StoppingEndsAllOfThemAsCancelled) {
-  Batcher pool(model());
+  Batcher pool(loaded_model());
   ASSERT_TRUE(pool.add(greedy(first)) && pool.add(greedy(second)));
   steps(pool, 3);
   EXPECT_EQ(pool.step([] { return true; }).value(), (std::vector<SequenceId>{0, 1}));
@@ -169,7 +171,7 @@ TEST(Batcher, ASequenceWhoseLogitsAreNotNumbersFailsAlone) {
   made::write(folder / "model.safetensors", made::bf16_file(tensors));
   made::change_tensor(folder.path(), "model.embed_tokens.weight",
                       [](made::Bf16Matrix& m) { m.set(5, 0, std::nanf("")); });
-  const std::shared_ptr<LoadedModel> damaged = load(folder.path());
+  const std::shared_ptr<LoadedModel> damaged = load(folder.path(), Precision::stored);  // as mapped: nobody looks at it
   const auto run_alone = [&](const SequenceRequest& request) {
     Batcher pool(*damaged);
     return finished(pool, pool.add(request).value());

@@ -16,7 +16,8 @@ const std::vector<std::string> prompts = {"It was a dark and stormy night", "The
 const Model& model() {
   static const Model loaded = [] {
     LoadOptions options;
-    options.precision = Precision::fp32, options.threads = 1;
+    options.precision = Precision::fp32;
+    options.threads = 1;
     return Model(load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options).value());
   }();
   return loaded;

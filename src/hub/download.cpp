@@ -40,7 +40,8 @@ bool write_all(int fd, std::string_view bytes, std::uint64_t at) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), off_t(at));
     if (written <= 0) return false;
-    bytes.remove_prefix(std::size_t(written)), at += std::uint64_t(written);
+    bytes.remove_prefix(std::size_t(written));
+    at += std::uint64_t(written);
   }
   return true;
 }
@@ -110,13 +111,22 @@ Result<void> fetch_part(HttpClient& client, Job& job, std::uint64_t first, std::
     bool disk_full = false;
     const BodySink sink = [&](const HttpResponse& answer, std::string_view bytes) {
       const std::string expected = fmt::format("bytes {}-{}/{}", begun, end - 1, job.file.bytes);
-      if (answer.status == 206 && answer.header("content-range") != expected)
-        return wrong = fmt::format("sent \"{}\" when asked for \"{}\"", answer.header("content-range"), expected),
-               false;
-      if (answer.status == 200 && (begun != 0 || end != job.file.bytes))
-        return wrong = "does not send parts of a file", false;
-      if (bytes.size() > end - at) return wrong = "sent more bytes than it was asked for", false;
-      if (!write_all(job.fd, bytes, at)) return disk_full = true, false;
+      if (answer.status == 206 && answer.header("content-range") != expected) {
+        wrong = fmt::format("sent \"{}\" when asked for \"{}\"", answer.header("content-range"), expected);
+        return false;
+      }
+      if (answer.status == 200 && (begun != 0 || end != job.file.bytes)) {
+        wrong = "does not send parts of a file";
+        return false;
+      }
+      if (bytes.size() > end - at) {
+        wrong = "sent more bytes than it was asked for";
+        return false;
+      }
+      if (!write_all(job.fd, bytes, at)) {
+        disk_full = true;
+        return false;
+      }
       at += bytes.size();
       return job.progress(bytes.size());
     };
@@ -127,8 +137,11 @@ Result<void> fetch_part(HttpClient& client, Job& job, std::uint64_t first, std::
       return error(Errc::io_failure, "{}: no space left while writing it to the cache; HF_HOME names another place",
                    job.file.name);
     if (session.stopped || job.failed()) return error(Errc::cancelled, "stopped; what is whole is continued next time");
-    if (!wrong.empty()) session.done -= at - first, at = first;  // what such an answer brought is not to be trusted
-    if (at > begun) attempt = 0;                                 // it moves, if slowly
+    if (!wrong.empty()) {  // what such an answer brought is not to be trusted
+      session.done -= at - first;
+      at = first;
+    }
+    if (at > begun) attempt = 0;  // it moves, if slowly
     const bool hopeless =
         answer.status != 0 && answer.status != 200 && answer.status != 206 && !worth_another_attempt(answer.status);
     if (hopeless || attempt >= session.options.attempts) {
@@ -156,7 +169,10 @@ void work(Job& job) {
 
 // On a thread where nobody else would catch.
 void fetch_parts(Job& job) {
-  auto fetched = or_out_of_memory(job.file.name, "fetching", [&] { return work(job), Result<void>(); });
+  auto fetched = or_out_of_memory(job.file.name, "fetching", [&] {
+    work(job);
+    return Result<void>();
+  });
   if (!fetched) job.fail(fetched.error());
 }
 

@@ -99,7 +99,8 @@ Result<RemoteFile> describe(HttpClient& client, HubSession& session, const std::
       continue;
     }
     NIBBLE_TRY(const FileFacts facts, read_file_facts(answer, fmt::format("{}: {}", session.id, file)));
-    out.etag = facts.etag, out.bytes = facts.bytes;
+    out.etag = facts.etag;
+    out.bytes = facts.bytes;
     return out;
   }
   return error(Errc::io_failure, "{}: {}: redirected more than five times", session.id, file);
@@ -146,7 +147,8 @@ Result<fs::path> locate(const std::string& model, const HubOptions& asked) {
   const auto name = parse_hub_name(model);
   if (!name || fs::exists(model, code)) return fs::path(model);
   HubSession session;
-  session.options = resolved(asked), session.id = name->id;
+  session.options = resolved(asked);
+  session.id = name->id;
   HubCache cache(session.options.cache, name->id);
   std::optional<fs::path> cached;
   if (const auto commit = cache.commit_of(name->revision)) {

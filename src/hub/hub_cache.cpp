@@ -49,7 +49,8 @@ std::optional<HubName> parse_hub_name(std::string_view model) {
     const std::string_view revision = model.substr(at + 1);
     const bool plain = revision.find("//") == revision.npos && revision.find("/.") == revision.npos;
     if (!is_word(revision, "._-/", 128) || revision.back() == '/' || !plain) return {};
-    name.revision = revision, id = model.substr(0, at);
+    name.revision = revision;
+    id = model.substr(0, at);
   }
   const std::size_t slash = id.find('/');
   if (slash == id.npos) return {};
@@ -58,7 +59,8 @@ std::optional<HubName> parse_hub_name(std::string_view model) {
   if (const std::size_t second = rest.find('/'); second != rest.npos) {
     const std::string_view file = rest.substr(second + 1);
     if (!file.ends_with(".gguf") || !is_plain_file_name(file)) return {};
-    name.file = file, rest = rest.substr(0, second);
+    name.file = file;
+    rest = rest.substr(0, second);
   }
   if (!is_word(org, "._-", 96) || !is_word(rest, "._-", 96)) return {};
   name.id = fmt::format("{}/{}", org, rest);

@@ -17,7 +17,10 @@ class Proxy {
 
  private:
   HubAnswer answer(const HubRequest& request) {
-    if (request.method == "CONNECT") return tunnels.push_back(request), HubAnswer{407};
+    if (request.method == "CONNECT") {
+      tunnels.push_back(request);
+      return HubAnswer{407};
+    }
     const std::size_t host = request.path.find("://") + 3, path = request.path.find('/', host);
     hosts.push_back(request.path.substr(host, path - host));
     if (request.headers.contains("authorization")) token = request.headers.at("authorization");
@@ -51,7 +54,9 @@ TEST_F(HubNetwork, NoProxyNamesHostsThatAreAskedDirectly) {
 TEST_F(HubNetwork, AProxyOfHttpsIsAskedForATunnelWithoutTheToken) {
   Proxy proxy([](const HubRequest&) { return HubAnswer{500}; });
   ::setenv("https_proxy", proxy.address().c_str(), 1);
-  options.endpoint = "https://hub.example", options.token = "secret", options.attempts = 1;
+  options.endpoint = "https://hub.example";
+  options.token = "secret";
+  options.attempts = 1;
   expect_error(locate_model("acme/tiny", options), Errc::io_failure,
                {"acme/tiny", "407", "proxy", "https://hub.example"});
   ASSERT_EQ(proxy.tunnels.size(), 1u);
@@ -61,7 +66,8 @@ TEST_F(HubNetwork, AProxyOfHttpsIsAskedForATunnelWithoutTheToken) {
 
 TEST_F(HubNetwork, AProxyThatIsNotThereIsNamedAsTheProblem) {
   ::setenv("http_proxy", "http://127.0.0.1:1", 1);
-  options.endpoint = "http://hub.example", options.attempts = 1;
+  options.endpoint = "http://hub.example";
+  options.attempts = 1;
   expect_error(locate_model("acme/tiny", options), Errc::io_failure, {"acme/tiny", "127.0.0.1", "proxy"});
 }
 
@@ -74,8 +80,10 @@ TEST_F(HubNetwork, AMirrorMayLieUnderAPath) {
     inner.path = r.path.substr(mirror.size());
     const std::string old = "/acme/tiny/resolve/", renamed = "/acme/renamed/resolve/";
     // A repository that was renamed: its addresses lead on within the host, as paths that begin at its root.
-    if (r.method == "HEAD" && inner.path.starts_with(old))
-      return ++moved, HubAnswer{307, {"Location: " + mirror + renamed + inner.path.substr(old.size())}};
+    if (r.method == "HEAD" && inner.path.starts_with(old)) {
+      ++moved;
+      return HubAnswer{307, {"Location: " + mirror + renamed + inner.path.substr(old.size())}};
+    }
     if (inner.path.starts_with(renamed)) inner.path = old + inner.path.substr(renamed.size());
     return honest(inner);
   };

@@ -27,8 +27,11 @@ class Hub : public testing::Test {
              {"model.safetensors.index.json", R"({"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}})"},
              {"m-1.safetensors", pattern(100'000, 3)},
              {"m-2.safetensors", pattern(1000, 5)}};
-    options.endpoint = server.address(), options.cache = folder / "cache", options.part_bytes = 16'384;
-    options.first_wait_seconds = 0.001, options.attempts = 3;
+    options.endpoint = server.address();
+    options.cache = folder / "cache";
+    options.part_bytes = 16'384;
+    options.first_wait_seconds = 0.001;
+    options.attempts = 3;
     for (const char* name : {"HF_TOKEN", "HF_HUB_OFFLINE", "HF_TOKEN_PATH", "HF_ENDPOINT", "http_proxy", "https_proxy",
                              "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"})
       ::unsetenv(name);

@@ -8,7 +8,11 @@ namespace {
 
 TEST_F(Hub, FetchesAModelInPartsIntoTheCacheOfHuggingFace) {
   std::uint64_t done = 0, total = 0;
-  options.on_progress = [&](std::uint64_t d, std::uint64_t t) { return done = d, total = t, true; };
+  options.on_progress = [&](std::uint64_t d, std::uint64_t t) {
+    done = d;
+    total = t;
+    return true;
+  };
   const auto located = locate_model("acme/tiny", options);
   expect_whole(located);
   EXPECT_EQ(done, total);
@@ -42,7 +46,10 @@ TEST_F(Hub, CutConnectionsAreContinuedWhereTheyBroke) {
   std::size_t sent = 0;
   answer = [&](const HubRequest& r) {
     HubAnswer out = honest(r);
-    if (is_first_shard(r) && r.method == "GET" && cuts < 12) ++cuts, out.cut_after = out.body.size() / 2;
+    if (is_first_shard(r) && r.method == "GET" && cuts < 12) {
+      ++cuts;
+      out.cut_after = out.body.size() / 2;
+    }
     if (is_first_shard(r) && r.method == "GET") sent += std::min(out.cut_after, out.body.size());
     return out;
   };
@@ -71,7 +78,10 @@ TEST_F(Hub, AnInterruptedDownloadContinuesWithItsWholeParts) {
 TEST_F(Hub, WaitsWhenItIsToldTo) {
   int refusals = 0;
   answer = [&](const HubRequest& r) {
-    if (refusals < 4) return ++refusals, HubAnswer{refusals % 2 ? 429 : 503, {"Retry-After: 0"}};
+    if (refusals < 4) {
+      ++refusals;
+      return HubAnswer{refusals % 2 ? 429 : 503, {"Retry-After: 0"}};
+    }
     return honest(r);
   };
   options.attempts = 5;
@@ -130,7 +140,10 @@ TEST_F(Hub, DamagedBytesAreFetchedOnceMore) {
   int damaged = 0;
   answer = [&](const HubRequest& r) {
     HubAnswer out = honest(r);
-    if (is_first_shard(r) && r.method == "GET" && damaged < 1) ++damaged, out.body[7] ^= 1;
+    if (is_first_shard(r) && r.method == "GET" && damaged < 1) {
+      ++damaged;
+      out.body[7] ^= 1;
+    }
     return out;
   };
   expect_whole(locate_model("acme/tiny", options));
@@ -158,14 +171,17 @@ TEST_F(Hub, NamesThatAreNotThere) {
   expect_error(locate_model("acme/tiny@v9", options), Errc::not_found, {"revision v9"});
   options.offline = true;
   expect_error(locate_model("acme/tiny", options), Errc::not_found, {"HF_HUB_OFFLINE", "cache"});
-  options.offline = false, options.endpoint = "http://127.0.0.1:1", options.attempts = 1;
+  options.offline = false;
+  options.endpoint = "http://127.0.0.1:1";
+  options.attempts = 1;
   expect_error(locate_model("acme/tiny", options), Errc::io_failure,
                {"127.0.0.1:1", "network", "no file or folder here"});
 }
 
 TEST_F(Hub, WithoutANetworkWhatIsCachedStillRuns) {
   expect_whole(locate_model("acme/tiny", options));
-  options.endpoint = "http://127.0.0.1:1", options.attempts = 1;
+  options.endpoint = "http://127.0.0.1:1";
+  options.attempts = 1;
   expect_whole(locate_model("acme/tiny", options));
 }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <set>
 
+#include "io/gguf_value_type.hpp"
+
 namespace nibble {
 namespace {
 
@@ -16,8 +18,7 @@ constexpr std::size_t key_limit = 65535;     // of a key's name, by the format
 constexpr std::uint64_t default_alignment = 32;
 constexpr int array_depth_limit = 4;
 
-// Value types, as the file numbers them.
-enum ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text, array, u64, i64, f64 };
+using namespace gguf_value_type;
 
 // Reads forward, never beyond the end.
 class Cursor {

@@ -4,13 +4,14 @@
 #include <cstring>
 #include <set>
 
+#include "io/gguf_value_type.hpp"
+
 namespace nibble {
 namespace {
 
 constexpr std::uint64_t alignment = 32;  // what a file without "general.alignment" has
 
-// Value types, as the file numbers them.
-enum ValueType : std::uint32_t { u32 = 4, i32 = 5, f32 = 6, boolean = 7, text = 8, array = 9 };
+using namespace gguf_value_type;
 
 template <class T>
 void put(std::string& out, T value) {

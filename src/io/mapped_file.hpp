@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "base/error.hpp"
 
@@ -15,6 +16,7 @@ class MappedFile {
   static Result<std::shared_ptr<MappedFile>> open(const std::filesystem::path& path);
   ~MappedFile();
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
 
  private:

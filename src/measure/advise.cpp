@@ -58,12 +58,15 @@ struct Line {
 
 Result<Line> line_of(const Subject& subject, const QuantizationConfig& precision, const AdviseOptions& options) {
   EstimateOptions longest;
-  longest.context = subject.max_positions(), longest.kv_cache = options.kv_cache;
-  longest.threads = options.threads, longest.device_map = options.device_map;
+  longest.context = subject.max_positions();
+  longest.kv_cache = options.kv_cache;
+  longest.threads = options.threads;
+  longest.device_map = options.device_map;
   NIBBLE_TRY(const PrecisionEstimate whole, subject.plan(precision, longest));
   const auto context = std::uint64_t(longest.context);
   Line line;
-  line.precision = precision, line.process = whole.bytes[Purpose::process];
+  line.precision = precision;
+  line.process = whole.bytes[Purpose::process];
   line.cached = whole.bytes[Purpose::kv_cache] / context;
   line.per_token = std::uint64_t(options.threads > 0 ? options.threads : 1) * sizeof(float);
   line.per_sequence = subject.vocabulary() * sizeof(float);
@@ -78,7 +81,8 @@ Result<Line> line_of(const Subject& subject, const QuantizationConfig& precision
 
 Fit fit_of(const Line& line, std::uint64_t usable, std::int64_t context, std::int64_t batch, std::int64_t limit) {
   Fit fit;
-  fit.precision = line.precision, fit.needed = line.needed(context, batch);
+  fit.precision = line.precision;
+  fit.needed = line.needed(context, batch);
   fit.longest_context = line.longest_context(usable, batch, limit);
   fit.largest_batch = fit.needed <= usable ? line.largest_batch(usable, context) : 0;
   return fit;
@@ -142,11 +146,14 @@ Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions
     lines.push_back(std::move(line));
   }
   Advice out;
-  out.architecture = subject.architecture, out.parameters = subject.parameters, out.notes = subject.notes;
+  out.architecture = subject.architecture;
+  out.parameters = subject.parameters;
+  out.notes = subject.notes;
   out.memory = options.memory ? options.memory : total_memory();
   out.usable = std::uint64_t(double(out.memory) * (1 - headroom));
   const std::int64_t limit = subject.max_positions(), wanted = std::min(options.context, limit);
-  out.context = wanted, out.batch = options.batch;
+  out.context = wanted;
+  out.batch = options.batch;
   for (const Line& line : lines) out.fits.push_back(fit_of(line, out.usable, wanted, options.batch, limit));
 
   if (const auto choice = widest_that_fits(out.fits)) {

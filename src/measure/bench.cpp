@@ -9,6 +9,7 @@
 #include "engine/available_memory.hpp"
 #include "engine/backends.hpp"
 #include "measure/instruction_rate.hpp"
+#include "measure/load_options.hpp"
 #include "measure/speed.hpp"
 
 namespace nibble {
@@ -45,11 +46,7 @@ struct Measured {
 
 Result<Measured> bench_one(const std::filesystem::path& path, bool random_weights, const QuantizationConfig& precision,
                            const BenchOptions& options) {
-  LoadOptions load;
-  load.precision = precision;
-  load.ignore_config = options.ignore_config;
-  load.threads = options.threads;
-  load.device_map = options.device_map;
+  LoadOptions load = load_options(options, precision);
   load.cpu_target = options.cpu_target;
   std::shared_ptr<LoadedModel> model;
   if (random_weights) {

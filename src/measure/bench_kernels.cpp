@@ -3,6 +3,7 @@
 #include "base/clock.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/backends.hpp"
+#include "engine/placement.hpp"
 #include "measure/instruction_rate.hpp"
 #include "nibble/bench.hpp"
 #include "ops/quantize.hpp"
@@ -15,9 +16,18 @@ struct Case {
   bool double_quant;
   DType compute;
 };
-constexpr Case cases[] = {{"fp32", false, DType::f32},  {"fp16", false, DType::f16}, {"bf16", false, DType::bf16},
-                          {"int8", false, DType::bf16}, {"nf4", false, DType::bf16}, {"nf4", true, DType::bf16},
-                          {"nf4", false, DType::f32},   {"fp4", false, DType::bf16}};
+// Every format once; nf4 with double quantization and with products in fp32 as well, which cost another table format
+// the same.
+std::vector<Case> every_case() {
+  std::vector<Case> cases;
+  for (const FormatFacts& format : precisions()) {
+    cases.push_back({format.name, false, compute_dtype_of(QuantizationConfig(format.precision))});
+    if (format.precision != Precision::nf4) continue;
+    cases.push_back({format.name, true, DType::bf16});
+    cases.push_back({format.name, false, DType::f32});
+  }
+  return cases;
+}
 
 }  // namespace
 
@@ -28,7 +38,7 @@ Result<KernelReport> bench_kernels(int threads, const std::string& cpu_target, c
   ThreadPool pool(threads);
   for (const auto& [rows, cols] :
        {std::pair<std::int64_t, std::int64_t>{2048, 2048}, {5632, 2048}, {2048, 5632}, {32000, 2048}})
-    for (const Case& c : cases) {
+    for (const Case& c : every_case()) {
       NIBBLE_TRY(QuantizedWeight held, allocate_quantized(backend->memory(), {c.format, 64, c.double_quant}, rows, cols,
                                                           Purpose::linear_weights, Purpose::scales));
       NIBBLE_CHECK(quantize(

@@ -143,16 +143,21 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
                          last["chat"]};
 }
 
-// Widest first: what the others are measured against.
-int narrowness(Precision precision) {
-  constexpr Precision widest_first[] = {Precision::fp32, Precision::bf16,   Precision::fp16,
-                                        Precision::int8, Precision::stored, Precision::nf4};
-  return int(std::find(std::begin(widest_first), std::end(widest_first), precision) - std::begin(widest_first));
+// Widest first: what the others are measured against. A stored precision may be any, and is taken to be wider than four
+// bits.
+std::vector<Precision> in_order_of_width() {
+  std::vector<Precision> out;
+  for (const FormatFacts& format : widest_first(precisions())) {
+    if (format.bits < 8 && std::find(out.begin(), out.end(), Precision::stored) == out.end())
+      out.push_back(Precision::stored);
+    out.push_back(format.precision);
+  }
+  return out;
 }
 
 Result<Comparison> compare_apart(const std::filesystem::path& path, const CompareOptions& options) {
   if (options.precisions.empty())
-    return error(Errc::bad_request, "no precision was named; choose some of fp32, bf16, fp16, int8, nf4, fp4");
+    return error(Errc::bad_request, "no precision was named; choose some of {}", names_of(widest_first(precisions())));
   if (options.text.empty()) return error(Errc::bad_request, "the text to evaluate is empty");
   if (options.max_eval_tokens < 2 || options.new_tokens < 1 || options.prefill_tokens < 1 ||
       options.decode_tokens < 1 || options.repeats < 1)
@@ -164,9 +169,12 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
 
   std::vector<std::size_t> order(options.precisions.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return narrowness(options.precisions[a].format) < narrowness(options.precisions[b].format);
-  });
+  const std::vector<Precision> by_width = in_order_of_width();
+  const auto narrowness = [&](std::size_t i) {
+    return std::find(by_width.begin(), by_width.end(), options.precisions[i].format) - by_width.begin();
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
   comparison.results.resize(order.size());  // as they were asked for
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());
   std::optional<Error> first_problem;

@@ -62,11 +62,9 @@ struct HorizontalAxis {
 
 // A shape per width of the format: circle 32 bits, square 16, triangle 8, diamond 4.
 std::string marker(Precision precision, double x, double y, std::string_view style) {
-  if (precision == Precision::fp32)
-    return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\" class=\"{}\"/>", x, y, style);
-  const char* path = precision == Precision::int8                                 ? "M0-7L7 6H-7Z"
-                     : precision == Precision::nf4 || precision == Precision::fp4 ? "M0-8L8 0L0 8L-8 0Z"
-                                                                                  : "M-6-6H6V6H-6Z";
+  const int bits = facts_of(precision).bits;
+  if (bits == 32) return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\" class=\"{}\"/>", x, y, style);
+  const char* path = bits == 8 ? "M0-7L7 6H-7Z" : bits == 4 ? "M0-8L8 0L0 8L-8 0Z" : "M-6-6H6V6H-6Z";
   return fmt::format("<path d=\"{}\" transform=\"translate({:.1f} {:.1f})\" class=\"{}\"/>", path, x, y, style);
 }
 
@@ -240,7 +238,8 @@ std::string memory_chart(const Comparison& c) {
   for (std::size_t i = 0; i < std::size(memory_pieces); ++i)
     legend(columns[i % 3], i < 3 ? 2 : 20, memory_pieces[i].style, memory_pieces[i].name);
   out += text(left - 10, 48, "end", "tick", "measured");
-  legend(left, 38, "part own", "own memory, peak"), legend(left + 150, 38, "part files", "mapped files, peak");
+  legend(left, 38, "part own", "own memory, peak");
+  legend(left + 150, 38, "part files", "mapped files, peak");
   out += axis.draw(top, bottom, "MB");
   double y = top + 6;
   for (const PrecisionResult& r : c.results) {
@@ -260,7 +259,8 @@ std::string memory_chart(const Comparison& c) {
       }
       out += text(axis.at(at) + 6, y + 12, "start", "tick", short_number(std::round(at * 10) / 10));
       at = 0;
-      piece(r.peak_anonymous, 18, "part own"), piece(r.peak_mapped, 18, "part files");
+      piece(r.peak_anonymous, 18, "part own");
+      piece(r.peak_mapped, 18, "part files");
       out += text(axis.at(at) + 6, y + 30, "start", "tick",
                   fmt::format("{} + {}", short_number(std::round(double(r.peak_anonymous) / 1e5) / 10),
                               short_number(std::round(double(r.peak_mapped) / 1e5) / 10)));

@@ -13,15 +13,23 @@ MemoryReport memory_from_json(const Json& json) {
 // One list of fields for both directions.
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
-  visit("disk_bytes", r.disk_bytes), visit("predicted_peak_bytes", r.memory.predicted_peak),
-      visit("peak_anonymous_bytes", r.peak_anonymous), visit("peak_mapped_bytes", r.peak_mapped),
-      visit("load_seconds", r.load_seconds);
-  visit("prefill_tokens_per_s", r.prefill_tokens_per_s), visit("decode_tokens_per_s", r.decode_tokens_per_s),
-      visit("perplexity", r.perplexity), visit("mean_nll", r.mean_nll);
-  visit("mean_kl", r.divergence.mean_kl), visit("p99_kl", r.divergence.p99_kl), visit("max_kl", r.divergence.max_kl),
-      visit("top1_agreement", r.divergence.top1_agreement);
-  visit("first_token_seconds", r.first_token_seconds), visit("answer", r.answer),
-      visit("answer_seconds", r.answer_seconds), visit("error", r.error);
+  visit("disk_bytes", r.disk_bytes);
+  visit("predicted_peak_bytes", r.memory.predicted_peak);
+  visit("peak_anonymous_bytes", r.peak_anonymous);
+  visit("peak_mapped_bytes", r.peak_mapped);
+  visit("load_seconds", r.load_seconds);
+  visit("prefill_tokens_per_s", r.prefill_tokens_per_s);
+  visit("decode_tokens_per_s", r.decode_tokens_per_s);
+  visit("perplexity", r.perplexity);
+  visit("mean_nll", r.mean_nll);
+  visit("mean_kl", r.divergence.mean_kl);
+  visit("p99_kl", r.divergence.p99_kl);
+  visit("max_kl", r.divergence.max_kl);
+  visit("top1_agreement", r.divergence.top1_agreement);
+  visit("first_token_seconds", r.first_token_seconds);
+  visit("answer", r.answer);
+  visit("answer_seconds", r.answer_seconds);
+  visit("error", r.error);
 }
 
 }  // namespace
@@ -30,7 +38,8 @@ Json to_json_object(const MemoryReport& memory) {
   Json json;
   for (const PurposeFacts& p : purposes) json[p.key] = memory[p.purpose];
   json["mapped"] = memory.mapped;
-  json["weights_total"] = memory.weights_total(), json["total"] = memory.total();
+  json["weights_total"] = memory.weights_total();
+  json["total"] = memory.total();
   return json;
 }
 
@@ -38,10 +47,12 @@ Json to_json_object(const PrecisionResult& result) {
   Json json;
   json["precision"] = name_of(result.precision.format);
   json["compute_dtype"] = name_of(result.precision.compute_dtype);
-  json["double_quant"] = result.precision.double_quant, json["block_size"] = result.precision.block_size,
+  json["double_quant"] = result.precision.double_quant;
+  json["block_size"] = result.precision.block_size;
   json["int8_threshold"] = result.precision.int8_threshold;
   json["label"] = result.precision.label();
-  json["bytes"] = to_json_object(result.resident), json["predicted"] = to_json_object(result.memory.predicted),
+  json["bytes"] = to_json_object(result.resident);
+  json["predicted"] = to_json_object(result.memory.predicted);
   json["measured"] = to_json_object(result.memory.measured);
   visit_result(result, [&](const char* name, const auto& value) { json[name] = value; });
   json["stored_load_seconds"] = result.stored_load_seconds ? Json(*result.stored_load_seconds) : Json();
@@ -52,13 +63,15 @@ PrecisionResult result_from_json(const Json& json) {
   PrecisionResult result;
   result.precision.format = parse_precision(json["precision"].get<std::string>()).value();
   result.precision.compute_dtype = parse_precision(json["compute_dtype"].get<std::string>()).value();
-  result.precision.double_quant = json["double_quant"], result.precision.block_size = json["block_size"],
+  result.precision.double_quant = json["double_quant"];
+  result.precision.block_size = json["block_size"];
   result.precision.int8_threshold = json["int8_threshold"];
   result.resident = memory_from_json(json["bytes"]);
   result.memory.predicted = memory_from_json(json["predicted"]);
   result.memory.measured = memory_from_json(json["measured"]);
   visit_result(result, [&](const char* name, auto& value) { json[name].get_to(value); });
-  result.memory.measured_peak = result.peak_anonymous, result.memory.measured_mapped = result.peak_mapped;
+  result.memory.measured_peak = result.peak_anonymous;
+  result.memory.measured_mapped = result.peak_mapped;
   if (json["stored_load_seconds"].is_number()) result.stored_load_seconds = json["stored_load_seconds"].get<double>();
   return result;
 }

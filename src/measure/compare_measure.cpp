@@ -9,6 +9,7 @@
 #include "generate/generation_config.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
+#include "measure/load_options.hpp"
 #include "measure/speed.hpp"
 #include "nibble/quantize.hpp"
 #include "text/tokenizer/tokenizer.hpp"
@@ -44,7 +45,8 @@ Result<std::vector<std::int32_t>> prompt_ids(const Model& model, const TextToken
     if (!rendered && (!options.messages.empty() || rendered.error().code == Errc::out_of_memory))
       return rendered.error();
     if (rendered) {
-      report.chat = true, report.prompt = messages.back().content;
+      report.chat = true;
+      report.prompt = messages.back().content;
       return tokenizer.encode(*rendered, false);
     }
   }
@@ -57,14 +59,78 @@ Result<void> measure_stored_copy(const fs::path& path, const fs::path& folder, c
                                  PrecisionResult& out) {
   const fs::path copy = folder / "copy";
   QuantizeCheckpointOptions writing;
-  writing.precision = out.precision, writing.threads = options.threads, writing.ignore_config = options.ignore_config;
+  writing.precision = out.precision;
+  writing.threads = options.threads;
+  writing.ignore_config = options.ignore_config;
   writing.allow_requantize = true;  // a load at this precision rounds the same weights the same way
   NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, copy, writing));
-  LoadOptions load;
-  load.threads = options.threads, load.device_map = options.device_map, load.ignore_config = options.ignore_config;
-  NIBBLE_TRY(const Model model, Model::load(copy, load));
-  out.disk_bytes = written.bytes_written, out.stored_load_seconds = model.load_seconds();
+  NIBBLE_TRY(const Model model, Model::load(copy, load_options(options)));
+  out.disk_bytes = written.bytes_written;
+  out.stored_load_seconds = model.load_seconds();
   return {};
+}
+
+// The first answer is not warm: a mapped weight is read from its file when it is used first.
+Result<void> measure_answer(const Model& model, const TextTokenizer& tokenizer, const CompareOptions& options,
+                            double start, PrecisionReport& report) {
+  PrecisionResult& out = report.result;
+  NIBBLE_TRY(const std::vector<std::int32_t> prompt, prompt_ids(model, tokenizer, options, report));
+  GenerateOptions generation;
+  generation.max_new_tokens = options.new_tokens;
+  generation.on_text = [&, first = true](std::size_t, std::string_view) mutable {
+    if (std::exchange(first, false)) out.first_token_seconds = now_seconds() - start;
+    return true;
+  };
+  NIBBLE_TRY(const auto answers, generate_ids(model, {prompt}, generation));
+  out.answer = answers.front().text;
+  out.answer_seconds = answers.front().prefill_seconds + answers.front().decode_seconds;
+  return {};
+}
+
+Result<void> measure_quality(const Model& model, const std::vector<std::int32_t>& ids, const CompareOptions& options,
+                             bool is_reference, ReferenceLogits& logits, const Progress& progress,
+                             PrecisionReport& report) {
+  EvaluateOptions evaluation;
+  evaluation.max_tokens = std::min<std::int64_t>(
+      options.max_eval_tokens, std::int64_t(ReferenceLogits::budget / (std::uint64_t(model.vocabulary_size()) * 4)));
+  evaluation.progress = progress;
+  DivergenceSum divergence;
+  std::vector<float> expected(static_cast<std::size_t>(model.vocabulary_size()));
+  NIBBLE_TRY(const Evaluation quality, evaluate_logits(model, ids, evaluation, [&](std::span<const float> row) {
+               if (is_reference) return logits.write(row);
+               logits.read(expected);
+               divergence.add(expected, row);
+             }));
+  if (logits.failed())
+    return error(Errc::io_failure, "cannot {} the reference's logits in the temporary folder, which needs {} MB",
+                 is_reference ? "write" : "read", ReferenceLogits::budget >> 20);
+  report.recipe = quality.recipe;
+  report.result.perplexity = quality.perplexity;
+  report.result.mean_nll = quality.mean_nll;
+  report.result.divergence = is_reference ? Divergence{0, 0, 0, 1} : divergence.result();
+  return {};
+}
+
+Result<void> measure_rates(const Model& model, const CompareOptions& options, PrecisionResult& out) {
+  const std::int64_t limit = model.max_positions(), prefill = std::min(options.prefill_tokens, limit / 2),
+                     decode = std::min(options.decode_tokens, limit - prefill);
+  NIBBLE_TRY(const Speed speed, measure_speed(model.implementation(), prefill, decode, 1, options.repeats));
+  out.prefill_tokens_per_s = speed.prefill_tokens_per_s;
+  out.decode_tokens_per_s = speed.decode_tokens_per_s;
+  return {};
+}
+
+// What its weight files take: as they are, as they would be written, or as they were written just now.
+Result<void> measure_disk(const fs::path& path, const Checkpoint& checkpoint, const CompareOptions& options,
+                          const CopyFolder& copies, PrecisionResult& out) {
+  NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, checkpoint));
+  const bool gguf = checkpoint.is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
+                                                      stored.double_quant == out.precision.double_quant;
+  // Norms are held in fp32 and stored in 16 bits.
+  out.disk_bytes =
+      as_stored ? checkpoint.file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
+  if (!options.stored_copies || as_stored || gguf || !out.precision.quantized()) return {};
+  return measure_stored_copy(path, copies.path(), options, out);
 }
 
 }  // namespace
@@ -104,65 +170,28 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   PrecisionReport report;
   const MemoryWatch watch;
   const double start = now_seconds();
-  LoadOptions load;
-  load.precision = precision, load.ignore_config = options.ignore_config;
-  load.threads = options.threads, load.device_map = options.device_map;
+  LoadOptions load = load_options(options, precision);
   load.progress = [&](double done) { progress(0.1 * done); };
   NIBBLE_TRY(const Model model, Model::load(path, load));
-  LoadedModel& loaded = model.implementation();
+  const LoadedModel& loaded = model.implementation();
   PrecisionResult& out = report.result;
-  out.precision = model.precision(), out.load_seconds = model.load_seconds();
+  out.precision = model.precision();
+  out.load_seconds = model.load_seconds();
   report.machine = model.device();
   for (const ModuleSpec& module : list_modules(loaded.transformer->config())) report.parameters += module.elements();
 
-  // The first answer is not warm: a mapped weight is read from its file when it is used first.
   NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
-  NIBBLE_TRY(const std::vector<std::int32_t> prompt, prompt_ids(model, tokenizer, options, report));
-  GenerateOptions generation;
-  generation.max_new_tokens = options.new_tokens;
-  generation.on_text = [&, first = true](std::size_t, std::string_view) mutable {
-    if (std::exchange(first, false)) out.first_token_seconds = now_seconds() - start;
-    return true;
-  };
-  NIBBLE_TRY(const auto answers, generate_ids(model, {prompt}, generation));
-  out.answer = answers.front().text;
-  out.answer_seconds = answers.front().prefill_seconds + answers.front().decode_seconds;
+  NIBBLE_CHECK(measure_answer(model, tokenizer, options, start, report));
   progress(0.2);
-
-  EvaluateOptions evaluation;
-  evaluation.max_tokens = std::min<std::int64_t>(
-      options.max_eval_tokens, std::int64_t(ReferenceLogits::budget / (std::uint64_t(model.vocabulary_size()) * 4)));
-  evaluation.progress = [&](double done) { progress(0.2 + 0.5 * done); };
-  DivergenceSum divergence;
-  std::vector<float> expected(static_cast<std::size_t>(model.vocabulary_size()));
-  NIBBLE_TRY(const Evaluation quality,
-             evaluate_logits(model, tokenizer.encode(options.text), evaluation, [&](std::span<const float> row) {
-               if (is_reference) return logits.write(row);
-               logits.read(expected);
-               divergence.add(expected, row);
-             }));
-  if (logits.failed())
-    return error(Errc::io_failure, "cannot {} the reference's logits in the temporary folder, which needs {} MB",
-                 is_reference ? "write" : "read", ReferenceLogits::budget >> 20);
-  out.perplexity = quality.perplexity, out.mean_nll = quality.mean_nll, report.recipe = quality.recipe;
-  out.divergence = is_reference ? Divergence{0, 0, 0, 1} : divergence.result();
-
-  const std::int64_t limit = model.max_positions(), prefill = std::min(options.prefill_tokens, limit / 2),
-                     decode = std::min(options.decode_tokens, limit - prefill);
-  NIBBLE_TRY(const Speed speed, measure_speed(loaded, prefill, decode, 1, options.repeats));
-  out.prefill_tokens_per_s = speed.prefill_tokens_per_s, out.decode_tokens_per_s = speed.decode_tokens_per_s;
-
+  NIBBLE_CHECK(measure_quality(
+      model, tokenizer.encode(options.text), options, is_reference, logits,
+      [&](double done) { progress(0.2 + 0.5 * done); }, report));
+  NIBBLE_CHECK(measure_rates(model, options, out));
   out.resident = model.memory();
   out.memory = watch.check({&model});
-  out.peak_anonymous = out.memory.measured_peak, out.peak_mapped = out.memory.measured_mapped;
-  NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *loaded.checkpoint));
-  const bool gguf = loaded.checkpoint->is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
-                                                              stored.double_quant == out.precision.double_quant;
-  // Norms are held in fp32 and stored in 16 bits.
-  out.disk_bytes =
-      as_stored ? loaded.checkpoint->file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
-  if (options.stored_copies && !as_stored && !gguf && out.precision.quantized())
-    NIBBLE_CHECK(measure_stored_copy(path, copies.path(), options, out));
+  out.peak_anonymous = out.memory.measured_peak;
+  out.peak_mapped = out.memory.measured_mapped;
+  NIBBLE_CHECK(measure_disk(path, *loaded.checkpoint, options, copies, out));
   progress(1);
   return report;
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.hpp"
+#include "measure/units.hpp"
 
 namespace nibble {
 namespace {
@@ -18,7 +18,6 @@ const PrecisionResult* reference_of(const Comparison& comparison) {
   return nullptr;
 }
 
-std::string mb(std::uint64_t bytes) { return fmt::format("{:.1f} MB", double(bytes) / 1e6); }
 std::string joined(const std::vector<std::string>& names) {
   std::string out;
   for (std::size_t i = 0; i < names.size(); ++i)
@@ -83,12 +82,12 @@ std::string explain_choice(const Comparison& comparison) {
   if (!faster.empty()) text += fmt::format(" Faster, but beyond that limit: {}.", joined(faster));
   if (smallest != best)
     text += fmt::format(" If memory is short take {}: its weights are {} instead of {}, its perplexity {:+.1f} %.",
-                        smallest->precision.label(), mb(smallest->resident.weights_total()),
-                        mb(best->resident.weights_total()), rise(*smallest));
+                        smallest->precision.label(), megabytes(smallest->resident.weights_total()),
+                        megabytes(best->resident.weights_total()), rise(*smallest));
   const std::uint64_t needed = best->peak_anonymous + best->peak_mapped;
   if (comparison.available_bytes > 0)
     text += fmt::format(" {} took {} at its highest, file pages included; {:.1f} GB were free.",
-                        best->precision.label(), mb(needed), double(comparison.available_bytes) / 1e9);
+                        best->precision.label(), megabytes(needed), double(comparison.available_bytes) / 1e9);
   return text;
 }
 

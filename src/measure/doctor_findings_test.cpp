@@ -15,10 +15,18 @@ bool says(const std::vector<Finding>& findings, const std::string& what, const s
 RangeReport plain_range() {
   RangeReport report;
   ValueRange weight, activation;
-  weight.name = "w", weight.values = 100, weight.largest = 1, weight.smallest = 0.5;
-  activation.name = "a", activation.values = 100, activation.largest = 10, activation.smallest = 0.1;
-  report.weights = {weight}, report.activations = {activation};
-  report.all_weights = weight, report.all_activations = activation;
+  weight.name = "w";
+  weight.values = 100;
+  weight.largest = 1;
+  weight.smallest = 0.5;
+  activation.name = "a";
+  activation.values = 100;
+  activation.largest = 10;
+  activation.smallest = 0.1;
+  report.weights = {weight};
+  report.activations = {activation};
+  report.all_weights = weight;
+  report.all_activations = activation;
   return report;
 }
 
@@ -37,7 +45,9 @@ TEST(RangeFindings, WarnOfActivationsThatNearlyOverflow) {
 TEST(RangeFindings, SayWhatBf16LosesOfWeightsThatHaveMoreBits) {
   RangeReport report = plain_range();
   EXPECT_TRUE(says(range_findings(report, "m"), "bf16 loses nothing of the weights"));
-  report.all_weights.changed_by_bf16 = 87, report.all_weights.bf16_rms = 0.0017, report.all_weights.bf16_error = 0.0039;
+  report.all_weights.changed_by_bf16 = 87;
+  report.all_weights.bf16_rms = 0.0017;
+  report.all_weights.bf16_error = 0.0039;
   EXPECT_TRUE(says(range_findings(report, "m"), "bf16's 8 bits change 87.0 % of the weights, by 0.0017"));
 }
 
@@ -49,12 +59,18 @@ TEST(RangeFindings, NameWhatIsNoNumber) {
 
 LoadingReport plain_loading() {
   LoadingReport report;
-  report.filesystem = "ext4", report.file_bytes = 4'000'000'000, report.available_bytes = 16'000'000'000;
-  report.cached_share = 1, report.disk_gb_per_s = 0.5;
+  report.filesystem = "ext4";
+  report.file_bytes = 4'000'000'000, report.available_bytes = 16'000'000'000;
+  report.cached_share = 1;
+  report.disk_gb_per_s = 0.5;
   LoadingTime stored, nf4;
-  stored.precision = Precision::bf16, stored.as_stored = true, stored.seconds = 0.01;
+  stored.precision = Precision::bf16;
+  stored.as_stored = true;
+  stored.seconds = 0.01;
   nf4.precision = QuantizationConfig::nf4({.double_quant = true});
-  nf4.seconds = 10, nf4.quantizing_seconds = 9, nf4.weight_bytes = 1'300'000'000;
+  nf4.seconds = 10;
+  nf4.quantizing_seconds = 9;
+  nf4.weight_bytes = 1'300'000'000;
   report.loads = {stored, nf4};
   return report;
 }
@@ -72,7 +88,10 @@ TEST(LoadingFindings, TellColdFromWarmAndNetworkFromDisk) {
   EXPECT_TRUE(says(loading_findings(report, "m"), "was warm (100 %", "cat m"));
   EXPECT_TRUE(says(loading_findings(report, "m"), "about 8.00 s at 0.50 GB/s"));
   EXPECT_FALSE(says(loading_findings(report, "m"), "network"));
-  report.cached_share = 0.25, report.read_seconds = 6, report.network = true, report.filesystem = "nfs";
+  report.cached_share = 0.25;
+  report.read_seconds = 6;
+  report.network = true;
+  report.filesystem = "nfs";
   EXPECT_TRUE(says(loading_findings(report, "m"), "was cold (25 % of 4000.0 MB): reading took 6.00 s"));
   EXPECT_TRUE(says(loading_findings(report, "m"), "lie on nfs", "cp -r m"));
   report.available_bytes = 2'000'000'000;

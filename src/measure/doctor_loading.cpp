@@ -7,6 +7,7 @@
 #include "io/storage.hpp"
 #include "measure/doctor_findings.hpp"
 #include "measure/doctor_sample.hpp"
+#include "measure/load_options.hpp"
 
 namespace nibble {
 namespace {
@@ -26,19 +27,22 @@ Result<void> touch(const MappedFile& file, const ExamineOptions& options) {
 }
 
 Result<void> examine_files(const Checkpoint& checkpoint, const ExamineOptions& options, LoadingReport& report) {
-  report.file_bytes = checkpoint.file_bytes(), report.available_bytes = available_memory().bytes;
+  report.file_bytes = checkpoint.file_bytes();
+  report.available_bytes = available_memory().bytes;
   const std::vector<std::shared_ptr<MappedFile>> files = checkpoint.files();
   const MappedFile* largest = nullptr;
   double cached = 0, size = 0;
   for (const auto& file : files) {
     const auto bytes = double(file->bytes().size());
-    cached += cached_share(*file) * bytes, size += bytes;
+    cached += cached_share(*file) * bytes;
+    size += bytes;
     if (!largest || file->bytes().size() > largest->bytes().size()) largest = file.get();
   }
   report.cached_share = size > 0 ? cached / size : 0;
   if (largest) {
     NIBBLE_TRY(const Storage storage, storage_of(largest->path()));
-    report.filesystem = storage.filesystem, report.network = storage.network;
+    report.filesystem = storage.filesystem;
+    report.network = storage.network;
     if (const auto rate = uncached_read_rate(largest->path(), disk_sample)) report.disk_gb_per_s = *rate / 1e9;
   }
   const double start = now_seconds();
@@ -50,14 +54,14 @@ Result<void> examine_files(const Checkpoint& checkpoint, const ExamineOptions& o
 Result<LoadingTime> time_load(const std::filesystem::path& path, const QuantizationConfig& precision,
                               const ExamineOptions& options) {
   NIBBLE_CHECK(check_stop(options));
-  LoadOptions load;
-  load.precision = precision, load.ignore_config = options.ignore_config;
-  load.threads = options.threads, load.device_map = options.device_map;
-  NIBBLE_TRY(const auto model, load_model(path, load));
+  NIBBLE_TRY(const auto model, load_model(path, load_options(options, precision)));
   LoadingTime out;
-  out.precision = model->precision, out.seconds = model->load_seconds;
-  out.opening_seconds = model->times.opening, out.quantizing_seconds = model->times.converting,
-  out.packing_seconds = model->times.packing, out.weight_bytes = model->memory().weights_total();
+  out.precision = model->precision;
+  out.seconds = model->load_seconds;
+  out.opening_seconds = model->times.opening;
+  out.quantizing_seconds = model->times.converting;
+  out.packing_seconds = model->times.packing;
+  out.weight_bytes = model->memory().weights_total();
   out.as_stored = model->times.converting == 0;
   return out;
 }

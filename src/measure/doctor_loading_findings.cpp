@@ -1,13 +1,11 @@
 // Why a load takes long, in words.
 #include <algorithm>
 
-#include "base/error.hpp"
 #include "measure/doctor_findings.hpp"
+#include "measure/units.hpp"
 
 namespace nibble {
 namespace {
-
-std::string mb(std::uint64_t bytes) { return fmt::format("{:.1f} MB", double(bytes) / 1e6); }
 
 // A copy is worth its disk if quantizing is most of what a load does.
 constexpr double most = 0.5;
@@ -25,13 +23,14 @@ Finding about_quantizing(const LoadingReport& report, const std::filesystem::pat
     return {
         fmt::format("In {} {:.0f} % of {:.4f} s are spent quantizing, the rest opening the files; a copy of {} would "
                     "save disk reads, hardly computing",
-                    label, 100 * share, load.seconds, mb(load.weight_bytes)),
+                    label, 100 * share, load.seconds, megabytes(load.weight_bytes)),
         copy};
-  return {fmt::format(
-              "In {} {:.0f} % of {:.4f} s are spent quantizing, at every start (as stored: {:.4f} s). A copy in "
-              "{} has nothing to quantize, and {} to read instead of {}",
-              label, 100 * share, load.seconds, stored.seconds, label, mb(load.weight_bytes), mb(report.file_bytes)),
-          copy};
+  return {
+      fmt::format("In {} {:.0f} % of {:.4f} s are spent quantizing, at every start (as stored: {:.4f} s). A copy in "
+                  "{} has nothing to quantize, and {} to read instead of {}",
+                  label, 100 * share, load.seconds, stored.seconds, label, megabytes(load.weight_bytes),
+                  megabytes(report.file_bytes)),
+      copy};
 }
 
 std::vector<Finding> about_the_disk(const LoadingReport& report, const std::filesystem::path& model) {
@@ -53,20 +52,20 @@ std::vector<Finding> about_the_disk(const LoadingReport& report, const std::file
     out.push_back(
         {fmt::format("The files have {}, more than the {} of memory that are free: the page cache cannot hold "
                      "them, so every load reads them again. A quantized copy is smaller",
-                     mb(report.file_bytes), mb(report.available_bytes)),
+                     megabytes(report.file_bytes), megabytes(report.available_bytes)),
          fmt::format("nibble quantize {} {} --to nf4 --double-quant", word,
                      shell_word(copy_name(model, QuantizationConfig::nf4({.double_quant = true}))))});
   if (report.cached_share < most)
     out.push_back(
         {fmt::format("The page cache was cold ({:.0f} % of {}): reading took {:.2f} s, which a second load does "
                      "not repeat. To read them before they are needed",
-                     100 * report.cached_share, mb(report.file_bytes), report.read_seconds),
+                     100 * report.cached_share, megabytes(report.file_bytes), report.read_seconds),
          warm});
   else
     out.push_back(
         {fmt::format("The page cache was warm ({:.0f} % of {}). After a restart the files come from the disk, {}. "
                      "To read them before they are needed",
-                     100 * report.cached_share, mb(report.file_bytes), from_disk),
+                     100 * report.cached_share, megabytes(report.file_bytes), from_disk),
          warm});
   return out;
 }

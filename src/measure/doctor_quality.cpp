@@ -84,7 +84,9 @@ class Examination {
                  expected_.insert(expected_.end(), logits.begin(), logits.end());
                  predictions_.add(logits);
                }));
-    report.perplexity = seen.perplexity, report.recipe = seen.recipe, report.tokens = std::int64_t(ids_.size());
+    report.perplexity = seen.perplexity;
+    report.recipe = seen.recipe;
+    report.tokens = std::int64_t(ids_.size());
     report.reference = fmt::format("weights as stored ({}), products in fp32",
                                    model.converted_from().empty() ? model.held_as() : model.converted_from());
     return {};
@@ -97,7 +99,8 @@ class Examination {
     load.precision = precision;
     NIBBLE_TRY(const Model model, Model::load(path_, load));
     PrecisionQuality out;
-    out.precision = precision, out.weight_bytes = model.memory().weights_total();
+    out.precision = precision;
+    out.weight_bytes = model.memory().weights_total();
     NIBBLE_TRY(out.perplexity, distance(model, out.divergence));
     return out;
   }
@@ -141,7 +144,8 @@ class Examination {
     DivergenceSum sum;
     std::size_t at = 0;
     NIBBLE_TRY(const Evaluation seen, evaluate_logits(model, ids_, evaluation(), [&](std::span<const float> logits) {
-                 sum.add(std::span(expected_).subspan(at, logits.size()), logits), at += logits.size();
+                 sum.add(std::span(expected_).subspan(at, logits.size()), logits);
+                 at += logits.size();
                }));
     divergence = sum.result();
     return seen.perplexity;
@@ -155,12 +159,22 @@ class Examination {
   Predictions predictions_;
 };
 
+// What a model could be held in instead, widest first; double quantization is shown on nf4.
+std::vector<QuantizationConfig> narrower_than_fp32() {
+  std::vector<QuantizationConfig> out;
+  for (const FormatFacts& format : widest_first(precisions())) {
+    if (format.bits < 32) out.emplace_back(format.precision);
+    if (format.precision == Precision::nf4) out.push_back(QuantizationConfig::nf4({.double_quant = true}));
+  }
+  return out;
+}
+
 Result<QualityReport> examine_layers(const std::filesystem::path& path, const QuantizationConfig& precision,
                                      const ExamineOptions& options) {
   NIBBLE_CHECK(precision.check());
   if (!precision.quantized())
-    return error(Errc::bad_request, "layers are examined in a quantized precision, int8, nf4 or fp4, not {}",
-                 name_of(precision.format));
+    return error(Errc::bad_request, "layers are examined in a quantized precision, {}, not {}",
+                 names_of(precisions({FormatKind::row, FormatKind::table}), " or "), name_of(precision.format));
   const auto progress = [&](double done) {
     if (options.progress) options.progress(done);
   };
@@ -169,12 +183,11 @@ Result<QualityReport> examine_layers(const std::filesystem::path& path, const Qu
   Examination examination(path, options);
   NIBBLE_CHECK(examination.open_reference(report));
   progress(0.05);
-  for (const QuantizationConfig& whole :
-       {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::fp16), QuantizationConfig::int8(),
-        QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true}), QuantizationConfig::fp4()}) {
+  const std::vector<QuantizationConfig> wholes = narrower_than_fp32();
+  for (const QuantizationConfig& whole : wholes) {
     NIBBLE_TRY(PrecisionQuality quality, examination.whole(whole));
     report.precisions.push_back(std::move(quality));
-    progress(0.05 + 0.15 * double(report.precisions.size()) / 6);
+    progress(0.05 + 0.15 * double(report.precisions.size()) / double(wholes.size()));
   }
   NIBBLE_TRY(report.layers, examination.layers(precision, [&](double done) { progress(0.2 + 0.75 * done); }));
   NIBBLE_TRY(report.examined_whole, examination.whole(precision));

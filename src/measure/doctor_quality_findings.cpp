@@ -16,7 +16,7 @@ const PrecisionQuality* find(const QualityReport& report, Precision format, bool
   return nullptr;
 }
 
-std::string mb(std::uint64_t bytes) {
+std::string size_words(std::uint64_t bytes) {
   return bytes < 1'000'000'000 ? fmt::format("{:.2f} MB", double(bytes) / 1e6)
                                : fmt::format("{:.2f} GB", double(bytes) / 1e9);
 }
@@ -66,7 +66,7 @@ Finding about_worst_layers(const QualityReport& report, const std::filesystem::p
                   "{} more ({:.1f} % of the weights) and bring KL from {:.3g} to {:.3g}, perplexity from {:.2f} to "
                   "{:.2f}",
                   all.precision.label(), names, 100 * ratio(alone, total), report.layers.size(),
-                  mb(kept.weight_bytes - std::min(kept.weight_bytes, all.weight_bytes)),
+                  size_words(kept.weight_bytes - std::min(kept.weight_bytes, all.weight_bytes)),
                   100 * (ratio(double(kept.weight_bytes), double(all.weight_bytes)) - 1), all.divergence.mean_kl,
                   kept.divergence.mean_kl, all.perplexity, kept.perplexity),
       fmt::format("nibble quantize {} {} {}", shell_word(model.string()),
@@ -81,7 +81,7 @@ Finding about_the_choice(const QualityReport& report, const std::string& model) 
   return {small
               ? fmt::format("Take {}: the smallest ({}) whose KL is at most {} nats, which raises perplexity by about "
                             "one percent",
-                            chosen.precision.label(), mb(chosen.weight_bytes), small_loss)
+                            chosen.precision.label(), size_words(chosen.weight_bytes), small_loss)
               : fmt::format("No precision stays within a KL of {} nats (about one percent of perplexity); {} loses "
                             "least, {:.2g}",
                             small_loss, chosen.precision.label(), chosen.divergence.mean_kl),

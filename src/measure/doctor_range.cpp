@@ -80,7 +80,8 @@ Result<RangeReport> examine_values(const std::filesystem::path& path, const Exam
   } else {
     report.no_activations = ids.error().message;
   }
-  report.all_weights = all_of(report.weights), report.all_activations = all_of(report.activations);
+  report.all_weights = all_of(report.weights);
+  report.all_activations = all_of(report.activations);
   report.without_bf16_hardware = fp16_overflows(report) ? Precision::fp32 : Precision::fp16;
   // Where fp16 holds the model with room to spare, its three more bits count only for weights that have them.
   const bool fp16_keeps_more = fp16_headroom(report) >= enough_headroom && report.all_weights.changed_by_bf16 > 0;

@@ -1,5 +1,6 @@
 #include "measure/doctor_sample.hpp"
 
+#include "measure/load_options.hpp"
 #include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
@@ -7,9 +8,8 @@ namespace nibble {
 constexpr std::int64_t fewest_tokens = 32;
 
 LoadOptions reference_options(const ExamineOptions& options) {
-  LoadOptions load;
+  LoadOptions load = load_options(options);
   load.precision.compute_dtype = Precision::fp32;
-  load.threads = options.threads, load.device_map = options.device_map, load.ignore_config = options.ignore_config;
   return load;
 }
 

@@ -2,18 +2,18 @@
 
 #include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
-#include "formats/all.hpp"
 #include "measure/subject.hpp"
 
 namespace nibble {
 namespace {
 
-const std::vector<QuantizationConfig>& every_precision() {
-  static const std::vector<QuantizationConfig> all = {
-      Precision::fp32,           Precision::fp16,
-      Precision::bf16,           Precision::int8,
-      QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true}),
-      QuantizationConfig::fp4(), QuantizationConfig::fp4({.double_quant = true})};
+std::vector<QuantizationConfig> every_precision() {
+  std::vector<QuantizationConfig> all;
+  for (const FormatFacts& format : precisions()) {
+    all.emplace_back(format.precision);
+    if (format.kind == FormatKind::table)
+      all.push_back(QuantizationConfig::four_bit(format.precision, {.double_quant = true}));
+  }
   return all;
 }
 
@@ -21,8 +21,12 @@ Result<Estimate> estimate_subject(const Subject& subject, const EstimateOptions&
   NIBBLE_CHECK(check_workload(options.context, options.batch));
   NIBBLE_CHECK(check_device(options.device_map));
   Estimate out;
-  out.architecture = subject.architecture, out.parameters = subject.parameters, out.notes = subject.notes;
-  out.context = options.context, out.batch = options.batch, out.runs = subject.config.has_value();
+  out.architecture = subject.architecture;
+  out.parameters = subject.parameters;
+  out.notes = subject.notes;
+  out.context = options.context;
+  out.batch = options.batch;
+  out.runs = subject.config.has_value();
   for (const QuantizationConfig& precision : options.precisions.empty() ? every_precision() : options.precisions) {
     NIBBLE_CHECK(precision.check());
     NIBBLE_TRY(PrecisionEstimate planned, subject.plan(precision, options));
@@ -34,8 +38,7 @@ Result<Estimate> estimate_subject(const Subject& subject, const EstimateOptions&
 }  // namespace
 
 std::uint64_t estimate(std::uint64_t parameters, Precision precision) {
-  const FormatFacts facts = format_facts(name_of(precision == Precision::stored ? Precision::bf16 : precision));
-  return facts.code_bytes(parameters);
+  return facts_of(precision == Precision::stored ? Precision::bf16 : precision).code_bytes(parameters);
 }
 
 Result<Estimate> estimate(const std::filesystem::path& path, const EstimateOptions& options) {

@@ -76,30 +76,6 @@ Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& i
   return plan;
 }
 
-// A model, and the cache that it reads windows into.
-struct Reader {
-  LoadedModel* model;
-  KvCache cache;
-
-  static Result<Reader> create(LoadedModel& model, const Plan& plan) {
-    NIBBLE_TRY(KvCache cache, model.make_cache(plan.context));
-    return Reader{&model, std::move(cache)};
-  }
-  // Logits of what a window predicts, position by position.
-  template <class Visit>
-  Result<void> read(const Window& window, const EvaluateOptions& options, Visit visit) {
-    cache.truncate(0);
-    const Slice slice{&cache, window.ids, LogitsOf::all};
-    return model->transformer->forward(
-        {&slice, 1},
-        [&](std::size_t, std::int64_t position, std::span<const float> logits) {
-          if (position + 1 >= window.scored_from && position + 1 < std::int64_t(window.ids.size()))
-            visit(position, logits);
-        },
-        options.stop);
-  }
-};
-
 // Streams logits to a safetensors file as they come.
 class LogitsFile {
  public:
@@ -131,84 +107,104 @@ class LogitsFile {
   Result<void> state_;
 };
 
-// What evaluating takes, window after window, and what it finds.
-struct Scoring {
-  Reader model;
-  std::optional<Reader> reference;
-  Buffer expected;  // the reference's logits of one window wait here for the model's
-  std::optional<LogitsFile> file;
-  const LogitsVisitor& visit;
-  Evaluation out = {};
-  DivergenceSum divergence = {};
+// A model, and the cache that it reads windows into.
+struct Reader {
+  LoadedModel& model;
+  KvCache cache;
 
-  Result<void> score(const Window& window, const EvaluateOptions& options) {
-    std::size_t end = 0, at = 0;  // in `expected`
-    if (reference)
-      NIBBLE_CHECK(reference->read(window, options, [&](std::int64_t, std::span<const float> logits) {
-        std::copy(logits.begin(), logits.end(), expected.as<float>() + end);
-        end += logits.size();
-      }));
-    return model.read(window, options, [&](std::int64_t position, std::span<const float> logits) {
-      const std::int32_t target = window.ids[std::size_t(position + 1)];
-      out.tokens.push_back({target, negative_log_likelihood(logits, target)});
-      if (reference) divergence.add({expected.as<float>() + at, logits.size()}, logits);
-      at += logits.size();
-      if (file) file->add(logits);
-      if (visit) visit(logits);
-    });
+  // Logits of what a window predicts, position by position.
+  template <class Visit>
+  Result<void> read(const Window& window, const EvaluateOptions& options, Visit visit) {
+    cache.truncate(0);
+    const Slice slice{&cache, window.ids, LogitsOf::all};
+    const auto sink = [&](std::size_t, std::int64_t position, std::span<const float> logits) {
+      const std::int64_t target = position + 1;
+      if (target >= window.scored_from && target < std::int64_t(window.ids.size()))
+        visit(window.ids[std::size_t(target)], logits);
+    };
+    return model.transformer->forward({&slice, 1}, sink, options.stop);
   }
 };
 
-Result<Scoring> prepare(LoadedModel& model, LoadedModel* reference, const Plan& plan, std::size_t ids,
-                        const EvaluateOptions& options, const LogitsVisitor& visit) {
-  const std::int64_t vocabulary = model.transformer->config().vocab_size;
-  const std::size_t waiting = reference ? std::size_t(plan.context * vocabulary) * sizeof(float) : 0;
-  // A loss and an id for each that is predicted; what finding the ids took is not all given back.
-  const std::size_t text = ids * 6 * sizeof(std::int32_t) + plan.predicted * (sizeof(TokenLoss) + sizeof(std::int32_t));
-  NIBBLE_CHECK(model.plan({.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
-  if (reference) NIBBLE_CHECK(reference->plan({.context = plan.context, .all_logits = true}));
-  NIBBLE_TRY(Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
-  NIBBLE_TRY(Reader reader, Reader::create(model, plan));
-  std::optional<Reader> reference_reader;
-  if (reference) {
-    NIBBLE_TRY(reference_reader, Reader::create(*reference, plan));
-  }
-  NIBBLE_TRY(std::optional<LogitsFile> file, LogitsFile::create(options, plan, vocabulary));
-  Scoring scoring{std::move(reader), std::move(reference_reader), std::move(expected), std::move(file), visit};
-  scoring.out.tokens.reserve(plan.predicted);
-  return scoring;
+// What is found, window after window.
+struct Scores {
+  std::vector<TokenLoss> tokens;
+  DivergenceSum divergence;
+  std::optional<LogitsFile> file;
+};
+
+// `expected`: room for the reference's logits of one window.
+Result<void> score(const Window& window, Reader& model, Reader* reference, float* expected,
+                   const EvaluateOptions& options, const LogitsVisitor& visit, Scores& scores) {
+  float* end = expected;
+  if (reference)
+    NIBBLE_CHECK(reference->read(window, options, [&](std::int32_t, std::span<const float> logits) {
+      end = std::copy(logits.begin(), logits.end(), end);
+    }));
+  const float* at = expected;
+  return model.read(window, options, [&](std::int32_t target, std::span<const float> logits) {
+    scores.tokens.push_back({target, negative_log_likelihood(logits, target)});
+    if (reference) scores.divergence.add({std::exchange(at, at + logits.size()), logits.size()}, logits);
+    if (scores.file) scores.file->add(logits);
+    if (visit) visit(logits);
+  });
 }
 
-Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids,
-                       const EvaluateOptions& options, const LogitsVisitor& visit) {
-  const double start = now_seconds();
-  LoadedModel& model = handle.implementation();
-  LoadedModel* reference = reference_handle ? &reference_handle->implementation() : nullptr;
-  const std::int64_t vocabulary = handle.vocabulary_size();
-  if (reference && reference_handle->vocabulary_size() != vocabulary)
-    return error(Errc::bad_request,
-                 "the model has a vocabulary of {}, the reference one of {}; their predictions cannot be compared",
-                 vocabulary, reference_handle->vocabulary_size());
-  NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
-  NIBBLE_TRY(Scoring scoring, prepare(model, reference, plan, ids.size(), options, visit));
-  for (std::size_t w = 0; w < plan.windows.size(); ++w) {
-    NIBBLE_CHECK(scoring.score(plan.windows[w], options));
-    if (options.progress) options.progress(double(w + 1) / double(plan.windows.size()));
-  }
-  Evaluation& out = scoring.out;
-  double sum = 0;
-  for (const TokenLoss& token : out.tokens) sum += token.nll;
-  out.mean_nll = sum / double(out.tokens.size());
+Result<Evaluation> evaluation_of(Scores scores, const LoadedModel& model, const Plan& plan) {
+  Evaluation out;
+  out.tokens = std::move(scores.tokens);
+  for (const TokenLoss& token : out.tokens) out.mean_nll += token.nll;
+  out.mean_nll /= double(out.tokens.size());
   if (!std::isfinite(out.mean_nll)) return model.explain_nonfinite();
   out.perplexity = std::exp(out.mean_nll);
   out.windows = std::int64_t(plan.windows.size());
   out.context = plan.context;
   out.bos = plan.bos;
   out.recipe = plan.recipe;
-  if (reference) out.divergence = scoring.divergence.result();
-  if (scoring.file) NIBBLE_CHECK(scoring.file->commit());  // last: nothing can fail behind it
+  if (scores.file) NIBBLE_CHECK(scores.file->commit());  // last: nothing can fail behind it
+  return out;
+}
+
+Result<Evaluation> run(const Model& handle, const Model* reference_handle, const std::vector<std::int32_t>& ids,
+                       const EvaluateOptions& options, const LogitsVisitor& visit) {
+  const double start = now_seconds();
+  LoadedModel& model = handle.implementation();
+  LoadedModel* other = reference_handle ? &reference_handle->implementation() : nullptr;
+  const std::int64_t vocabulary = handle.vocabulary_size();
+  if (other && reference_handle->vocabulary_size() != vocabulary)
+    return error(Errc::bad_request,
+                 "the model has a vocabulary of {}, the reference one of {}; their predictions cannot be compared",
+                 vocabulary, reference_handle->vocabulary_size());
+  NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
+  // The reference's logits of one window wait for the model's.
+  const std::size_t waiting = other ? std::size_t(plan.context * vocabulary) * sizeof(float) : 0;
+  // A loss and an id for each that is predicted; what finding the ids took is not all given back.
+  const std::size_t text =
+      ids.size() * 6 * sizeof(std::int32_t) + plan.predicted * (sizeof(TokenLoss) + sizeof(std::int32_t));
+  NIBBLE_CHECK(model.plan({.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
+  if (other) NIBBLE_CHECK(other->plan({.context = plan.context, .all_logits = true}));
+  NIBBLE_TRY(const Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
+  NIBBLE_TRY(KvCache cache, model.make_cache(plan.context));
+  Reader reader{model, std::move(cache)};
+  std::optional<Reader> reference;
+  if (other) {
+    NIBBLE_TRY(KvCache beside, other->make_cache(plan.context));
+    reference.emplace(Reader{*other, std::move(beside)});
+  }
+  Scores scores;
+  NIBBLE_TRY(scores.file, LogitsFile::create(options, plan, vocabulary));
+  scores.tokens.reserve(plan.predicted);
+  for (std::size_t w = 0; w < plan.windows.size(); ++w) {
+    NIBBLE_CHECK(score(plan.windows[w], reader, reference ? &*reference : nullptr, expected.as<float>(), options, visit,
+                       scores));
+    if (options.progress) options.progress(double(w + 1) / double(plan.windows.size()));
+  }
+  std::optional<Divergence> divergence;
+  if (other) divergence = scores.divergence.result();
+  NIBBLE_TRY(Evaluation out, evaluation_of(std::move(scores), model, plan));
+  out.divergence = divergence;
   out.seconds = now_seconds() - start;
-  return std::move(out);
+  return out;
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ MemoryWatch::~MemoryWatch() = default;
 MemoryCheck MemoryWatch::check(const std::vector<const Model*>& models) const {
   MemoryCheck out;
   const ProcessMemory seen = state_->peak.peak();
-  out.measured_peak = seen.anonymous, out.measured_mapped = seen.mapped;
+  out.measured_peak = seen.anonymous;
+  out.measured_mapped = seen.mapped;
   std::uint64_t planned = 0, taken = 0;
   std::uint64_t& process = out.predicted.at(Purpose::process);
   process = program_bytes;

@@ -58,7 +58,8 @@ void PeakMemory::sample() {
     for (std::uint64_t seen = peak; seen < value && !peak.compare_exchange_weak(seen, value);) {
     }
   };
-  raise(anonymous_, now.anonymous), raise(mapped_, now.mapped);
+  raise(anonymous_, now.anonymous);
+  raise(mapped_, now.mapped);
 }
 
 ProcessMemory PeakMemory::peak() {

@@ -32,10 +32,17 @@ constexpr Shape shapes[] = {
 
 Subject subject_of(const Shape& shape) {
   ModelConfig config;
-  config.architecture = shape.name, config.hidden_size = shape.hidden, config.intermediate_size = shape.inner,
-  config.layers = shape.layers, config.heads = shape.heads, config.kv_heads = shape.kv_heads,
-  config.head_dim = shape.head_dim, config.vocab_size = shape.vocabulary, config.max_positions = shape.positions,
-  config.tied_embeddings = shape.tied, config.qk_norm = shape.qk_norm;
+  config.architecture = shape.name;
+  config.hidden_size = shape.hidden;
+  config.intermediate_size = shape.inner;
+  config.layers = shape.layers;
+  config.heads = shape.heads;
+  config.kv_heads = shape.kv_heads;
+  config.head_dim = shape.head_dim;
+  config.vocab_size = shape.vocabulary;
+  config.max_positions = shape.positions;
+  config.tied_embeddings = shape.tied;
+  config.qk_norm = shape.qk_norm;
   config.windows.assign(std::size_t(shape.layers), 0);
   Subject subject;
   subject.architecture = shape.name;

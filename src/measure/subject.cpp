@@ -5,6 +5,7 @@
 
 #include "engine/placement.hpp"
 #include "formats/all.hpp"
+#include "measure/load_options.hpp"
 
 namespace nibble {
 namespace {
@@ -18,10 +19,9 @@ std::uint64_t disk_bytes(const std::vector<ModuleSpec>& modules, const MemoryRep
                          const QuantizationConfig& precision) {
   // Vectors are held in fp32; a file has them in 16 bits, unless it is one of fp32.
   std::uint64_t disk = bytes.weights_total() - (precision.format == Precision::fp32 ? 0 : bytes[Purpose::norms] / 2);
-  const bool four_bits = precision.format == Precision::nf4 || precision.format == Precision::fp4;
   for (const ModuleSpec& module : modules) {
     disk += header_bytes;
-    if (!four_bits || module.role != Role::linear) continue;
+    if (!precision.four_bits() || module.role != Role::linear) continue;
     disk += table_bytes + state_bytes + 2 * header_bytes + (precision.double_quant ? map_bytes + 2 * header_bytes : 0);
   }
   return disk;
@@ -47,7 +47,8 @@ Result<MemoryReport> count_outline(const Outline& outline, const QuantizationCon
         precision.double_quant ? scales + (scales + 255) / 256 * sizeof(float) : scales * sizeof(float);
   }
   LoadOptions load;
-  load.precision = precision, load.kv_cache = options.kv_cache;
+  load.precision = precision;
+  load.kv_cache = options.kv_cache;
   const auto context = std::uint64_t(options.context), batch = std::uint64_t(options.batch);
   report.at(Purpose::kv_cache) = std::uint64_t(2 * outline.layers * outline.kv_heads * outline.head_dim) * context *
                                  batch * size_of(kv_dtype_of(load));
@@ -69,12 +70,12 @@ Result<PrecisionEstimate> Subject::plan(const QuantizationConfig& precision, con
   PrecisionEstimate out;
   out.precision = precision;
   if (config) {
-    LoadOptions load;
-    load.precision = precision, load.kv_cache = options.kv_cache;
-    load.threads = options.threads, load.device_map = options.device_map;
+    LoadOptions load = load_options(options, precision);
+    load.kv_cache = options.kv_cache;
     NIBBLE_TRY(const MemoryPlan plan, rehearse(*config, has_weights ? checkpoint.get() : nullptr, load, kept,
                                                {.context = options.context, .batch = options.batch}));
-    out.bytes = plan.bytes, out.peak = plan.peak();
+    out.bytes = plan.bytes;
+    out.peak = plan.peak();
   } else {
     NIBBLE_TRY(out.bytes, count_outline(outline, precision, kept, options));
     out.peak = out.bytes.total();
@@ -96,7 +97,8 @@ Result<Subject> open_subject(const std::filesystem::path& path, const std::vecto
   const auto opened = path.extension() == ".json" ? Result<std::shared_ptr<Checkpoint>>(error(Errc::not_found, ""))
                                                   : Checkpoint::open(path);
   if (opened) {
-    out.checkpoint = *opened, out.has_weights = true;
+    out.checkpoint = *opened;
+    out.has_weights = true;
   } else {
     std::error_code ignored;
     if (std::filesystem::is_regular_file(path, ignored) && path.extension() != ".json") return opened.error();
@@ -112,7 +114,8 @@ Result<Subject> open_subject(const std::filesystem::path& path, const std::vecto
   auto config = read_model_config(json, place, ignore_config);
   if (config) {
     out.kept = out.has_weights ? kept_dtype(*out.checkpoint) : config->dtype;
-    out.architecture = config->architecture, out.config = std::move(*config);
+    out.architecture = config->architecture;
+    out.config = std::move(*config);
     for (const ModuleSpec& module : list_modules(*out.config)) out.parameters += module.elements();
     return out;
   }

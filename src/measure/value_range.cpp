@@ -26,8 +26,11 @@ std::uint64_t within_fp16(const ValueRange& r) { return finite(r) - r.beyond_fp1
 void ValueRange::add(const ValueRange& other) {
   bf16_rms = joined(bf16_rms, finite(*this), other.bf16_rms, finite(other));
   fp16_rms = joined(fp16_rms, within_fp16(*this), other.fp16_rms, within_fp16(other));
-  values += other.values, nonfinite += other.nonfinite, beyond_fp16 += other.beyond_fp16;
-  below_fp16_normal += other.below_fp16_normal, zero_in_fp16 += other.zero_in_fp16;
+  values += other.values;
+  nonfinite += other.nonfinite;
+  beyond_fp16 += other.beyond_fp16;
+  below_fp16_normal += other.below_fp16_normal;
+  zero_in_fp16 += other.zero_in_fp16;
   changed_by_bf16 += other.changed_by_bf16;
   largest = std::max(largest, other.largest);
   smallest = smallest == 0 ? other.smallest : other.smallest == 0 ? smallest : std::min(smallest, other.smallest);
@@ -46,7 +49,8 @@ ValueRange range_of(std::span<const float> values) {
       continue;
     }
     if (magnitude == 0) continue;
-    largest = std::max(largest, magnitude), smallest = std::min(smallest, magnitude);
+    largest = std::max(largest, magnitude);
+    smallest = std::min(smallest, magnitude);
     out.beyond_fp16 += magnitude > fp16_largest;
     out.below_fp16_normal += magnitude < fp16_smallest_normal;
     out.zero_in_fp16 += magnitude <= fp16_half_step;
@@ -54,13 +58,16 @@ ValueRange range_of(std::span<const float> values) {
     out.changed_by_bf16 += in_bf16 != magnitude;
     // The last half step below fp32's largest rounds to infinity: everything is lost, once.
     const double bf16_error = in_bf16 < INFINITY ? std::fabs(double(in_bf16) - magnitude) / magnitude : 1;
-    worst = std::max(worst, bf16_error), bf16_squares += bf16_error * bf16_error;
+    worst = std::max(worst, bf16_error);
+    bf16_squares += bf16_error * bf16_error;
     if (magnitude <= fp16_largest) {
       const double fp16_error = std::fabs(double(f16_to_float(float_to_f16(magnitude))) - magnitude) / magnitude;
       fp16_squares += fp16_error * fp16_error;
     }
   }
-  out.largest = largest, out.smallest = std::isinf(smallest) ? 0 : smallest, out.bf16_error = worst;
+  out.largest = largest;
+  out.smallest = std::isinf(smallest) ? 0 : smallest;
+  out.bf16_error = worst;
   if (finite(out) > 0) out.bf16_rms = std::sqrt(bf16_squares / double(finite(out)));
   if (within_fp16(out) > 0) out.fp16_rms = std::sqrt(fp16_squares / double(within_fp16(out)));
   return out;

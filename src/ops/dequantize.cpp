@@ -20,7 +20,8 @@ void read_rows(const Weight& weight, std::int64_t first, std::int64_t count, flo
           for (std::int64_t i = 0; i < count; ++i) out[i] = float(codes[i]) * scale * F::step;
         },
         codes + first, here, scale, out);
-    first += here, out += here;
+    first += here;
+    out += here;
   }
 }
 

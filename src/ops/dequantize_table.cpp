@@ -24,7 +24,8 @@ void scale_codes(const std::uint8_t* codes, const Pairs& of_byte, const float* o
                  float* out) {
   for (std::int64_t i = 0; i < count / 2; ++i) {
     const std::array<float, 2>& pair = of_byte[codes[i]];
-    out[2 * i] = pair[0] * scale, out[2 * i + 1] = pair[1] * scale;
+    out[2 * i] = pair[0] * scale;
+    out[2 * i + 1] = pair[1] * scale;
   }
   if (count % 2) out[count - 1] = of_code[codes[count / 2] >> 4] * scale;
 }
@@ -61,8 +62,10 @@ struct Baseline {
   }
   static void look_up(const std::uint8_t* codes, const std::uint16_t* values, std::int64_t count,
                       std::uint16_t* __restrict out) {
-    for (std::int64_t i = 0; i < count / 2; ++i)
-      out[2 * i] = values[codes[i] >> 4], out[2 * i + 1] = values[codes[i] & 15];
+    for (std::int64_t i = 0; i < count / 2; ++i) {
+      out[2 * i] = values[codes[i] >> 4];
+      out[2 * i + 1] = values[codes[i] & 15];
+    }
     if (count % 2) out[count - 1] = values[codes[count / 2] >> 4];
   }
 };
@@ -194,13 +197,15 @@ void TableReader::operator()(std::int64_t first, std::int64_t count, float* out)
   Scale* const read = used_width() == VectorWidth::avx512 ? scale_codes_avx512 : scale_codes;
   if (first % 2 && count > 0) {  // the low nibble alone
     *out++ = of_code_[codes[first / 2] & 15] * weight_.scale(first / weight_.block_size);
-    ++first, --count;
+    ++first;
+    --count;
   }
   for (const std::int64_t end = first + count; first < end;) {
     const std::int64_t block = first / weight_.block_size,
                        here = std::min(end, (block + 1) * weight_.block_size) - first;
     read(codes + first / 2, of_byte_, of_code_.data(), here, weight_.scale(block), out);
-    first += here, out += here;
+    first += here;
+    out += here;
   }
 }
 

@@ -11,8 +11,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::int64_t nested_block = 256;
-
 // A format's table as bitsandbytes stores it: built from integers, so fp4's minus zero is a zero.
 template <TableFormat F>
 constexpr std::array<float, 16> stored_table = [] {
@@ -21,16 +19,16 @@ constexpr std::array<float, 16> stored_table = [] {
   return table;
 }();
 
-Result<void> check_options(const QuantizeOptions& options, ScaleLayout layout, std::int64_t rows, std::int64_t cols) {
+Result<void> check_options(const QuantizeOptions& options, const FormatFacts& facts, std::int64_t rows,
+                           std::int64_t cols) {
   // 2^40 elements are a thousand times the largest matrix known; far below, no size computed from them can overflow.
   constexpr std::int64_t most = std::int64_t(1) << 40;
   if (rows < 0 || cols < 0 || (cols > 0 && rows > most / cols))
     return error(Errc::bad_request, "a weight of {} x {} cannot be quantized; the limit is 2^40 elements", rows, cols);
-  if (layout != ScaleLayout::per_block) {
+  if (facts.kind != FormatKind::table) {
     if (options.double_quant)
-      return error(Errc::bad_request,
-                   "{} has no block scales to quantize again; double quantization goes with nf4 and fp4",
-                   options.format);
+      return error(Errc::bad_request, "{} has no block scales to quantize again; double quantization goes with {}",
+                   options.format, names_of(precisions({FormatKind::table}), " and "));
     return {};
   }
   const int block = options.block_size;
@@ -48,9 +46,9 @@ Error bad_weight(const ElementReader& read, const Weight& weight, std::int64_t e
                  "the weight at row {}, column {} is {}; {} needs finite weights: check the file or the training run "
                  "that wrote it",
                  row, col, std::isnan(value) ? "NaN" : "infinite", weight.format);
-  return error(Errc::unsupported,
-               "the weight at row {}, column {} is {}, beyond what 16 bits of {} hold; use bf16, nf4 or fp4", row, col,
-               value, weight.format == Int8::name ? "fp16 (the first step of int8)" : weight.format);
+  return error(Errc::unsupported, "the weight at row {}, column {} is {}, beyond what 16 bits of {} hold; use bf16, {}",
+               row, col, value, weight.format == Int8::name ? "fp16 (the first step of int8)" : weight.format,
+               names_of(precisions({FormatKind::table}), " or "));
 }
 
 // Scales are stored as their distance from a mean, and near the end of fp32 neither mean nor distance may be a number.
@@ -82,7 +80,7 @@ Result<Scratch> take_scratch(const QuantizedWeight& out, int threads) {
 }  // namespace
 
 std::int64_t scratch_elements(const Weight& weight) {
-  if (format_facts(weight.format).scales == ScaleLayout::per_row) return std::max(piece_elements, weight.cols);
+  if (format_facts(weight.format).kind == FormatKind::row) return std::max(piece_elements, weight.cols);
   return piece_elements + piece_elements / 4 + 64;  // fp32 values, then one byte per code and one of padding
 }
 
@@ -90,17 +88,19 @@ Result<QuantizedWeight> allocate_quantized(Allocator& allocator, const QuantizeO
                                            std::int64_t cols, Purpose codes_purpose, Purpose scales_purpose) {
   const FormatFacts facts = format_facts(options.format);
   if (facts.name.empty())
-    return error(Errc::bad_request, "there is no format \"{}\"; known are {}", options.format, format_names());
-  NIBBLE_CHECK(check_options(options, facts.scales, rows, cols));
+    return error(Errc::bad_request, "there is no format \"{}\"; known are {}", options.format, names_of(precisions()));
+  NIBBLE_CHECK(check_options(options, facts, rows, cols));
 
   QuantizedWeight out;
   out.allocator = &allocator;
   Weight& weight = out.weight;
-  weight.format = facts.name, weight.rows = rows, weight.cols = cols;
+  weight.format = facts.name;
+  weight.rows = rows;
+  weight.cols = cols;
   weight.code_bytes = facts.code_bytes(std::uint64_t(weight.elements()));
   NIBBLE_TRY(out.codes, Buffer::take(allocator, weight.code_bytes, codes_purpose));
   weight.codes = out.codes.as<std::byte>();
-  if (facts.scales == ScaleLayout::per_block) {
+  if (facts.kind == FormatKind::table) {
     weight.block_size = options.block_size;
     visit_format(facts.name, [&]<class F>() {
       if constexpr (TableFormat<F>) weight.table = stored_table<F>;
@@ -131,21 +131,24 @@ Result<void> quantize(const ElementReader& read, QuantizedWeight& out, ThreadPoo
   NIBBLE_TRY(const Scratch held, take_scratch(out, pool.size()));
   float* scratch = held.pieces.as<float>();
   FirstBadWeight bad;
-  switch (format_facts(out.weight.format).scales) {
-    case ScaleLayout::none:
+  switch (format_facts(out.weight.format).kind) {
+    case FormatKind::dense:
       quantize_dense(read, out, pool, scratch, bad);
       break;
-    case ScaleLayout::per_row:
+    case FormatKind::row:
       quantize_rows(read, out, pool, scratch, bad);
       break;
-    case ScaleLayout::per_block: {
+    case FormatKind::table: {
       const auto count = std::int64_t(out.weight.nested.codes.size());
       float* scales = count > 0 ? held.scales.as<float>() : out.scales.as<float>();
       quantize_table(read, out, scales, pool, scratch, bad);
       if (count == 0 || bad.found()) break;
       nest_scales(scales, count, out, pool);
       NIBBLE_CHECK(check_nested(out.weight));
+      break;
     }
+    case FormatKind::block:
+      break;  // asserted above
   }
   if (bad.found()) return bad_weight(read, out.weight, bad.element());
   return {};

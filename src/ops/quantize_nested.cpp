@@ -10,8 +10,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::int64_t nested_block = 256;
-
 // Sums `count` groups of 4 x Lanes numbers with four levels of partial sums, so that the error grows with the logarithm
 // of the count. PyTorch's order of additions, reproduced because the offset's last bit decides bytes of a checkpoint.
 template <int Lanes>
@@ -79,7 +77,10 @@ void nest_scales(const float* scales, std::int64_t count, QuantizedWeight& out, 
     absmax[block] = std::bit_cast<float>(largest_magnitude_bits(difference.data(), size));
     // All scales equal: any code times 0 is right. bitsandbytes writes 0, on a CPU and on a GPU.
     const float inverse = absmax[block] > 0 ? 1.0f / absmax[block] : 0.0f;
-    if (inverse == 0) return std::fill_n(codes + first, size, std::uint8_t(0)), void();
+    if (inverse == 0) {
+      std::fill_n(codes + first, size, std::uint8_t(0));
+      return;
+    }
     at_widest(
         [](const float* x, std::int64_t count, float inverse, std::uint8_t* codes) NIBBLE_INLINE_LOOP {
           for (std::int64_t i = 0; i < count; ++i) codes[i] = nearest_in_map(dynamic_map, x[i] * inverse);

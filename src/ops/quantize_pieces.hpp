@@ -15,6 +15,9 @@ namespace nibble {
 // of every block size, so pieces share neither a block nor a byte.
 inline constexpr std::int64_t piece_elements = 4096;
 
+// Scales that one scale of double quantization covers.
+inline constexpr std::int64_t nested_block = 256;
+
 // The lowest index of a weight that cannot be quantized, whichever thread met it.
 class FirstBadWeight {
  public:

@@ -122,7 +122,8 @@ TEST(Quantize, Int8CodesAndScalesAreTheBytesOfBitsandbytesOnACpu) {
 
 TEST(Quantize, EveryReadOfEveryFormatGivesTheValuesOfTheReference) {
   Source source;
-  source.rows = 7, source.cols = 333;  // odd, so that rows and reads begin inside of blocks and bytes
+  source.rows = 7;
+  source.cols = 333;  // odd, so that rows and reads begin inside of blocks and bytes
   for (std::int64_t i = 0; i < source.rows * source.cols; ++i)
     source.values.push_back(float(i * 7919 % 65521) / 32768.0f - 1);
   const std::int64_t elements = source.rows * source.cols;
@@ -146,7 +147,8 @@ TEST(Quantize, EveryReadOfEveryFormatGivesTheValuesOfTheReference) {
 // cut short, and nested scales; and the same weight is named where one does not fit.
 TEST(Quantize, CodesBecomeSixteenBitsByOneRoundingOfTheirValues) {
   Source source;
-  source.rows = 5, source.cols = 1021;
+  source.rows = 5;
+  source.cols = 1021;
   for (std::int64_t i = 0; i < source.rows * source.cols; ++i)
     source.values.push_back(float(i * 7919 % 65521) / 32768.0f - 1);
   const auto expect_rounded = [&](const Weight& weight, std::string_view format, ThreadPool& pool) {

@@ -16,10 +16,12 @@ ErrorSums error_between(const ElementReader& original, const ElementReader& copy
   pool.run(pieces, [&](std::int64_t piece, int thread) {
     const std::int64_t first = piece * piece_elements, count = std::min(piece_elements, elements - first);
     float *x = scratch[std::size_t(thread)].data(), *y = x + piece_elements;
-    original(first, count, x), copy(first, count, y);
+    original(first, count, x);
+    copy(first, count, y);
     constexpr std::int64_t lanes = 8;
     const std::int64_t padded = (count + lanes - 1) / lanes * lanes;
-    std::fill(x + count, x + padded, 0.0f), std::fill(y + count, y + padded, 0.0f);
+    std::fill(x + count, x + padded, 0.0f);
+    std::fill(y + count, y + padded, 0.0f);
     sums[std::size_t(piece)] = at_widest(
         [](const float* x, const float* y, std::int64_t count) NIBBLE_INLINE_LOOP {
           // Partial sums in a number of lanes that does not depend on the processor.
@@ -27,7 +29,8 @@ ErrorSums error_between(const ElementReader& original, const ElementReader& copy
           for (std::int64_t i = 0; i < count; i += lanes)
             for (std::int64_t lane = 0; lane < lanes; ++lane) {
               const double value = double(x[i + lane]), away = value - double(y[i + lane]);
-              difference[lane] += away * away, original[lane] += value * value;
+              difference[lane] += away * away;
+              original[lane] += value * value;
             }
           ErrorSums sum;
           for (std::int64_t lane = 0; lane < lanes; ++lane) sum.add({difference[lane], original[lane]});

@@ -10,7 +10,10 @@ namespace nibble {
 struct ErrorSums {
   double difference = 0, original = 0;  // sums of squares
 
-  void add(const ErrorSums& other) { difference += other.difference, original += other.original; }
+  void add(const ErrorSums& other) {
+    difference += other.difference;
+    original += other.original;
+  }
   // Root mean square of the difference over that of the original; 0 for a tensor of zeros that stayed so.
   double relative() const { return difference == 0 ? 0 : std::sqrt(difference / original); }
 };

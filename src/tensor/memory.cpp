@@ -92,7 +92,9 @@ void replace_host_memory(std::shared_ptr<Allocator> (*make)()) { replaced_host_m
 Result<Buffer> Buffer::take(Allocator& allocator, std::size_t bytes, Purpose purpose) {
   Buffer buffer;
   NIBBLE_TRY(buffer.data_, allocator.take(bytes, purpose));
-  buffer.allocator_ = &allocator, buffer.bytes_ = bytes, buffer.purpose_ = purpose;
+  buffer.allocator_ = &allocator;
+  buffer.bytes_ = bytes;
+  buffer.purpose_ = purpose;
   return buffer;
 }
 

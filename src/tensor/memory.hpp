@@ -50,7 +50,10 @@ void replace_host_memory(std::shared_ptr<Allocator> (*make)());
 // Counts and hands out nothing: what a load through it "used" is the estimate.
 class CountingAllocator final : public Allocator {
  public:
-  Result<void*> take(std::size_t bytes, Purpose purpose) override { return use_.add(purpose, bytes), nullptr; }
+  Result<void*> take(std::size_t bytes, Purpose purpose) override {
+    use_.add(purpose, bytes);
+    return nullptr;
+  }
   void give(void*, std::size_t bytes, Purpose purpose) override { use_.remove(purpose, bytes); }
   bool counts_only() const override { return true; }
 };
@@ -61,7 +64,10 @@ class Buffer {
   Buffer() = default;
   static Result<Buffer> take(Allocator& allocator, std::size_t bytes, Purpose purpose);
   Buffer(Buffer&& other) noexcept { swap(other); }
-  Buffer& operator=(Buffer&& other) noexcept { return swap(other), *this; }
+  Buffer& operator=(Buffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
   ~Buffer();
 
   // At least so many bytes, with nothing kept of what it held: the old memory goes before the new is taken.
@@ -77,8 +83,10 @@ class Buffer {
 
  private:
   void swap(Buffer& other) {
-    std::swap(allocator_, other.allocator_), std::swap(data_, other.data_), std::swap(bytes_, other.bytes_),
-        std::swap(purpose_, other.purpose_);
+    std::swap(allocator_, other.allocator_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(purpose_, other.purpose_);
   }
   Allocator* allocator_ = nullptr;
   void* data_ = nullptr;

@@ -14,7 +14,8 @@ TEST(Purposes, EachHasALineWithAKeyAndALabelOfItsOwn) {
     const PurposeFacts& facts = facts_of(purpose);
     EXPECT_EQ(facts.purpose, purpose) << "the lines stand in the order of the enum";
     EXPECT_FALSE(facts.key.empty() || facts.label.empty()) << i;
-    keys.insert(facts.key), labels.insert(facts.label);
+    keys.insert(facts.key);
+    labels.insert(facts.label);
   }
   EXPECT_EQ(std::size(purposes), purpose_count - 1) << "workspace is reported with the activations";
   EXPECT_EQ(keys.size(), std::size(purposes));
@@ -24,7 +25,10 @@ TEST(Purposes, EachHasALineWithAKeyAndALabelOfItsOwn) {
 MemoryReport numbered(int device) {
   MemoryReport report;
   std::uint64_t next = 1;
-  for (const PurposeFacts& p : purposes) report.at(p.purpose, device) = next, next *= 2;
+  for (const PurposeFacts& p : purposes) {
+    report.at(p.purpose, device) = next;
+    next *= 2;
+  }
   return report;
 }
 
@@ -47,8 +51,13 @@ TEST(MemoryReport, TotalsAreSumsOverPurposesAndDevices) {
 
 TEST(MemoryReport, RaisingTakesTheHigherOfEachPurposeOnEachDevice) {
   MemoryReport report, other;
-  report.at(Purpose::kv_cache) = 5, report.at(Purpose::kv_cache, 1) = 1, report.mapped = 7;
-  other.at(Purpose::kv_cache) = 2, other.at(Purpose::kv_cache, 1) = 4, other.at(Purpose::norms) = 3, other.mapped = 6;
+  report.at(Purpose::kv_cache) = 5;
+  report.at(Purpose::kv_cache, 1) = 1;
+  report.mapped = 7;
+  other.at(Purpose::kv_cache) = 2;
+  other.at(Purpose::kv_cache, 1) = 4;
+  other.at(Purpose::norms) = 3;
+  other.mapped = 6;
   report.raise(other);
   EXPECT_EQ(report.on(MemoryReport::host, Purpose::kv_cache), 5u);
   EXPECT_EQ(report.on(1, Purpose::kv_cache), 4u);
@@ -58,7 +67,8 @@ TEST(MemoryReport, RaisingTakesTheHigherOfEachPurposeOnEachDevice) {
 
 TEST(MemoryReport, WorkspaceIsCountedWithTheActivations) {
   MemoryReport report;
-  report.at(Purpose::activations) = 2, report.at(Purpose::workspace) += 3;
+  report.at(Purpose::activations) = 2;
+  report.at(Purpose::workspace) += 3;
   EXPECT_EQ(report[Purpose::activations], 5u);
   EXPECT_EQ(report.total(), 5u);
 }

@@ -150,7 +150,8 @@ TEST_F(Habits, CompareReportsAPrecisionThatFailsAndGoesOn) {
   const std::size_t header = 8 + std::size_t(*reinterpret_cast<const std::uint64_t*>(bytes.data()));
   const Json names = Json::parse(bytes.substr(8, header - 8));
   const std::size_t at = header + names["model.layers.0.mlp.down_proj.weight"]["data_offsets"][0].get<std::size_t>();
-  bytes[at] = char(0x80), bytes[at + 1] = char(0x48);  // bf16 262144
+  bytes[at] = char(0x80);
+  bytes[at + 1] = char(0x48);  // bf16 262144
   std::ofstream(shard, std::ios::binary) << bytes;
   const Outcome r =
       run("compare " + model.string() +

@@ -22,7 +22,8 @@ class HubProgram : public Program {
     const std::string name = request.path.substr(resolve.size()), content = read(fs::path(shipped) / name);
     made::HubAnswer out{200, {"ETag: \"etag-of-" + name + "\""}, content};
     if (request.has_range) {
-      out.status = 206, out.body = content.substr(request.first, request.last - request.first + 1);
+      out.status = 206;
+      out.body = content.substr(request.first, request.last - request.first + 1);
       out.headers.push_back("Content-Range: bytes " + std::to_string(request.first) + "-" +
                             std::to_string(request.last) + "/" + std::to_string(content.size()));
     }

@@ -21,7 +21,9 @@ class Halted {
     ::fcntl(ends[1], F_SETPIPE_SZ, 4096);
     pid_ = ::fork();
     if (pid_ == 0) {
-      ::dup2(ends[1], 2), ::close(ends[0]), ::close(ends[1]);
+      ::dup2(ends[1], 2);
+      ::close(ends[0]);
+      ::close(ends[1]);
       ::dup2(::open("/dev/null", O_RDWR), 1);
       std::vector<char*> words = {const_cast<char*>(NIBBLE_PROGRAM)};
       for (const std::string& argument : arguments) words.push_back(const_cast<char*>(argument.c_str()));

@@ -29,7 +29,7 @@ inline std::vector<KindOfWeight> every_kind_of_weight() {
   std::vector<KindOfWeight> all;
   for_each_format(
       [&]<class F>() {
-        if (scale_layout<F>() != ScaleLayout::per_block) return all.push_back({std::string(F::name)});
+        if (!TableFormat<F>) return all.push_back({std::string(F::name)});
         for (const int block : {32, 64, 256, 1024, 4096})
           for (const bool nested : {false, true}) all.push_back({std::string(F::name), block, nested});
       },

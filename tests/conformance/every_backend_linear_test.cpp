@@ -20,9 +20,7 @@ std::vector<Case> every_case() {
   return all;
 }
 
-bool has_integer_activations(const Weight& weight) {
-  return format_facts(weight.format).scales == ScaleLayout::per_row;
-}
+bool has_integer_activations(const Weight& weight) { return format_facts(weight.format).kind == FormatKind::row; }
 
 // A product and what it needs. Some activations reach the threshold of outliers.
 struct Problem {

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "fuzz.hpp"
+#include "models/config.hpp"
 #include "models/outline.hpp"
 
 namespace {

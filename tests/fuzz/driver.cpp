@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -145,35 +144,6 @@ extern "C" const char* __asan_default_options() {
          "4";
 }
 
-std::string fuzz_floats(int count) {
-  std::string bytes;
-  for (int i = 0; i < count; ++i) {
-    const float value = float(i * 37 % 101 - 50) / 64;
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
-  return bytes;
-}
-
-std::vector<std::string> fuzz_float_words() {
-  std::vector<std::string> words;
-  for (const float value :
-       {std::nanf(""), INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 1e-38f, 1e-45f, 65504.0f, 65520.0f, -0.0f})
-    words.emplace_back(reinterpret_cast<const char*>(&value), sizeof value);
-  return words;
-}
-
-std::string repository_file(const std::string& path) {
-  std::ifstream file(std::filesystem::path(NIBBLE_SOURCE_DIR) / path, std::ios::binary);
-  if (!file) std::fprintf(stderr, "seed %s is missing\n", path.c_str()), std::exit(2);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void fuzz_expect(bool holds, const char* promise) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", promise);
-  std::abort();
-}
-
 namespace {
 
 namespace fs = std::filesystem;
@@ -229,11 +199,16 @@ struct Corpus {
 Corpus first_inputs(const Settings& settings) {
   Corpus corpus;
   for (std::string& seed : fuzz_seeds()) {
-    if (!run(seed))
-      std::fprintf(stderr, "seed %zu is refused by the reader, so it is no seed\n", corpus.inputs.size()), std::exit(2);
+    if (!run(seed)) {
+      std::fprintf(stderr, "seed %zu is refused by the reader, so it is no seed\n", corpus.inputs.size());
+      std::exit(2);
+    }
     corpus.add(std::move(seed), true);
   }
-  if (corpus.inputs.empty()) std::fprintf(stderr, "there are no seeds\n"), std::exit(2);
+  if (corpus.inputs.empty()) {
+    std::fprintf(stderr, "there are no seeds\n");
+    std::exit(2);
+  }
   if (settings.corpus.empty()) return corpus;
   fs::create_directories(settings.corpus);
   std::vector<fs::path> kept;

@@ -1,4 +1,5 @@
-// What a fuzz target defines; driver.cpp has the loop.
+// What a fuzz target defines. driver.cpp has the loop; any engine that calls LLVMFuzzerTestOneInput (libFuzzer, AFL++)
+// can take its place: link NAME_fuzz.cpp and target.cpp with it, instead of driver.cpp and coverage.cpp.
 #pragma once
 
 #include <string>

@@ -5,6 +5,7 @@
 #include "fuzz.hpp"
 #include "io/checkpoint.hpp"
 #include "memory_folder.hpp"
+#include "models/config.hpp"
 #include "models/outline.hpp"
 
 namespace {
@@ -45,11 +46,17 @@ bool fuzz_one(std::string_view bytes) {
 
 std::vector<std::string> fuzz_seeds() {
   made::Gguf whole = made::llama_gguf();
-  for (auto& tensor : whole.tensors) tensor.shape = {16, 4}, tensor.type = 0, tensor.data = std::string(256, '\x11');
+  for (auto& tensor : whole.tensors) {
+    tensor.shape = {16, 4};
+    tensor.type = 0;
+    tensor.data = std::string(256, '\x11');
+  }
   made::Gguf blocks = whole;
-  for (std::size_t i = 0; i < blocks.tensors.size(); ++i)
-    blocks.tensors[i].shape = {32, 4}, blocks.tensors[i].type = i % 2 ? 8 : 2,
+  for (std::size_t i = 0; i < blocks.tensors.size(); ++i) {
+    blocks.tensors[i].shape = {32, 4};
+    blocks.tensors[i].type = i % 2 ? 8 : 2;
     blocks.tensors[i].data = std::string(i % 2 ? 136 : 72, '\x11');
+  }
   blocks.tensors.push_back({"rope_freqs.weight", {8}, 0, std::string(32, '\x3f')});
 
   const auto split = [](made::Gguf file, std::uint32_t number, std::size_t first, std::size_t last) {

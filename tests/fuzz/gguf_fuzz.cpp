@@ -2,6 +2,7 @@
 #include "../made/made_files.hpp"
 #include "fuzz.hpp"
 #include "io/gguf_config.hpp"
+#include "models/config.hpp"
 #include "models/outline.hpp"
 #include "text/tokenizer/tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
@@ -45,7 +46,11 @@ std::vector<std::string> fuzz_seeds() {
       .raw("tokenizer.ggml.scores", 9, list(6, {0, 0, 0, 0, 0xbf800000, 0xc0000000, 0}))
       .raw("tokenizer.ggml.token_type", 9, list(5, {2, 3, 3, 6, 1, 1, 1}));
   made::Gguf whole = made::llama_gguf();
-  for (auto& tensor : whole.tensors) tensor.shape = {32}, tensor.type = 0, tensor.data.resize(128);
+  for (auto& tensor : whole.tensors) {
+    tensor.shape = {32};
+    tensor.type = 0;
+    tensor.data.resize(128);
+  }
   return {made::Gguf().bytes(), blocks.bytes(), merges.bytes(), scores.bytes(), whole.bytes()};
 }
 

@@ -18,8 +18,10 @@ class Folders {
 
   Folders() {
     const std::string a = made::bf16_file({{"x.weight", {2, 3}}, {"y", {4}}}), b = made::bf16_file({{"z", {5}}});
-    for (MemoryFolder& folder : folders_)
-      folder.put("config.json", "{\"model_type\":\"llama\"}"), folder.put("a.safetensors", a);
+    for (MemoryFolder& folder : folders_) {
+      folder.put("config.json", "{\"model_type\":\"llama\"}");
+      folder.put("a.safetensors", a);
+    }
     folders_[0].put(second, b);
     folders_[2].put(second, b.substr(0, b.size() - 3));
     folders_[3].put(second, a);

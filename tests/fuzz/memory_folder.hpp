@@ -33,7 +33,10 @@ class MemoryFolder {
       found = files_.emplace(name, ::open((path_ / name).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)).first;
     const bool done = ::ftruncate(found->second, 0) == 0 &&
                       ::pwrite(found->second, bytes.data(), bytes.size(), 0) == ssize_t(bytes.size());
-    if (!done) std::perror("the memory disk cannot be written"), ::_exit(2);
+    if (!done) {
+      std::perror("the memory disk cannot be written");
+      ::_exit(2);
+    }
   }
   void drop(const std::string& name) {
     const auto found = files_.find(name);

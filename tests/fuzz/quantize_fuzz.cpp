@@ -54,7 +54,7 @@ std::vector<std::string> fuzz_seeds() {
   std::vector<std::string> seeds;
   for (std::size_t format = 0; format < formats().size(); ++format)
     for (const char nested : {0, 1}) {
-      if (nested && format_facts(formats()[format]).scales != ScaleLayout::per_block) continue;
+      if (nested && format_facts(formats()[format]).kind != FormatKind::table) continue;
       seeds.push_back(std::string{char(format), char(format % 3), nested, 2} + fuzz_floats(3 * 70));
     }
   return seeds;

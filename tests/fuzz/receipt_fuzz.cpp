@@ -29,7 +29,9 @@ bool read_journal(std::string_view text) {
 
 std::string journal() {
   nibble::Journal journal;
-  journal.to = "nf4", journal.recipe = "x", journal.source = "model.safetensors 1 2\n";
+  journal.to = "nf4";
+  journal.recipe = "x";
+  journal.source = "model.safetensors 1 2\n";
   nibble::Journal::Record record;
   const std::string hash(64, 'a');
   record.parts = {{"a.weight", 12, {hash, hash, 0.25}}, {"a.weight.absmax", 4, {hash, {}, {}}}};

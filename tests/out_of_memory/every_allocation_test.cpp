@@ -81,7 +81,8 @@ class EveryAllocation : public testing::TestWithParam<int> {
     made::write(model / "tokenizer.json", tokenizer_json("\\s?\\p{L}+").dump());
     made::write(model / "tokenizer_config.json",
                 R"({"eos_token": "<|end|>", "chat_template": "{% for m in messages %}{{ m.content }}{% endfor %}"})");
-    load.threads = threads, load.precision = QuantizationConfig::nf4({.double_quant = true});
+    load.threads = threads;
+    load.precision = QuantizationConfig::nf4({.double_quant = true});
   }
   ~EveryAllocation() override { ::unsetenv("TMPDIR"); }
 
@@ -102,8 +103,8 @@ class EveryAllocation : public testing::TestWithParam<int> {
     }
   }
 
-  // `verb` arms nothing itself: it begins armed and ends disarmed.
-  // `stride`: 1, or only every so-manieth allocation fails.
+  // Runs `verb` again and again, each time with one allocation failing: the first, then `stride` further on, until none
+  // is left. The verb does not arm the failures itself.
   template <class Verb>
   void try_each(failing::Mode mode, const Verb& verb, std::int64_t stride) {
     const auto attempt = [&](std::int64_t n) {
@@ -187,7 +188,8 @@ TEST_P(EveryAllocation, OfARun) {
 
 TEST_P(EveryAllocation, OfQuantizingIntoAFolder) {
   QuantizeCheckpointOptions options;
-  options.threads = threads, options.precision = QuantizationConfig::nf4({.double_quant = true, .skip = {"v_proj"}});
+  options.threads = threads;
+  options.precision = QuantizationConfig::nf4({.double_quant = true, .skip = {"v_proj"}});
   options.shard_bytes = 6000;
   try_both([&]() -> Outcome {
     const auto report = quantize_checkpoint(model, out, options);
@@ -199,7 +201,8 @@ TEST_P(EveryAllocation, OfQuantizingIntoAFolder) {
 
 TEST_P(EveryAllocation, OfQuantizingIntoAGgufFile) {
   QuantizeCheckpointOptions options;
-  options.threads = threads, options.gguf_type = "q8_0";
+  options.threads = threads;
+  options.gguf_type = "q8_0";
   const char* of_qwen2 =  // one that llama.cpp has a name for
       R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   made::write(model / "tokenizer.json", tokenizer_json(of_qwen2).dump());
@@ -215,7 +218,8 @@ TEST_P(EveryAllocation, OfAnEvaluation) {
   std::vector<std::int32_t> ids;
   for (int i = 0; i < 12; ++i) ids.push_back(i * 7 % 47);
   EvaluateOptions options;
-  options.context = 8, options.logits_file = out;
+  options.context = 8;
+  options.logits_file = out;
   LoadOptions reference = load;
   reference.precision = Precision::fp32;
   try_both([&]() -> Outcome {
@@ -256,8 +260,14 @@ TEST_P(EveryAllocation, OfAChat) {
 TEST_P(EveryAllocation, OfAComparison) {
   CompareOptions options;
   options.precisions = {QuantizationConfig(Precision::bf16), QuantizationConfig::nf4()};
-  options.text = "the an", options.max_eval_tokens = 4, options.new_tokens = 1, options.prefill_tokens = 2,
-  options.decode_tokens = 1, options.repeats = 1, options.threads = threads, options.stored_copies = true;
+  options.text = "the an";
+  options.max_eval_tokens = 4;
+  options.new_tokens = 1;
+  options.prefill_tokens = 2;
+  options.decode_tokens = 1;
+  options.repeats = 1;
+  options.threads = threads;
+  options.stored_copies = true;
   try_both(
       [&]() -> Outcome {
         const auto comparison = compare(model, options);
@@ -277,9 +287,11 @@ TEST_P(EveryAllocation, OfLookingAtAModel) {
   VerifyOptions verifying;
   verifying.threads = threads;
   AdviseOptions advising;
-  advising.memory = std::uint64_t(1) << 30, advising.threads = threads;
+  advising.memory = std::uint64_t(1) << 30;
+  advising.threads = threads;
   QuantizeCheckpointOptions options;
-  options.threads = threads, kept = folder / "kept";
+  options.threads = threads;
+  kept = folder / "kept";
   ASSERT_TRUE(quantize_checkpoint(model, kept, options));
   const std::optional<fs::path> source = model;
   try_both([&]() -> Outcome {

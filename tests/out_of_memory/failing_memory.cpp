@@ -78,7 +78,11 @@ void give(void* memory) noexcept {
 
 void arm(std::int64_t n, Mode mode) {
   Shared& s = shared();
-  s.count = 0, s.fail_at = n, s.onwards = mode == Mode::onwards, s.reached = false, s.armed = true;
+  s.count = 0;
+  s.fail_at = n;
+  s.onwards = mode == Mode::onwards;
+  s.reached = false;
+  s.armed = true;
 }
 void disarm() { shared().armed = false; }
 void resume() { shared().armed = true; }

@@ -237,7 +237,8 @@ const std::vector<WrongBytes> models = {
     {"a matrix in blocks that Nibble cannot read",
      changed(made::llama_gguf(),
              [](auto& f) {
-               f.tensors[7].type = 9, f.tensors[7].data.resize(64 * 36);  // Q8_1
+               f.tensors[7].type = 9;
+               f.tensors[7].data.resize(64 * 36);  // Q8_1
              }),
      Errc::unsupported,
      {"mlp.gate_proj.weight", "Q8_1", "cannot read"}},
@@ -284,7 +285,11 @@ const std::vector<WrongBytes> models = {
      Errc::corrupt_file,
      {"rope_freqs.weight", "positive"}},
     {"NaN in a matrix that has to be decoded",
-     changed(made::llama_gguf(), [](auto& f) { f.tensors[2].data[1] = '\x7f', f.tensors[2].data[0] = '\xc0'; }),
+     changed(made::llama_gguf(),
+             [](auto& f) {
+               f.tensors[2].data[1] = '\x7f';
+               f.tensors[2].data[0] = '\xc0';
+             }),
      Errc::corrupt_file,
      {"self_attn.q_proj.weight", "NaN", "row 0, column 0"}},
 };

@@ -148,7 +148,9 @@ TEST_F(ReceiptRejected, ShardsOfDifferentConversionsDoNotPass) {
 
 TEST(JournalRejected, WhatStandsBehindTheFirstDamagedLineIsLeftOut) {
   Journal journal;
-  journal.to = "nf4", journal.recipe = "a recipe", journal.source = "model.safetensors 12 34\n";
+  journal.to = "nf4";
+  journal.recipe = "a recipe";
+  journal.source = "model.safetensors 12 34\n";
   Journal::Record record;
   record.parts = {{"a.weight", 12, {hash, other_hash, 0.25}}, {"a.weight.absmax", 4, {hash, {}, {}}}};
   record.error = {0.1, 1e-300};

@@ -30,7 +30,8 @@ class Resources : public testing::Test {
         ("(" + limits + " exec " NIBBLE_PROGRAM " " + arguments + ") >" + said.string() + " 2>" + complained.string())
             .c_str());
     Outcome outcome{WIFEXITED(status) ? WEXITSTATUS(status) : -1, made::read(said), made::read(complained)};
-    fs::remove(said), fs::remove(complained);
+    fs::remove(said);
+    fs::remove(complained);
     return outcome;
   }
   void refused(const std::string& arguments, int status, const Words& words, const std::string& limits = "") {
@@ -156,7 +157,8 @@ TEST_F(Resources, AnyLimitOnMemoryEndsInAnAnswerOrInAnErrorWithNumbers) {
         refused_with_plan += r.err.find("MB of its own memory and") != std::string::npos;
         EXPECT_FALSE(fs::exists(out));
       }
-      fs::remove_all(out), fs::remove_all(out.string() + ".partial");
+      fs::remove_all(out);
+      fs::remove_all(out.string() + ".partial");
     }
   EXPECT_GE(answered, 3);
   EXPECT_GE(refused_with_plan, 2);

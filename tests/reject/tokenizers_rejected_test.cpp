@@ -117,7 +117,9 @@ TEST_F(TokenizersRejected, StepsThatNibbleDoesNotKnow) {
 TEST_F(TokenizersRejected, SwitchesThatAreNull) {
   Json changed = tokenizer_json();
   Json& steps = changed["pre_tokenizer"]["pretokenizers"];
-  steps[0]["invert"] = nullptr, steps[1]["use_regex"] = nullptr, steps[1]["add_prefix_space"] = nullptr;
+  steps[0]["invert"] = nullptr;
+  steps[1]["use_regex"] = nullptr;
+  steps[1]["add_prefix_space"] = nullptr;
   ASSERT_TRUE(with("tokenizer.json", changed.dump()));
   expect_refused(tokenizer_to_gguf(folder.path(), 6), Errc::unsupported, {"add_prefix_space", "write a folder"});
   steps[1]["add_prefix_space"] = false;

@@ -2,8 +2,9 @@
 
   generation.json  ten prompts (Apache-2.0, self-instruct's user-oriented tasks): text, ids, 64 greedy ids, and at each
                    step how far the best logit was ahead of the second
-  losses.json      the first WINDOW tokens of data/held_out.txt: ids, negative log-likelihoods by transformers in fp32,
-                   and by llama.cpp, which rounds activations to 8 bits
+  losses.json      the first WINDOW tokens of data/held_out.txt: ids, negative log-likelihoods by transformers in float64,
+                   and by llama.cpp, which rounds activations to 8 bits; and the largest and the rms error of transformers
+                   in fp32, of losses and of all logits
 
 Usage: python tools/golden/smollm2.py MODEL.gguf INSTRUCTIONS.jsonl   (needs torch, transformers, gguf, llama-cpp-python)
 """
@@ -17,7 +18,7 @@ import llama_cpp
 import numpy as np
 import torch
 import transformers
-from float64 import ROOT, files_under, nll_of, write_manifest
+from float64 import ROOT, error_of, files_under, fp32_logits_of, logits_of, nll_of, to_float64, write_manifest
 
 OUT = ROOT / "tests/golden/smollm2"
 PROMPTS, NEW, WINDOW = 10, 64, 512
@@ -65,10 +66,15 @@ def main():
     (OUT / "generation.json").write_text(json.dumps(prompts, ensure_ascii=False).replace("}, {", "},\n{") + "\n")
 
     ids = tokenizer((ROOT / "data/held_out.txt").read_text()).input_ids[:WINDOW]
-    exact = nll_of(model(input_ids=torch.tensor([ids])).logits[0], torch.tensor(ids))
+    batch = torch.tensor([ids])
+    in_fp32 = fp32_logits_of(model, batch)[0]
+    logits = logits_of(to_float64(model), batch)[0]
+    exact = nll_of(logits, batch[0])
     rough = llama_cpp_losses(path, ids)
+    errors = {"nll": error_of(nll_of(in_fp32, batch[0]), exact), "logits": error_of(in_fp32, logits)}
     print(f"perplexity: transformers {exact.mean().exp():.4f}, llama.cpp {rough.mean().exp():.4f}")
-    losses = {"ids": ids, "transformers_nll": rounded(exact), "llama_cpp_nll": rounded(rough)}
+    losses = {"ids": ids, "float64_nll": rounded(exact), "llama_cpp_nll": rounded(rough),
+              "fp32_error": {name: rounded(error) for name, error in errors.items()}}
     (OUT / "losses.json").write_text(json.dumps(losses) + "\n")
     write_manifest("smollm2", __file__, [torch, transformers, llama_cpp],
                    {"model_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}, files_under(OUT))

@@ -9,7 +9,7 @@ tracked=$(find . \( -path ./.git -o -path './build*' -o -path './out-*' -o -name
 matching() { printf '%s\n' "$tracked" | grep -E "$1"; }
 
 # 1. A folder of src includes only what stands to its left; folders between the same bars are strangers.
-layers='base | formats | tensor | ops io | text hub | models cpu cuda | engine | generate train | measure | api'
+layers='base | formats | tensor | ops io | text hub | models cpu cuda | engine | generate train | measure'
 matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | xargs awk -v layers="$layers" '
   BEGIN { n = split(layers, word, " "); rank = 1; for (i = 1; i <= n; i++) if (word[i] == "|") rank++; else of[word[i]] = rank }
   FNR == 1 { split(FILENAME, part, "/"); here = part[2]; if (!(here in of)) print FILENAME ": folder " here " is in no layer" }
@@ -23,7 +23,7 @@ matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | grep -vE '^src/((cpu|cuda)/|engine/b
   xargs grep -nE '#include "(cpu|cuda)/' /dev/null | sed 's/$/   (ask engine\/backends.hpp)/' >>"$breaches"
 
 # 2. Programs and examples use the library as anybody would; public headers need the standard library alone.
-inside='(base|formats|tensor|ops|io|text|hub|models|cpu|cuda|engine|generate|train|measure|api)'
+inside='(base|formats|tensor|ops|io|text|hub|models|cpu|cuda|engine|generate|train|measure)'
 matching '^(apps|examples)/.*\.(cpp|hpp)$' | xargs -r grep -nE "#include \"$inside/" /dev/null |
   sed 's/$/   (only nibble\/... here)/' >>"$breaches"
 matching '^include/' | xargs grep -nE '#include (<[a-z_]+[./]|"(\.\.|[a-z]+\.hpp))' /dev/null |

@@ -4,7 +4,7 @@
 //           P.weight.absmax                            F32 per block, or U8 codes if the scales are nested
 //           P.weight.quant_map                         F32[16]
 //           P.weight.nested_absmax, .nested_quant_map  F32, F32[256], only if nested
-//           P.weight.quant_state.bitsandbytes__nf4     JSON in U8 (or ..__fp4)
+//           P.weight.quant_state.bitsandbytes__nf4     JSON in U8 (or ..__fp4; nibble__NAME of a format of our own)
 //   8 bits: P.weight I8, P.SCB F32 per row, P.weight_format U8 (0: row-major)
 //
 // Source: bitsandbytes 0.50's QuantState and Linear8bitLt (docs/formats/bitsandbytes-layout.md).
@@ -51,12 +51,12 @@ struct BnbTensors {
   std::vector<std::vector<std::byte>> made;
 };
 
-// Whether an nf4 or fp4 weight has the table of that name. A file may bring another, which is computed with; but under
-// the name it must not be written, because bitsandbytes' kernels have their own.
+// Whether a weight has the table of its format's name; false of a format without tables. A file may bring another,
+// which is computed with; but under the name it must not be written, because bitsandbytes' kernels have their own.
 bool has_own_table(const Weight& weight);
 
-// `weight` must be nf4, fp4 or int8. A weight that was read from such tensors gives the same bytes again. Errors:
-// unsupported (another table; codes that are not whole elements of `storage`).
+// `weight` must be of a format with codes of its own: int8, nf4, fp4. A weight that was read from such tensors gives
+// the same bytes again. Errors: unsupported (another table; codes that are not whole elements of `storage`).
 Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype,
                                     DType storage = DType::u8);
 

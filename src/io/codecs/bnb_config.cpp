@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
+
+#include "formats/all.hpp"
+#include "io/codecs/bnb_quant_state.hpp"
 
 namespace nibble {
 namespace {
@@ -34,6 +38,11 @@ constexpr std::string_view known_keys[] = {"quant_method",
                                            "llm_int8_skip_modules",
                                            "llm_int8_enable_fp32_cpu_offload",
                                            "llm_int8_has_fp16_weight"};
+
+// Nibble's own layout. None of bitsandbytes' keys is among them: load_in_4bit alone makes transformers take it for
+// that.
+constexpr std::string_view own_keys[] = {"quant_method",  "format",        "double_quant",
+                                         "compute_dtype", "quant_storage", "skip_modules"};
 
 Error wrong_type(std::string_view key, const Json& value, std::string_view expected) {
   return error(Errc::corrupt_file, "quantization_config.{} is {}, expected {}", key, value.type_name(), expected);
@@ -82,7 +91,7 @@ Result<void> check_method(const Json& config) {
   }
   if (!method->is_string()) return wrong_type("quant_method", *method, "a string");
   const auto& name = method->get_ref<const std::string&>();
-  if (name != "bitsandbytes")
+  if (name != "bitsandbytes" && name != "nibble")
     return error(Errc::unsupported,
                  "the checkpoint is quantized with \"{}\", which Nibble does not read; take the unquantized checkpoint "
                  "and quantize it with `nibble quantize`, or one made with bitsandbytes",
@@ -90,30 +99,66 @@ Result<void> check_method(const Json& config) {
   return {};
 }
 
-Result<void> read_skip_modules(const Json& config, BnbConfig& out) {
-  const Json* list = find(config, "llm_int8_skip_modules");
+Result<void> read_skip_modules(const Json& config, const std::string& key, BnbConfig& out) {
+  const Json* list = find(config, key);
   if (!list) return {};
-  if (!list->is_array()) return wrong_type("llm_int8_skip_modules", *list, "a list of module names");
+  if (!list->is_array()) return wrong_type(key, *list, "a list of module names");
   out.skip_modules.emplace();
   for (const Json& name : *list) {
-    if (!name.is_string()) return wrong_type("llm_int8_skip_modules[]", name, "a module's name");
+    if (!name.is_string()) return wrong_type(key + "[]", name, "a module's name");
     out.skip_modules->push_back(name.get<std::string>());
   }
   return {};
 }
 
+Result<void> check_keys(const Json& config, std::span<const std::string_view> known, std::string_view whose) {
+  for (const auto& [key, value] : config.items())
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return error(Errc::unsupported,
+                   "quantization_config.{} is not known to Nibble and may change what the weights mean; "
+                   "known keys are those of {}",
+                   key, whose);
+  return {};
+}
+
+Result<std::string> read_type(const Json& value, const std::string& key, std::span<const FormatFacts> known) {
+  if (!value.is_string()) return wrong_type(key, value, "a string");
+  const std::string type = value.get<std::string>();
+  for (const FormatFacts& format : known)
+    if (quant_type_of(format) == type) return type;
+  return error(Errc::unsupported, "quantization_config.{} is \"{}\"; Nibble knows {}", key, type,
+               names_of(known, " and "));
+}
+
+Result<BnbConfig> parse_own_config(const Json& config) {
+  NIBBLE_CHECK(check_keys(config, own_keys, "docs/formats/nibble-layout.md"));
+  BnbConfig out;
+  out.own = true;
+  const Json* format = find(config, "format");
+  if (!format) return error(Errc::corrupt_file, "quantization_config of Nibble's own layout lacks \"format\"");
+  NIBBLE_TRY(out.quant_type, read_type(*format, "format", precisions({FormatKind::table})));
+  NIBBLE_TRY(out.double_quant, get_bool(config, "double_quant"));
+  NIBBLE_TRY(out.compute_dtype, get_dtype(config, "compute_dtype", compute_dtypes, DType::bf16));
+  NIBBLE_TRY(out.quant_storage, get_dtype(config, "quant_storage", storage_dtypes, DType::u8));
+  NIBBLE_CHECK(read_skip_modules(config, "skip_modules", out));
+  return out;
+}
+
 }  // namespace
+
+std::string_view BnbConfig::format() const {
+  if (bits == 8) return Int8::name;
+  const FormatFacts* found = table_format(quant_type);
+  return found ? found->name : std::string_view();
+}
 
 Result<BnbConfig> parse_bnb_config(const Json& config) {
   if (!config.is_object())
     return error(Errc::corrupt_file, "quantization_config is {}, expected an object", config.type_name());
   NIBBLE_CHECK(check_method(config));
-  for (const auto& [key, value] : config.items())
-    if (std::find(std::begin(known_keys), std::end(known_keys), key) == std::end(known_keys))
-      return error(Errc::unsupported,
-                   "quantization_config.{} is not known to Nibble and may change what the weights mean; "
-                   "known keys are those of transformers' BitsAndBytesConfig",
-                   key);
+  if (const Json* method = find(config, "quant_method"); method && is_text(*method, "nibble"))
+    return parse_own_config(config);
+  NIBBLE_CHECK(check_keys(config, known_keys, "transformers' BitsAndBytesConfig"));
 
   BnbConfig out;
   NIBBLE_TRY(const bool four, get_bool(config, "load_in_4bit"));
@@ -124,11 +169,9 @@ Result<BnbConfig> parse_bnb_config(const Json& config) {
                  four ? "both" : "neither");
   out.bits = four ? 4 : 8;
   if (const Json* type = find(config, "bnb_4bit_quant_type")) {
-    if (!type->is_string()) return wrong_type("bnb_4bit_quant_type", *type, "a string");
-    out.quant_type = type->get<std::string>();
-    if (out.quant_type != "nf4" && out.quant_type != "fp4")
-      return error(Errc::unsupported, "quantization_config.bnb_4bit_quant_type is \"{}\"; Nibble knows nf4 and fp4",
-                   out.quant_type);
+    std::vector<FormatFacts> known = precisions({FormatKind::table});
+    std::erase_if(known, [](const FormatFacts& format) { return format.bitsandbytes.empty(); });
+    NIBBLE_TRY(out.quant_type, read_type(*type, "bnb_4bit_quant_type", known));
   }
   NIBBLE_TRY(out.double_quant, get_bool(config, "bnb_4bit_use_double_quant"));
   NIBBLE_TRY(out.compute_dtype, get_dtype(config, "bnb_4bit_compute_dtype", compute_dtypes, DType::f32));
@@ -141,7 +184,7 @@ Result<BnbConfig> parse_bnb_config(const Json& config) {
                    value);
     out.threshold = value;
   }
-  NIBBLE_CHECK(read_skip_modules(config, out));
+  NIBBLE_CHECK(read_skip_modules(config, "llm_int8_skip_modules", out));
   NIBBLE_TRY(out.fp32_cpu_offload, get_bool(config, "llm_int8_enable_fp32_cpu_offload"));
   NIBBLE_TRY(const bool fp16_weight, get_bool(config, "llm_int8_has_fp16_weight"));
   if (fp16_weight)
@@ -156,6 +199,15 @@ Result<DType> parse_quant_storage(std::string_view name) {
 }
 
 Json to_json(const BnbConfig& config) {
+  if (config.own) {
+    Json out = {{"quant_method", "nibble"},
+                {"format", config.quant_type},
+                {"double_quant", config.double_quant},
+                {"compute_dtype", spell(config.compute_dtype, compute_dtypes)},
+                {"quant_storage", spell(config.quant_storage, storage_dtypes)}};
+    if (config.skip_modules) out["skip_modules"] = *config.skip_modules;
+    return out;
+  }
   Json out = {{"quant_method", "bitsandbytes"},
               {"_load_in_4bit", config.bits == 4},
               {"_load_in_8bit", config.bits == 8},

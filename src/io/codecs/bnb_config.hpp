@@ -1,4 +1,5 @@
-// `quantization_config` of config.json, as transformers writes it for bitsandbytes checkpoints. It says which method
+// `quantization_config` of config.json, as transformers writes it for bitsandbytes checkpoints, and as Nibble writes it
+// for formats that bitsandbytes lacks (docs/formats/nibble-layout.md). It says which method
 // was used and which modules were left alone; block size and element type are facts of each tensor and stored beside
 // it. Source: BitsAndBytesConfig of transformers 5.17 (docs/formats/bitsandbytes-layout.md).
 #pragma once
@@ -14,7 +15,8 @@ namespace nibble {
 
 struct BnbConfig {
   int bits = 4;                    // 4 or 8: load_in_4bit, load_in_8bit
-  std::string quant_type = "fp4";  // 4 bits: "nf4" or "fp4"
+  std::string quant_type = "fp4";  // 4 bits: see table_format() in bnb_quant_state.hpp
+  bool own = false;                // "nibble", not "bitsandbytes": of a format that bitsandbytes lacks; 4 bits
   bool double_quant = false;
   DType compute_dtype = DType::f32;
   DType quant_storage = DType::u8;                       // dtype under which 4-bit codes are stored
@@ -22,8 +24,8 @@ struct BnbConfig {
   std::optional<std::vector<std::string>> skip_modules;  // modules left unquantized; absent: the library's own choice
   bool fp32_cpu_offload = false;
 
-  // The format name of formats/all.hpp that quantized modules have.
-  std::string_view format() const { return bits == 8 ? std::string_view("int8") : std::string_view(quant_type); }
+  // The format name of formats/all.hpp that quantized modules have; empty: there is no such format.
+  std::string_view format() const;
 };
 
 // `quantization_config` is the value of that key in config.json. Another method (gptq, awq, fp8, ...) is refused by its
@@ -33,7 +35,7 @@ Result<BnbConfig> parse_bnb_config(const Json& quantization_config);
 // "bfloat16", as bnb_4bit_quant_storage has it. Errors: unsupported.
 Result<DType> parse_quant_storage(std::string_view name);
 
-// All keys that transformers writes.
+// All keys that transformers writes; of Nibble's own layout, all that Nibble reads.
 Json to_json(const BnbConfig& config);
 
 }  // namespace nibble

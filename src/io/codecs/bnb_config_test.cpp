@@ -90,5 +90,48 @@ TEST(BnbConfig, WhatItDoesNotKnowIsRefusedByName) {
   EXPECT_TRUE(names(with("[]"), "is array"));
 }
 
+// Formats that bitsandbytes lacks are written so; whichever there are, the layout is read for any table format.
+TEST(BnbConfig, NibblesOwnLayoutIsReadAndWrittenBack) {
+  for (const FormatFacts& format : precisions({FormatKind::table})) {
+    BnbConfig own;
+    own.own = true, own.quant_type = std::string(quant_type_of(format)), own.double_quant = true;
+    own.compute_dtype = DType::bf16, own.skip_modules = {"lm_head"};
+    const Json json = to_json(own);
+    EXPECT_EQ(json.at("quant_method"), "nibble");
+    for (const char* key : {"load_in_4bit", "load_in_8bit"})
+      EXPECT_FALSE(json.contains(key)) << "transformers would take it for bitsandbytes";
+    const auto parsed = parse_bnb_config(json);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(parsed->format(), format.name);
+    EXPECT_EQ(to_json(*parsed), json);
+  }
+}
+
+TEST(BnbConfig, OfNibblesOwnLayoutWhatItDoesNotKnowIsRefusedByName) {
+  const auto with = [](const char* text) {
+    const auto parsed = parse_bnb_config(Json::parse(text));
+    return parsed ? "" : parsed.error().message;
+  };
+  EXPECT_EQ(with(R"({"quant_method": "nibble", "format": "nf4"})"), "");
+  EXPECT_TRUE(names(with(R"({"quant_method": "nibble"})"), "lacks \"format\""));
+  for (const char* format : {"af4", "int8", "bf16", "Q4_0"})
+    EXPECT_TRUE(names(with((R"({"quant_method": "nibble", "format": ")" + std::string(format) + "\"}").c_str()),
+                      "format is \"" + std::string(format) + "\"; Nibble knows"));
+  EXPECT_TRUE(names(with(R"({"quant_method": "nibble", "format": 4})"), "format is number"));
+  EXPECT_TRUE(names(with(R"({"quant_method": "nibble", "format": "nf4", "load_in_4bit": true})"), "load_in_4bit"));
+  EXPECT_TRUE(names(with(R"({"quant_method": "nibble", "format": "nf4", "skip_modules": [1]})"), "skip_modules[]"));
+}
+
+TEST(BnbQuantState, ItsTensorIsNamedAfterTheFormatAndWhoHasIt) {
+  EXPECT_EQ(state_suffix(facts_of(Precision::nf4)), ".quant_state.bitsandbytes__nf4");
+  EXPECT_EQ(state_suffix(facts_of(Precision::fp4)), ".quant_state.bitsandbytes__fp4");
+  const FormatFacts ours{.name = "ours", .kind = FormatKind::table, .bits = 4};
+  EXPECT_EQ(state_suffix(ours), ".quant_state.nibble__ours");
+  EXPECT_EQ(table_format("ours"), nullptr) << "it is in no list";
+  EXPECT_EQ(table_format("int8"), nullptr);
+  ASSERT_NE(table_format("nf4"), nullptr);
+  EXPECT_EQ(table_format("nf4")->precision, Precision::nf4);
+}
+
 }  // namespace
 }  // namespace nibble

@@ -44,7 +44,8 @@ Result<void> read_shape(const Json& value, BnbQuantState& out) {
 
 Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& out, BnbQuantState::Nested& nested) {
   if (key == "quant_type") {
-    if (!is_text(value, "nf4") && !is_text(value, "fp4")) return bad(key, value, "\"nf4\" or \"fp4\"");
+    if (!value.is_string() || !table_format(value.get_ref<const std::string&>()))
+      return bad(key, value, names_of(precisions({FormatKind::table}), " or "));
     out.quant_type = value.get<std::string>();
   } else if (key == "blocksize") {
     const double size = value.is_number_integer() ? value.get<double>() : 0;
@@ -76,6 +77,20 @@ Result<void> read_key(const std::string& key, const Json& value, BnbQuantState& 
 }
 
 }  // namespace
+
+std::string_view quant_type_of(const FormatFacts& format) {
+  return format.bitsandbytes.empty() ? format.name : format.bitsandbytes;
+}
+
+const FormatFacts* table_format(std::string_view quant_type) {
+  for (const FormatFacts& format : precisions())
+    if (format.kind == FormatKind::table && quant_type_of(format) == quant_type) return &format;
+  return nullptr;
+}
+
+std::string state_suffix(const FormatFacts& format) {
+  return std::string(state_prefixes[format.bitsandbytes.empty() ? 1 : 0]) + std::string(quant_type_of(format));
+}
 
 Result<BnbQuantState> parse_quant_state(std::string_view text) {
   NIBBLE_TRY(const Json json, parse_json(text, "quantization state"));

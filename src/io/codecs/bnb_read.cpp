@@ -11,7 +11,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::string_view state_prefix = ".quant_state.bitsandbytes__";
 constexpr std::size_t longest_state = 65536;
 
 std::string_view without_weight(std::string_view name) {
@@ -36,7 +35,7 @@ class Reader {
                    facts.quant_type);
 
     Weight& weight = out_.weight;
-    weight.format = facts.quant_type == Nf4::name ? Nf4::name : Fp4::name;
+    weight.format = table_format(facts.quant_type)->name;  // there is one: any other name was refused above
     weight.rows = facts.rows, weight.cols = facts.cols, weight.block_size = facts.block_size;
     out_.dtype = facts.dtype;
     const auto elements = std::uint64_t(weight.elements());
@@ -115,7 +114,8 @@ class Reader {
 
   Result<void> check_table(const Weight& weight) {
     const std::span<const float> table = weight.table;
-    const bool sorted = weight.format == Nf4::name;
+    const std::span<const float> own = table_of(weight.format);
+    const bool sorted = std::is_sorted(own.begin(), own.end());
     for (std::size_t i = 0; table.data() && i < table.size(); ++i)
       if (!(std::fabs(table[i]) <= 1) || (sorted && i > 0 && !(table[i - 1] < table[i])))
         return error(Errc::corrupt_file, "{}.quant_map: value {} is {}; a table of {} holds numbers from -1 to 1{}",
@@ -185,9 +185,9 @@ class Reader {
 
 // The state tensor of a 4-bit weight, under whichever of its names.
 const StoredTensor* find_state(const TensorLookup& find, std::string_view name) {
-  for (const std::string_view type : {Nf4::name, Fp4::name})
-    if (const StoredTensor* state = find(std::string(name) + std::string(state_prefix) + std::string(type)))
-      return state;
+  for (const FormatFacts& format : precisions())
+    if (format.kind == FormatKind::table)
+      if (const StoredTensor* state = find(std::string(name) + state_suffix(format))) return state;
   return nullptr;
 }
 
@@ -203,7 +203,8 @@ std::string bnb_companion_of(std::string_view name) {
   for (const std::string_view suffix : {".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"})
     if (name.ends_with(suffix) && name.substr(0, name.size() - suffix.size()).ends_with(".weight"))
       return std::string(name.substr(0, name.size() - suffix.size()));
-  if (const auto at = name.find(state_prefix); at != std::string_view::npos) return std::string(name.substr(0, at));
+  for (const std::string_view prefix : state_prefixes)
+    if (const auto at = name.find(prefix); at != std::string_view::npos) return std::string(name.substr(0, at));
   for (const std::string_view suffix : {".SCB", ".weight_format"})
     if (name.ends_with(suffix)) return std::string(name.substr(0, name.size() - suffix.size())) + ".weight";
   return {};
@@ -216,10 +217,10 @@ Result<BnbWeight> read_bnb_weight(const TensorLookup& find, std::string_view nam
   if (const StoredTensor* state = find_state(find, name)) return reader.four_bit(*state);
   if (const StoredTensor* absmax = find(std::string(without_weight(name)) + ".SCB"))
     return reader.eight_bit(*weight, *absmax);
-  return error(
-      Errc::corrupt_file,
-      "{}: has neither {}{}nf4 (or fp4) nor {}.SCB beside it, so its codes cannot be read (is a shard missing?)", name,
-      name, state_prefix, without_weight(name));
+  const std::vector<FormatFacts> tables = precisions({FormatKind::table});
+  return error(Errc::corrupt_file,
+               "{}: has neither {}{} (or {}) nor {}.SCB beside it, so its codes cannot be read (is a shard missing?)",
+               name, name, state_suffix(tables.front()), names_of(std::span(tables).subspan(1)), without_weight(name));
 }
 
 }  // namespace nibble

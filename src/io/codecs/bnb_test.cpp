@@ -221,6 +221,26 @@ TEST(Bnb, ATableThatAFileBringsIsReadAndNeverWrittenUnderTheName) {
   }
 }
 
+TEST(Bnb, AFormatIsNeverTakenForAnotherTableFormat) {
+  Stored stored("llama-fp4");
+  Weight weight = read_bnb_weight(stored.lookup(), gate, memory())->weight;
+  ASSERT_TRUE(has_own_table(weight));
+  for (const std::string_view other : {Nf4::name, Int8::name, Bf16::name, std::string_view("af4")}) {
+    weight.format = other;
+    EXPECT_FALSE(has_own_table(weight)) << other;
+  }
+  for (const std::string_view other : {Bf16::name, std::string_view("Q4_0"), std::string_view("af4")}) {
+    weight.format = other;
+    const auto written = write_bnb_weight(gate, weight, DType::bf16);
+    ASSERT_FALSE(written) << other;
+    EXPECT_TRUE(names(written.error().message, std::string(other) + " has no layout"));
+    EXPECT_TRUE(names(written.error().message, names_of(precisions({FormatKind::row, FormatKind::table}), " and ")));
+  }
+  const std::string state = gate + ".quant_state.bitsandbytes__fp4";
+  stored.set_text(state, R"({"quant_type":"af4","blocksize":64,"dtype":"float32","shape":[43,128]})");
+  EXPECT_TRUE(names(refusal(stored), "\"quant_type\" is \"af4\", expected nf4 or fp4"));
+}
+
 TEST(Bnb, ScalesOfARepackedModelAreTurnedBack) {
   Stored stored("llama-nf4");
   stored.set_text(gate + ".quant_state.bitsandbytes__nf4",
@@ -243,6 +263,7 @@ TEST(Bnb, CompanionsAreRecognizedByName) {
   EXPECT_EQ(bnb_companion_of("a.b.weight.absmax"), "a.b.weight");
   EXPECT_EQ(bnb_companion_of("a.b.weight.nested_quant_map"), "a.b.weight");
   EXPECT_EQ(bnb_companion_of("a.b.weight.quant_state.bitsandbytes__fp4"), "a.b.weight");
+  EXPECT_EQ(bnb_companion_of("a.b.weight.quant_state.nibble__x"), "a.b.weight");
   EXPECT_EQ(bnb_companion_of("a.b.SCB"), "a.b.weight");
   EXPECT_EQ(bnb_companion_of("a.b.weight_format"), "a.b.weight");
   EXPECT_EQ(bnb_companion_of("a.b.weight"), "");

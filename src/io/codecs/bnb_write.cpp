@@ -36,7 +36,8 @@ Result<BnbTensors> four_bit(const std::string& name, const Weight& weight, DType
     return error(Errc::unsupported, "{}: {} bytes of codes are not whole elements of {}; store them as U8", name,
                  weight.code_bytes, name_of(storage));
   BnbTensors out;
-  BnbQuantState state{std::string(weight.format), weight.block_size, dtype, weight.rows, weight.cols, {}};
+  const FormatFacts format = format_facts(weight.format);
+  BnbQuantState state{std::string(quant_type_of(format)), weight.block_size, dtype, weight.rows, weight.cols, {}};
   const auto count = [](const auto& span) { return std::vector<std::int64_t>{std::int64_t(span.size())}; };
   add(out, name, storage, {std::int64_t(weight.code_bytes / size_of(storage)), 1}, {weight.codes, weight.code_bytes});
   const NestedScales& nested = weight.nested;
@@ -50,23 +51,23 @@ Result<BnbTensors> four_bit(const std::string& name, const Weight& weight, DType
   }
   add(out, name + ".quant_map", DType::f32, count(weight.table), bytes_of(weight.table));
   const std::string json = print_quant_state(state);
-  add(out, name + ".quant_state.bitsandbytes__" + state.quant_type, DType::u8, {std::int64_t(json.size())},
-      keep(out, json));
+  add(out, name + state_suffix(format), DType::u8, {std::int64_t(json.size())}, keep(out, json));
   return out;
 }
 
 }  // namespace
 
 bool has_own_table(const Weight& weight) {
-  const auto& table = weight.format == Nf4::name ? Nf4::table : Fp4::table;
-  return std::equal(table.begin(), table.end(), weight.table.begin(), weight.table.end());
+  const std::span<const float> table = table_of(weight.format);
+  return !table.empty() && std::equal(table.begin(), table.end(), weight.table.begin(), weight.table.end());
 }
 
 Result<BnbTensors> write_bnb_weight(std::string_view name, const Weight& weight, DType dtype, DType storage) {
-  if (weight.format == Nf4::name || weight.format == Fp4::name)
-    return four_bit(std::string(name), weight, dtype, storage);
-  if (weight.format != Int8::name)
-    return error(Errc::bad_request, "{}: {} has no bitsandbytes layout; nf4, fp4 and int8 have", name, weight.format);
+  const FormatKind kind = format_facts(weight.format).kind;
+  if (kind == FormatKind::table) return four_bit(std::string(name), weight, dtype, storage);
+  if (kind != FormatKind::row)
+    return error(Errc::bad_request, "{}: {} has no layout in several tensors; {} have", name, weight.format,
+                 names_of(precisions({FormatKind::row, FormatKind::table}), " and "));
   if (!name.ends_with(".weight"))
     return error(Errc::bad_request,
                  "{}: an int8 tensor must be named \"....weight\", because its scales are named after the module",

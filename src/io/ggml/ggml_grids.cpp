@@ -25,7 +25,7 @@ float* decode_entry(unsigned entry, const Levels& levels, float scale, unsigned 
 
 float half_steps(float scale, unsigned code, float step) { return scale * (0.5f + float(code)) * step; }
 float odd_steps(float scale, unsigned code) { return scale * float(2 * code + 1); }
-unsigned at(const std::byte* bytes, int i) { return unsigned(bytes[i]); }
+unsigned byte_at(const std::byte* bytes, int i) { return unsigned(bytes[i]); }
 
 }  // namespace
 
@@ -37,7 +37,8 @@ void IQ2_XXS::decode(const std::byte* from, std::int64_t count, float* out) {
       const auto word = read<std::uint32_t>(part + 4);
       const float scale = half_steps(d, word >> 28, 0.25f);
       for (int l = 0; l < 4; ++l)
-        values = decode_entry<2>(iq2_xxs_grid[at(part, l)], iq2_levels, scale, even_signs(word >> 7 * l & 127), values);
+        values =
+            decode_entry<2>(iq2_xxs_grid[byte_at(part, l)], iq2_levels, scale, even_signs(word >> 7 * l & 127), values);
     }
   });
 }
@@ -47,7 +48,7 @@ void IQ2_XS::decode(const std::byte* from, std::int64_t count, float* out) {
   decode_each<IQ2_XS>(from, count, out, [](const std::byte* block, float* values) {
     const float d = read_f16(block);
     for (int l = 0; l < 32; ++l) {
-      const unsigned word = read<std::uint16_t>(block + 2 + 2 * l), scales = at(block, 66 + l / 4);
+      const unsigned word = read<std::uint16_t>(block + 2 + 2 * l), scales = byte_at(block, 66 + l / 4);
       const float scale = half_steps(d, scales >> 4 * (l / 2 % 2) & 15, 0.25f);
       values = decode_entry<2>(iq2_xs_grid[word & 511], iq2_levels, scale, even_signs(word >> 9), values);
     }
@@ -59,9 +60,10 @@ void IQ2_S::decode(const std::byte* from, std::int64_t count, float* out) {
   decode_each<IQ2_S>(from, count, out, [](const std::byte* block, float* values) {
     const float d = read_f16(block);
     for (int l = 0; l < 32; ++l) {
-      const unsigned high = at(block, 66 + l / 4) >> 2 * (l % 4) & 3, scales = at(block, 74 + l / 4);
+      const unsigned high = byte_at(block, 66 + l / 4) >> 2 * (l % 4) & 3, scales = byte_at(block, 74 + l / 4);
       const float scale = half_steps(d, scales >> 4 * (l / 2 % 2) & 15, 0.25f);
-      values = decode_entry<2>(iq2_s_grid[at(block, 2 + l) | high << 8], iq2_levels, scale, at(block, 34 + l), values);
+      values = decode_entry<2>(iq2_s_grid[byte_at(block, 2 + l) | high << 8], iq2_levels, scale, byte_at(block, 34 + l),
+                               values);
     }
   });
 }
@@ -74,8 +76,8 @@ void IQ3_XXS::decode(const std::byte* from, std::int64_t count, float* out) {
       const auto word = read<std::uint32_t>(block + 66 + 4 * (l / 4));
       const float scale = half_steps(d, word >> 28, 0.5f);
       const unsigned signs = even_signs(word >> 7 * (l % 4) & 127);
-      values = decode_entry<4>(iq3_xxs_grid[at(block, 2 + 2 * l)], iq3_xxs_levels, scale, signs, values);
-      values = decode_entry<4>(iq3_xxs_grid[at(block, 3 + 2 * l)], iq3_xxs_levels, scale, signs >> 4, values);
+      values = decode_entry<4>(iq3_xxs_grid[byte_at(block, 2 + 2 * l)], iq3_xxs_levels, scale, signs, values);
+      values = decode_entry<4>(iq3_xxs_grid[byte_at(block, 3 + 2 * l)], iq3_xxs_levels, scale, signs >> 4, values);
     }
   });
 }
@@ -85,10 +87,10 @@ void IQ3_S::decode(const std::byte* from, std::int64_t count, float* out) {
   decode_each<IQ3_S>(from, count, out, [](const std::byte* block, float* values) {
     const float d = read_f16(block);
     for (int i = 0; i < 64; ++i) {
-      const unsigned ninth = at(block, 66 + i / 8) >> i % 8 & 1, signs = at(block, 74 + i / 2);
-      const float scale = odd_steps(d, at(block, 106 + i / 16) >> 4 * (i / 8 % 2) & 15);
-      values =
-          decode_entry<4>(iq3_s_grid[at(block, 2 + i) | ninth << 8], iq3_s_levels, scale, signs >> 4 * (i % 2), values);
+      const unsigned ninth = byte_at(block, 66 + i / 8) >> i % 8 & 1, signs = byte_at(block, 74 + i / 2);
+      const float scale = odd_steps(d, byte_at(block, 106 + i / 16) >> 4 * (i / 8 % 2) & 15);
+      values = decode_entry<4>(iq3_s_grid[byte_at(block, 2 + i) | ninth << 8], iq3_s_levels, scale,
+                               signs >> 4 * (i % 2), values);
     }
   });
 }
@@ -110,7 +112,8 @@ void IQ1_S::decode(const std::byte* from, std::int64_t count, float* out) {
     const float d = read_f16(block);
     for (int l = 0; l < 32; ++l) {
       const unsigned word = read<std::uint16_t>(block + 34 + 2 * (l / 4)), high = word >> 3 * (l % 4) & 7;
-      values = decode_shifted(iq1_grid[at(block, 2 + l) | high << 8], odd_steps(d, word >> 12 & 7), word >> 15, values);
+      values =
+          decode_shifted(iq1_grid[byte_at(block, 2 + l) | high << 8], odd_steps(d, word >> 12 & 7), word >> 15, values);
     }
   });
 }
@@ -126,9 +129,9 @@ void IQ1_M::decode(const std::byte* from, std::int64_t count, float* out) {
     }
     const float d = f16_to_float(std::uint16_t(d_bits));
     for (int l = 0; l < 32; ++l) {
-      const unsigned nibble = at(block, 32 + l / 2) >> 4 * (l % 2) & 15;
+      const unsigned nibble = byte_at(block, 32 + l / 2) >> 4 * (l % 2) & 15;
       const float scale = odd_steps(d, words[l / 8] >> 3 * (l / 2 % 4) & 7);
-      values = decode_shifted(iq1_grid[at(block, l) | (nibble & 7) << 8], scale, nibble >> 3, values);
+      values = decode_shifted(iq1_grid[byte_at(block, l) | (nibble & 7) << 8], scale, nibble >> 3, values);
     }
   });
 }

@@ -22,7 +22,12 @@ OrderedJson json_of(const std::string& name) { return OrderedJson::parse(text_of
 // Local time, as MANIFEST.templates.json has it.
 std::time_t golden_now() {
   std::tm time{};
-  time.tm_year = 126, time.tm_mon = 10, time.tm_mday = 25, time.tm_hour = 14, time.tm_min = 5, time.tm_sec = 9;
+  time.tm_year = 126;
+  time.tm_mon = 10;
+  time.tm_mday = 25;
+  time.tm_hour = 14;
+  time.tm_min = 5;
+  time.tm_sec = 9;
   time.tm_isdst = -1;
   return std::mktime(&time);
 }
@@ -53,7 +58,8 @@ TEST(ChatTemplateGolden, ConversationsRenderAsJinja2RendersThem) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       SCOPED_TRACE(entry.path().stem().string() + ", " + conversations[i]["case"].get<std::string>());
       expect_outcome(source, conversations[i]["variables"], expected[i]);
-      rendered += expected[i].contains("text"), raised += expected[i].contains("raised");
+      rendered += expected[i].contains("text");
+      raised += expected[i].contains("raised");
     }
     ++templates;
   }

@@ -63,7 +63,10 @@ Result<Value> of_floats(Kind kind, double a, double b) {
   if (kind == Kind::divide) return Value(a / b);
   double rest = std::fmod(a, b);
   double quotient = (a - rest) / b;
-  if (rest != 0 && (rest < 0) != (b < 0)) rest += b, quotient -= 1;
+  if (rest != 0 && (rest < 0) != (b < 0)) {
+    rest += b;
+    quotient -= 1;
+  }
   if (kind == Kind::modulo) return Value(rest != 0 ? rest : std::copysign(0.0, b));
   if (quotient == 0) return Value(std::copysign(0.0, a / b));
   const double whole = std::floor(quotient);

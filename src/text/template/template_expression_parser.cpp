@@ -7,7 +7,9 @@ namespace nibble::jinja {
 
 ExpressionPtr ExpressionParser::node(Kind kind, std::string text) {
   auto made = std::make_unique<Expression>();
-  made->kind = kind, made->line = tokens_.now().line, made->text = std::move(text);
+  made->kind = kind;
+  made->line = tokens_.now().line;
+  made->text = std::move(text);
   return made;
 }
 
@@ -22,7 +24,8 @@ Parsed ExpressionParser::grown(ExpressionPtr parent) const {
 
 Parsed ExpressionParser::binary(Kind kind, ExpressionPtr left, ExpressionPtr right) const {
   auto parent = std::make_unique<Expression>();
-  parent->kind = kind, parent->line = left->line;
+  parent->kind = kind;
+  parent->line = left->line;
   parent->children.push_back(std::move(left));
   parent->children.push_back(std::move(right));
   return grown(std::move(parent));
@@ -156,7 +159,8 @@ Parsed ExpressionParser::comparison() {
     } else if (tokens_.skip_name("in")) {
       chain->comparisons.push_back(Comparison::in);
     } else if (tokens_.is_name("not") && tokens_.ahead().kind == TokenKind::name && tokens_.ahead().text == "in") {
-      tokens_.take(), tokens_.take();
+      tokens_.take();
+      tokens_.take();
       chain->comparisons.push_back(Comparison::not_in);
     } else {
       break;
@@ -242,9 +246,11 @@ Parsed ExpressionParser::name() {
   tokens_.take();
   const std::string& text = value->text;
   if (text == "true" || text == "True" || text == "false" || text == "False") {
-    value->kind = Kind::constant, value->constant = Value(text == "true" || text == "True");
+    value->kind = Kind::constant;
+    value->constant = Value(text == "true" || text == "True");
   } else if (text == "none" || text == "None") {
-    value->kind = Kind::constant, value->constant = Value(None{});
+    value->kind = Kind::constant;
+    value->constant = Value(None{});
   }
   return value;
 }

@@ -103,13 +103,15 @@ Result<Value> tojson(Rendering& rendering, const Value& value, const Bound& argu
     NIBBLE_CHECK(check_text_size(1, std::size_t(std::max<std::int64_t>(width, 0))));
     style.indent = std::string(std::size_t(std::max<std::int64_t>(width, 0)), ' ');
   }
-  style.item_separator = style.indent ? "," : ", ", style.key_separator = ": ";
+  style.item_separator = style.indent ? "," : ", ";
+  style.key_separator = ": ";
   if (arguments[2] && !arguments[2]->is_none()) {
     const List* pair = arguments[2]->list();
     if (!pair || pair->items.size() != 2 || !pair->items[0].text() || !pair->items[1].text()) {
       return error(Errc::bad_request, "tojson: separators are two texts");
     }
-    style.item_separator = *pair->items[0].text(), style.key_separator = *pair->items[1].text();
+    style.item_separator = *pair->items[0].text();
+    style.key_separator = *pair->items[1].text();
   }
   NIBBLE_TRY(std::string text, to_json(rendering, value, style));
   return rendering.text(std::move(text));

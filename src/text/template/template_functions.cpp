@@ -39,7 +39,8 @@ Result<Value> call(Rendering& rendering, const Function& function, const Value& 
     for (const auto& [given, value] : arguments.named) {
       if (given != name) continue;
       if (bound.values[count]) return error(Errc::bad_request, "{}: \"{}\" is given twice", function.name, name);
-      bound.values[count] = &value, ++named;
+      bound.values[count] = &value;
+      ++named;
     }
     if (!optional && !bound.values[count])
       return error(Errc::bad_request, "{}: \"{}\" is missing", function.name, name);

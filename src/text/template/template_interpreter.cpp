@@ -169,13 +169,17 @@ Result<Interpreter::Flow> Interpreter::loop(const Statement& statement) {
 }
 
 Result<void> Interpreter::assign(const Expression& target, Value value) {
-  if (target.kind == Kind::name) return scope_->set(target.text, std::move(value)), Result<void>();
+  if (target.kind == Kind::name) {
+    scope_->set(target.text, std::move(value));
+    return {};
+  }
   if (target.kind == Kind::attribute) {
     NIBBLE_TRY(const Value holder, evaluate(*target.children[0]));
     if (!holder.space()) return error(Errc::bad_request, "only attributes of a namespace can be set");
     if (target.text.starts_with('_')) return error(Errc::bad_request, "a namespace holds no name that begins with _");
     NIBBLE_CHECK(rendering_.made(sizeof(Value) + 32));
-    return holder.space()->set(target.text, std::move(value)), Result<void>();
+    holder.space()->set(target.text, std::move(value));
+    return {};
   }
   NIBBLE_TRY(Values parts, iterate(rendering_, value));
   if (parts.size() != target.children.size()) {

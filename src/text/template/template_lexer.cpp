@@ -54,7 +54,10 @@ class Lexer {
       skip_space();
       return true;
     }
-    if (plus_allowed && rest_.starts_with('+') && rest_.substr(1).starts_with(end)) return take(1 + end.size()), true;
+    if (plus_allowed && rest_.starts_with('+') && rest_.substr(1).starts_with(end)) {
+      take(1 + end.size());
+      return true;
+    }
     if (!skip(end)) return false;
     if (eats_line_end) skip("\n");
     return true;
@@ -78,7 +81,10 @@ class Lexer {
     while (open != rest_.npos && rest_.substr(open + 1).find_first_of("{%#") != 0) open = rest_.find('{', open + 1);
     const bool at_line_start = at_line_start_;
     const std::string_view text = take(open);
-    if (rest_.empty()) return add_text(text, ' ', false, at_line_start), Result<void>();
+    if (rest_.empty()) {
+      add_text(text, ' ', false, at_line_start);
+      return {};
+    }
     const char what = take(2)[1], how = sign();
     add_text(text, how, what != '{', at_line_start);
     if (what == '#') return comment();
@@ -154,7 +160,10 @@ class Lexer {
   Result<void> symbol(std::string& open) {
     static constexpr std::string_view doubled[] = {"//", "**", "==", "!=", ">=", "<="}, single = "+-/*%~[](){}><=.:|,;";
     for (const std::string_view word : doubled) {
-      if (rest_.starts_with(word)) return add(TokenKind::symbol, std::string(take(2))), Result<void>();
+      if (rest_.starts_with(word)) {
+        add(TokenKind::symbol, std::string(take(2)));
+        return {};
+      }
     }
     const char c = rest_[0];
     if (single.find(c) == single.npos) {
@@ -221,12 +230,22 @@ class Lexer {
   static bool escape(std::string_view body, std::size_t& at, std::string& out) {
     static constexpr std::string_view from = "\\'\"abfnrtv", to = "\\'\"\a\b\f\n\r\t\v";
     const char c = body[at];
-    if (const std::size_t i = from.find(c); i != from.npos) return out += to[i], ++at, true;
+    if (const std::size_t i = from.find(c); i != from.npos) {
+      out += to[i];
+      ++at;
+      return true;
+    }
     const bool octal = c >= '0' && c <= '7';
     const std::size_t width = octal ? 3 : c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
-    if (c == '\n') return ++at, true;
+    if (c == '\n') {
+      ++at;
+      return true;
+    }
     if (c == 'N') return false;
-    if (width == 0) return out += '\\', true;  // not an escape: both characters stand
+    if (width == 0) {  // not an escape: both characters stand
+      out += '\\';
+      return true;
+    }
     const std::string_view digits = body.substr(octal ? at : at + 1, width);
     char32_t code = 0;
     std::size_t used = 0;

@@ -49,7 +49,8 @@ class Parser {
  private:
   std::unique_ptr<Statement> made(Action action) const {
     auto statement = std::make_unique<Statement>();
-    statement->action = action, statement->line = tokens_.now().line;
+    statement->action = action;
+    statement->line = tokens_.now().line;
     return statement;
   }
   Result<void> end_tag() { return tokens_.expect(TokenKind::block_end, "\"%}\""); }
@@ -197,7 +198,8 @@ class Parser {
     while (!tokens_.is(TokenKind::block_end)) {
       if (!with->expressions.empty()) NIBBLE_CHECK(tokens_.expect_symbol(","));
       ExpressionPtr name = std::make_unique<Expression>();
-      name->kind = Kind::name, name->line = tokens_.now().line;
+      name->kind = Kind::name;
+      name->line = tokens_.now().line;
       NIBBLE_TRY(name->text, tokens_.expect_name());
       NIBBLE_CHECK(tokens_.expect_symbol("="));
       with->expressions.push_back(std::move(name));

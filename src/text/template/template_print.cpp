@@ -31,14 +31,30 @@ class Writer {
 
   Result<void> repr(const Value& value) {
     NIBBLE_CHECK(grown());
-    if (value.is_undefined()) return out += "Undefined", Result<void>();
-    if (value.is_none()) return out += "None", Result<void>();
-    if (value.is_bool()) return out += value.truthy() ? "True" : "False", Result<void>();
-    if (const auto whole = value.integer()) return out += std::to_string(*whole), Result<void>();
-    if (value.is_float()) return out += float_text(*value.number()), Result<void>();
+    if (value.is_undefined()) {
+      out += "Undefined";
+      return {};
+    }
+    if (value.is_none()) {
+      out += "None";
+      return {};
+    }
+    if (value.is_bool()) {
+      out += value.truthy() ? "True" : "False";
+      return {};
+    }
+    if (const auto whole = value.integer()) {
+      out += std::to_string(*whole);
+      return {};
+    }
+    if (value.is_float()) {
+      out += float_text(*value.number());
+      return {};
+    }
     if (const auto* string = value.string()) {
       if (string->safe) return error(Errc::unsupported, "the repr of a text marked safe is not supported");
-      return quoted(string->text), Result<void>();
+      quoted(string->text);
+      return {};
     }
     if (const auto* list = value.list(); list && list->sequence <= Sequence::tuple) {
       const bool tuple = list->sequence == Sequence::tuple;
@@ -85,7 +101,8 @@ class Writer {
           break;
         default:
           if (c.code == char32_t(quote)) {
-            out += '\\', out += quote;
+            out += '\\';
+            out += quote;
           } else if (c.code == not_utf8 || is_printable(c.code)) {
             out += text.substr(i, c.bytes);
           } else if (c.code < 0x100) {
@@ -151,10 +168,22 @@ class Writer {
 
   Result<void> json(const Value& value, const JsonStyle& style, int level = 0) {
     NIBBLE_CHECK(grown());
-    if (const auto* text = value.text()) return json_quoted(*text, style.ascii), Result<void>();
-    if (value.is_none()) return out += "null", Result<void>();
-    if (value.is_bool()) return out += value.truthy() ? "true" : "false", Result<void>();
-    if (value.is_float()) return out += float_text(*value.number(), "Infinity", "NaN"), Result<void>();
+    if (const auto* text = value.text()) {
+      json_quoted(*text, style.ascii);
+      return {};
+    }
+    if (value.is_none()) {
+      out += "null";
+      return {};
+    }
+    if (value.is_bool()) {
+      out += value.truthy() ? "true" : "false";
+      return {};
+    }
+    if (value.is_float()) {
+      out += float_text(*value.number(), "Infinity", "NaN");
+      return {};
+    }
     if (value.number()) return repr(value);
     if (const auto* list = value.list(); list && list->sequence <= Sequence::tuple) {
       out += '[';

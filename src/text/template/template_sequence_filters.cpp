@@ -118,7 +118,10 @@ Result<Value> extreme(Rendering& rendering, const Value& value, const Bound& arg
   for (std::size_t i = 1; i < items.size(); ++i) {
     NIBBLE_TRY(Value key, sort_key(rendering, items[i], arguments[1], arguments.truthy(0)));
     NIBBLE_TRY(const int sign, order(rendering, key, best_key));
-    if (sign == Sign) best = i, best_key = std::move(key);
+    if (sign == Sign) {
+      best = i;
+      best_key = std::move(key);
+    }
   }
   return items[best];
 }
@@ -240,9 +243,15 @@ Result<Value> choose(Rendering& rendering, const Value& value, const Bound& argu
   Arguments further = *arguments.all;
   if (OfAttribute && further.positional.empty()) return error(Errc::bad_request, "the name of an attribute is missing");
   Value path, test;
-  if (OfAttribute) path = further.positional[0], further.positional.erase(further.positional.begin());
+  if (OfAttribute) {
+    path = further.positional[0];
+    further.positional.erase(further.positional.begin());
+  }
   const bool has_test = !further.positional.empty();
-  if (has_test) test = further.positional[0], further.positional.erase(further.positional.begin());
+  if (has_test) {
+    test = further.positional[0];
+    further.positional.erase(further.positional.begin());
+  }
   if (has_test && !test.text()) return error(Errc::bad_request, "the name of a test is a text");
   NIBBLE_TRY(const Values items, iterate(rendering, value));
   Values kept;

@@ -95,12 +95,18 @@ Result<Value> split(Rendering& rendering, const Value& self, const Bound& argume
       at = FromRight ? rest.rfind(*separator) : rest.find(*separator), bytes = separator->size();
     } else if (!FromRight) {
       for (std::size_t i = 0; i < rest.size() && at == rest.npos; i += character_at(rest, i).bytes) {
-        if (is_space(character_at(rest, i).code)) at = i, bytes = 1;
+        if (is_space(character_at(rest, i).code)) {
+          at = i;
+          bytes = 1;
+        }
       }
     } else {
       for (std::size_t i = rest.size(); i > 0 && at == rest.npos; --i) {
         const Character c = character_at(rest, i - 1);
-        if (is_space(c.code)) at = i - 1, bytes = c.bytes;
+        if (is_space(c.code)) {
+          at = i - 1;
+          bytes = c.bytes;
+        }
       }
     }
     if (at == rest.npos) break;
@@ -223,7 +229,7 @@ Result<Value> is_case(Rendering& rendering, const Value& self, const Bound&, std
   return Value(holds);
 }
 
-Result<Value> join(Rendering& rendering, const Value& self, const Bound& arguments) {
+Result<Value> join_items(Rendering& rendering, const Value& self, const Bound& arguments) {
   NIBBLE_TRY(const Values items, iterate(rendering, *arguments[0]));
   std::string out;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -243,7 +249,8 @@ Result<Value> format(Rendering& rendering, const Value& self, const Bound& argum
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if ((c == '{' || c == '}') && text.substr(i + 1).starts_with(c)) {
-      out += c, ++i;
+      out += c;
+      ++i;
     } else if (c == '}') {
       return error(Errc::bad_request, "format: a lonely }}");
     } else if (c != '{') {
@@ -286,7 +293,7 @@ constexpr Function methods[] = {
     {"islower", "", [](Rendering& r, const Value& self, const Bound& b) { return is_case(r, self, b, "lower"); }},
     {"isspace", "", all_of<is_space>},
     {"isupper", "", [](Rendering& r, const Value& self, const Bound& b) { return is_case(r, self, b, "upper"); }},
-    {"join", "iterable", join},
+    {"join", "iterable", join_items},
     {"lower", "", changed<lower>},
     {"lstrip", "?chars", stripped<Side::left>},
     {"partition", "sep", partition<false>},

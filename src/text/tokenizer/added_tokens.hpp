@@ -25,7 +25,9 @@ struct AddedToken {
 
 inline AddedToken special_token(std::string content, std::int32_t id) {
   AddedToken token;
-  token.content = std::move(content), token.id = id, token.special = true;
+  token.content = std::move(content);
+  token.id = id;
+  token.special = true;
   return token;
 }
 

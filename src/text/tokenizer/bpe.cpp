@@ -10,8 +10,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::string_view metaspace = "\xE2\x96\x81";
-
 // Whether a metaspace follows another character somewhere in the token.
 bool metaspace_inside(std::string_view token) {
   std::size_t lead = 0;

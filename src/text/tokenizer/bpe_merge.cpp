@@ -10,7 +10,6 @@ namespace nibble {
 namespace {
 
 constexpr std::size_t longest_scanned = 48;
-constexpr std::string_view metaspace = "\xE2\x96\x81";
 
 }  // namespace
 

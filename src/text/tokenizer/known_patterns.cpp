@@ -43,7 +43,10 @@ class Scan {
   // \s+(?!\S)|\s+ : all spaces at the end of the text; otherwise the last one is left to the word that follows.
   std::size_t spaces(std::size_t at) const {
     std::size_t end = at, last = at, bytes = 0;
-    while (!at_end(end) && kind(end, bytes) == CharClass::space) last = end, end += bytes;
+    while (!at_end(end) && kind(end, bytes) == CharClass::space) {
+      last = end;
+      end += bytes;
+    }
     return at_end(end) || last == at ? end : last;
   }
 

@@ -13,8 +13,6 @@
 namespace nibble {
 namespace {
 
-constexpr std::string_view metaspace = "\xE2\x96\x81";
-
 // Characters below U+0300 are their own NFC, ASCII is its own everything.
 bool already_normal(const UnicodeForm& form, std::string_view text) {
   const unsigned char first_changed = form.compose && !form.compatibility ? 0xCC : 0x80;

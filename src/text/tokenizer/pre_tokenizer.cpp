@@ -14,30 +14,8 @@ struct Part {
   bool is_match;
 };
 
-// Cuts `text` at `matches` the way `behavior` says; empty pieces disappear.
-void cut(std::string_view text, const std::vector<Span>& matches, SplitBehavior behavior, bool invert,
-         std::vector<std::string_view>& out) {
-  const auto emit = [&](Span span) {
-    if (span.end > span.begin) out.push_back(text.substr(span.begin, span.end - span.begin));
-  };
-  if (behavior == SplitBehavior::isolated) {  // the common case needs no list of parts
-    std::size_t at = 0;
-    for (const Span match : matches) {
-      emit({at, match.begin});
-      emit(match);
-      at = match.end;
-    }
-    return emit({at, text.size()});
-  }
-  std::vector<Part> parts;
-  std::size_t at = 0;
-  for (const Span match : matches) {
-    if (match.begin > at) parts.push_back({{at, match.begin}, invert});
-    parts.push_back({match, !invert});
-    at = match.end;
-  }
-  if (at < text.size()) parts.push_back({{at, text.size()}, invert});
-
+// Parts that `behavior` joins to one piece.
+std::vector<Span> join_parts(const std::vector<Part>& parts, SplitBehavior behavior) {
   std::vector<Span> joined;
   bool previous = false;
   switch (behavior) {
@@ -77,7 +55,33 @@ void cut(std::string_view text, const std::vector<Span>& matches, SplitBehavior 
     case SplitBehavior::isolated:
       break;
   }
-  for (const Span span : joined) emit(span);
+  return joined;
+}
+
+// Cuts `text` at `matches` the way `behavior` says; empty pieces disappear.
+void cut(std::string_view text, const std::vector<Span>& matches, SplitBehavior behavior, bool invert,
+         std::vector<std::string_view>& out) {
+  const auto emit = [&](Span span) {
+    if (span.end > span.begin) out.push_back(text.substr(span.begin, span.end - span.begin));
+  };
+  if (behavior == SplitBehavior::isolated) {  // the common case needs no list of parts
+    std::size_t at = 0;
+    for (const Span match : matches) {
+      emit({at, match.begin});
+      emit(match);
+      at = match.end;
+    }
+    return emit({at, text.size()});
+  }
+  std::vector<Part> parts;
+  std::size_t at = 0;
+  for (const Span match : matches) {
+    if (match.begin > at) parts.push_back({{at, match.begin}, invert});
+    parts.push_back({match, !invert});
+    at = match.end;
+  }
+  if (at < text.size()) parts.push_back({{at, text.size()}, invert});
+  for (const Span span : join_parts(parts, behavior)) emit(span);
 }
 
 void split(const SplitByPattern& step, std::string_view text, bool, PreTokenizer::Storage& storage) {

@@ -86,8 +86,14 @@ Result<std::string> translate(std::string_view pattern) {
     ++i;
     if (!in_class && c == '[') {
       in_class = true;
-      if (next == '^') out += next, ++i;
-      if (i < pattern.size() && pattern[i] == ']') out += "\\]", ++i;
+      if (next == '^') {
+        out += next;
+        ++i;
+      }
+      if (i < pattern.size() && pattern[i] == ']') {
+        out += "\\]";
+        ++i;
+      }
     } else if (in_class && c == ']') {
       in_class = false;
     }

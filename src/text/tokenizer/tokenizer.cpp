@@ -12,10 +12,6 @@ TokenizerResult placed(TokenizerResult result, const std::filesystem::path& path
   return result;
 }
 
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& folder) {
@@ -26,7 +22,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& 
   NIBBLE_TRY(const TokenizerConfig config, read_tokenizer_config(folder));
   if (has("tokenizer.json")) {
     NIBBLE_TRY(const auto file, MappedFile::open(folder / "tokenizer.json"));
-    return placed(load_tokenizer_json(text_of(*file), config), folder / "tokenizer.json");
+    return placed(load_tokenizer_json(file->text(), config), folder / "tokenizer.json");
   }
   if (has("tokenizer.model")) {
     NIBBLE_TRY(const auto file, MappedFile::open(folder / "tokenizer.model"));
@@ -35,7 +31,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::filesystem::path& 
   if (has("vocab.json") && has("merges.txt")) {
     NIBBLE_TRY(const auto vocab, MappedFile::open(folder / "vocab.json"));
     NIBBLE_TRY(const auto merges, MappedFile::open(folder / "merges.txt"));
-    return placed(load_vocab_merges(text_of(*vocab), text_of(*merges), config), folder / "vocab.json");
+    return placed(load_vocab_merges(vocab->text(), merges->text(), config), folder / "vocab.json");
   }
   return error(
       Errc::not_found,

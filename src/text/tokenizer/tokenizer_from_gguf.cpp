@@ -72,7 +72,9 @@ OrderedJson post_processor(const Tokenizer& tokenizer) {
     for (std::size_t i = before; i < around.size(); ++i) into.push_back(special(around[i], type));
   };
   if (around.empty()) return nullptr;
-  add(single, "A", 0), add(pair, "A", 0), add(pair, "B", 1);
+  add(single, "A", 0);
+  add(pair, "A", 0);
+  add(pair, "B", 1);
   return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", specials}};
 }
 
@@ -202,8 +204,10 @@ Result<TokenizerFiles> tokenizer_from_gguf(const Gguf& file) {
     const auto id = file.integer(gguf_key);
     if (id && *id >= 0 && std::size_t(*id) < tokens.size()) files.config[key] = tokenizer->token(std::int32_t(*id));
   };
-  name("bos_token", "tokenizer.ggml.bos_token_id"), name("eos_token", "tokenizer.ggml.eos_token_id");
-  name("unk_token", "tokenizer.ggml.unknown_token_id"), name("pad_token", "tokenizer.ggml.padding_token_id");
+  name("bos_token", "tokenizer.ggml.bos_token_id");
+  name("eos_token", "tokenizer.ggml.eos_token_id");
+  name("unk_token", "tokenizer.ggml.unknown_token_id");
+  name("pad_token", "tokenizer.ggml.padding_token_id");
   const std::string prefix = file.text("general.architecture").has_value() ? *file.text("general.architecture") : "";
   if (const auto length = file.integer(prefix + ".context_length")) files.config["model_max_length"] = *length;
 

@@ -47,7 +47,10 @@ Result<void> add_split(const Json& entry, GgufPreType& type, bool& done) {
     return {};
   }
   NIBBLE_TRY(const bool each_digit, json_flag(entry, "individual_digits", false));
-  if (kind == "Digits" && each_digit) return type.splits.emplace_back(split_digits), Result<void>();
+  if (kind == "Digits" && each_digit) {
+    type.splits.emplace_back(split_digits);
+    return {};
+  }
   const Json pattern = entry.value("pattern", Json::object());
   NIBBLE_TRY(const std::string behavior, json_text(entry, "behavior"));
   NIBBLE_TRY(const bool invert, json_flag(entry, "invert", false));
@@ -73,7 +76,8 @@ Result<GgufPreType> pre_type_of(const TokenizerFile& file) {
 
 Result<GgufVocabulary> byte_level(const GgufPreType& type, const MergeList& merges) {
   GgufVocabulary out;
-  out.model = "gpt2", out.pre = gguf_pre_name(type);
+  out.model = "gpt2";
+  out.pre = gguf_pre_name(type);
   if (out.pre.empty()) return unnamed(type.splits.empty() ? "no split at all" : type.splits.back());
   for (const Bpe::Merge& merge : merges.pairs) {
     if (merge.first.find(' ') != std::string_view::npos || merge.second.find(' ') != std::string_view::npos)
@@ -115,17 +119,15 @@ Result<std::vector<float>> scores_of(const TokenizerFile& file, std::int64_t row
 
 Result<GgufVocabulary> pieces_of_json(const TokenizerFile& file, std::int64_t rows) {
   GgufVocabulary out;
-  out.model = "llama", out.pre = "default", out.space_prefix = false;
+  out.model = "llama";
+  out.pre = "default";
+  out.space_prefix = false;
   NIBBLE_TRY(out.scores, scores_of(file, rows));
   const std::string normalizer = file.part("normalizer").dump(), splits = file.part("pre_tokenizer").dump();
   out.space_prefix =
       normalizer.find("\"Prepend\"") != std::string::npos ||
       (splits.find("\"Metaspace\"") != std::string::npos && splits.find("\"never\"") == std::string::npos);
   return out;
-}
-
-std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 bool present(const fs::path& path) {
@@ -155,7 +157,7 @@ Result<Source> read_source(const fs::path& folder, const TokenizerConfig& config
   Source out;
   if (present(folder / "tokenizer.json")) {
     NIBBLE_TRY(const auto text, MappedFile::open(folder / "tokenizer.json"));
-    NIBBLE_TRY(const TokenizerFile file, read_tokenizer_json(text_of(*text)));
+    NIBBLE_TRY(const TokenizerFile file, read_tokenizer_json(text->text()));
     if (tokenizer.kind() == "byte-level BPE") {
       NIBBLE_TRY(const GgufPreType type, pre_type_of(file));
       NIBBLE_TRY(out.vocabulary, byte_level(type, file.merges));
@@ -166,18 +168,21 @@ Result<Source> read_source(const fs::path& folder, const TokenizerConfig& config
   } else if (present(folder / "tokenizer.model")) {
     NIBBLE_TRY(const auto model, MappedFile::open(folder / "tokenizer.model"));
     NIBBLE_TRY(ScorePieces pieces, read_sentencepiece(model->bytes(), config));
-    out.vocabulary.model = "llama", out.vocabulary.pre = "default";
+    out.vocabulary.model = "llama";
+    out.vocabulary.pre = "default";
     out.vocabulary.space_prefix = pieces.add_space_prefix;
     out.vocabulary.remove_extra_spaces = pieces.remove_extra_spaces;
-    out.vocabulary.scores = std::move(pieces.scores), out.types = std::move(pieces.types);
+    out.vocabulary.scores = std::move(pieces.scores);
+    out.types = std::move(pieces.types);
     out.vocabulary.scores.resize(std::size_t(rows), -1000.0f);  // tokens on top are found in the text, never merged
     out.added = added_contents(config, {});
   } else {
     NIBBLE_TRY(const auto text, MappedFile::open(folder / "merges.txt"));
-    NIBBLE_TRY(const MergeList merges, read_merge_lines(text_of(*text)));
+    NIBBLE_TRY(const MergeList merges, read_merge_lines(text->text()));
     const bool qwen = config.tokenizer_class.starts_with("Qwen2Tokenizer");
     GgufPreType type;
-    type.splits = {std::string(pattern_text(qwen ? KnownPattern::qwen2 : KnownPattern::gpt2))}, type.nfc = qwen;
+    type.splits = {std::string(pattern_text(qwen ? KnownPattern::qwen2 : KnownPattern::gpt2))};
+    type.nfc = qwen;
     NIBBLE_TRY(out.vocabulary, byte_level(type, merges));
     out.added = added_contents(config, {});
   }
@@ -192,6 +197,36 @@ std::optional<std::int32_t> pad_token(const fs::path& folder, const Tokenizer& t
   return text.is_string() ? tokenizer.id(text.get<std::string>()) : std::nullopt;
 }
 
+struct TokenList {
+  std::vector<std::string> texts;
+  std::vector<std::int32_t> types;
+};
+
+// One entry for every row of the embedding: what the tokenizer has no token for is padding.
+TokenList list_tokens(const Tokenizer& tokenizer, const TokenizerConfig& config, const Source& source,
+                      std::int64_t rows) {
+  const bool scores = source.vocabulary.model == "llama";
+  TokenList out;
+  for (std::int32_t id = 0; id < rows; ++id) {
+    std::string token = tokenizer.token(id);
+    std::int32_t type = ScorePieces::normal;
+    if (token.empty()) {
+      token = fmt::format("[PAD{}]", id);
+      type = ScorePieces::unused;
+    } else if (tokenizer.is_special(id))
+      type = token == config.unk && scores ? ScorePieces::unknown : ScorePieces::control;
+    else if (source.added.count(token))
+      type = ScorePieces::user_defined;
+    else if (std::size_t(id) < source.types.size())
+      type = source.types[std::size_t(id)];
+    else if (scores && byte_of_fallback(token) >= 0)
+      type = ScorePieces::byte;
+    out.texts.push_back(std::move(token));
+    out.types.push_back(type);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<std::vector<GgufEntry>> tokenizer_to_gguf(const fs::path& folder, std::int64_t rows) {
@@ -204,30 +239,16 @@ Result<std::vector<GgufEntry>> tokenizer_to_gguf(const fs::path& folder, std::in
   if (!read) return read.error().at(folder.string());
   GgufVocabulary& vocabulary = read->vocabulary;
 
-  std::vector<std::string> tokens;
-  std::vector<std::int32_t> types;
-  for (std::int32_t id = 0; id < rows; ++id) {
-    std::string token = tokenizer->token(id);
-    std::int32_t type = ScorePieces::normal;
-    if (token.empty())
-      token = fmt::format("[PAD{}]", id), type = ScorePieces::unused;
-    else if (tokenizer->is_special(id))
-      type = token == config.unk && vocabulary.model == "llama" ? ScorePieces::unknown : ScorePieces::control;
-    else if (read->added.count(token))
-      type = ScorePieces::user_defined;
-    else if (std::size_t(id) < read->types.size())
-      type = read->types[std::size_t(id)];
-    else if (vocabulary.model == "llama" && byte_of_fallback(token) >= 0)
-      type = ScorePieces::byte;
-    tokens.push_back(std::move(token)), types.push_back(type);
-  }
+  TokenList tokens = list_tokens(*tokenizer, config, *read, rows);
   std::vector<GgufEntry> out;
   const auto add = [&](const char* key, auto value) {
     out.push_back({std::string("tokenizer.ggml.") + key, std::move(value)});
   };
-  add("model", vocabulary.model), add("pre", vocabulary.pre), add("tokens", std::move(tokens));
+  add("model", vocabulary.model);
+  add("pre", vocabulary.pre);
+  add("tokens", std::move(tokens.texts));
   if (vocabulary.model == "llama") add("scores", vocabulary.scores);
-  add("token_type", std::move(types));
+  add("token_type", std::move(tokens.types));
   if (vocabulary.model == "gpt2") {
     add("merges", vocabulary.merges);
   } else {
@@ -238,7 +259,8 @@ Result<std::vector<GgufEntry>> tokenizer_to_gguf(const fs::path& folder, std::in
     if (id) add(key, std::uint32_t(*id));
   };
   const std::vector<std::int32_t> something = tokenizer->encode("a");
-  add_id("bos_token_id", tokenizer->bos()), add_id("eos_token_id", tokenizer->eos());
+  add_id("bos_token_id", tokenizer->bos());
+  add_id("eos_token_id", tokenizer->eos());
   if (config.unk) add_id("unknown_token_id", tokenizer->id(*config.unk));
   add_id("padding_token_id", pad_token(folder, *tokenizer));
   add("add_bos_token", tokenizer->adds_bos());

@@ -26,7 +26,8 @@ std::size_t well_formed_length(std::string_view text, std::size_t& consumed) {
   }
   for (std::size_t i = 1; i < length; ++i) {
     if (i >= text.size() || at(i) < low || at(i) > high) return 0;
-    low = 0x80, high = 0xBF;
+    low = 0x80;
+    high = 0xBF;
     consumed = i + 1;
   }
   return length;

@@ -14,6 +14,8 @@ struct CodePoint {
 };
 
 inline constexpr std::string_view replacement_character = "\xEF\xBF\xBD";
+// SentencePiece's sign for a space, U+2581.
+inline constexpr std::string_view metaspace = "\xE2\x96\x81";
 
 // Of valid text, at a character boundary before the end.
 inline CodePoint decode_valid(const char* text) {
