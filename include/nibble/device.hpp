@@ -1,4 +1,7 @@
 // The devices of this machine that a model can be placed on.
+//
+// Threads: any number.
+// Implemented in src/engine/backends.cpp.
 #pragma once
 
 #include <string>

@@ -3,7 +3,9 @@
 // Threads: generate(), generate_ids(), Chat::start() and Chat::say() compute, which one thread at a time may do with
 // one loaded model; models that were loaded apart are independent. Callbacks come on the calling thread and may not
 // compute with the same model. A Chat is one thread's. Everything else may be called by any thread, also while another
-// computes. Implemented in src/generate: generate.cpp and chat.cpp over batcher.cpp, the pool of sequences.
+// computes.
+//
+// Implemented in src/generate: generate.cpp and chat.cpp over batcher.cpp, the pool of sequences.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,7 @@
 // Bytes by purpose and device: what estimates predict, what a loaded model reports, what tests compare.
+//
+// Threads: values like any other.
+// Implemented here.
 #pragma once
 
 #include <algorithm>

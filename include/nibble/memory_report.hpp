@@ -1,4 +1,9 @@
 // "Predicted, measured" after a run: how far the plan can be trusted.
+//
+// Threads: a MemoryWatch is one thread's. check() reads what computing changes, so no other thread may compute with
+// those models meanwhile.
+//
+// Implemented in src/measure/memory_report.cpp over src/measure/process_memory.cpp.
 #pragma once
 
 #include <memory>

@@ -2,8 +2,9 @@
 //
 // Threads: any number may load and inspect models. One loaded model computes for one thread at a time: generate(),
 // Chat, evaluate() and MemoryWatch::check() say so, and memory() belongs to that thread as well. Everything else here
-// may be called by any thread, also while another computes. Implemented in src/api/model.cpp over src/engine/load.cpp;
-// inspect() in src/api/inspect.cpp.
+// may be called by any thread, also while another computes.
+//
+// Implemented in src/engine/model.cpp over src/engine/load.cpp; inspect() in src/engine/inspect.cpp.
 #pragma once
 
 #include <cstdint>
@@ -73,9 +74,10 @@ class Model {
   MemoryReport memory() const;  // now
   const QuantizationConfig& precision() const;
   // What linear layers are held as: the label of precision(), or "Q4_1", blocks of a GGUF file that are computed with
-  // where they lie (precision() is then that of everything else).
+  // where they lie (precision() is then that of everything else). Of a mix, all of them: "Q4_K, Q6_K".
   std::string held_as() const;
-  // "Q5_1": linear layers were stored as blocks of this type and decoded into precision() when loading. Else empty.
+  // "MXFP4": linear layers were stored as blocks of this type and decoded into precision() when loading; of a mix, all
+  // such types. Else empty.
   std::string converted_from() const;
   std::string device() const;  // "cpu avx512_vnni_bf16, 2 threads"
   double load_seconds() const;

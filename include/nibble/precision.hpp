@@ -1,5 +1,8 @@
 // How a model's weights are held and how products are rounded. Equivalent of transformers' torch_dtype and
 // BitsAndBytesConfig.
+//
+// Threads: values like any other; the functions: any number.
+// Implemented in src/engine/precision.cpp over src/formats/precisions.cpp.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 // passes through. One that returns a plain string or vector may throw std::bad_alloc, as these do.
 //
 // Threads: values like any other; each header says what may be called at the same time.
+// Implemented here.
 #pragma once
 
 #include <cstdlib>

@@ -1,7 +1,7 @@
 // Text to token ids and back, to the id as the model's own tokenizer does it.
 //
 // Threads: any number, with one tokenizer or with several.
-// Implemented in src/api/model.cpp over src/text/tokenizer.
+// Implemented in src/engine/model.cpp over src/text/tokenizer.
 #pragma once
 
 #include <cstdint>

@@ -38,7 +38,7 @@ Result<void> ContinuedOutput::write(const fs::path& target) {
       if (!complete_[file]) NIBBLE_CHECK(fill(file));
     return {};
   };
-  if (auto done = all(); !done) return kept(done.error());
+  if (auto done = all(); !done) return leave(done.error());
   for (std::size_t i = 0; i < plan_.weights.size(); ++i)
     conversion_.account(*plan_.weights[i].module, records_[i].error);
   return {};
@@ -55,10 +55,12 @@ Result<void> ContinuedOutput::prepare() {
     layout.add(std::as_bytes(std::span(file.name.c_str(), file.name.size() + 1)));
     layout.add(std::as_bytes(std::span(head)));
   }
-  journal_.to = plan_.to, journal_.source = conversion_.source_files();
+  journal_.to = plan_.to;
+  journal_.source = conversion_.source_files();
   journal_.recipe = fmt::format("{} {} {}", NIBBLE_VERSION, plan_.recipe, layout.finish());
   records_.resize(plan_.weights.size());
-  finished_.assign(plan_.weights.size(), false), complete_.assign(plan_.files.size(), false);
+  finished_.assign(plan_.weights.size(), false);
+  complete_.assign(plan_.files.size(), false);
   return {};
 }
 
@@ -106,7 +108,7 @@ Result<void> ContinuedOutput::take_over(bool same_source) {
   for (std::size_t file = 0; file < plan_.files.size(); ++file) {
     NIBBLE_CHECK(take_over(file, same_source));
     for (std::size_t i = plan_.files[file].first; i < plan_.files[file].end; ++i)
-      if (finished_[i]) conversion_.taken_over(*plan_.weights[i].module, with_padding(records_[i]));
+      if (finished_[i]) conversion_.count_earlier(*plan_.weights[i].module, with_padding(records_[i]));
   }
   const auto weights = std::count(finished_.begin(), finished_.end(), true);
   if (weights > 0) say(fmt::format("continues: {}", progress()));
@@ -134,7 +136,10 @@ Result<void> ContinuedOutput::take_over(std::size_t index, bool same_source) {
     good[std::size_t(i)] = is_as_recorded(file.first + std::size_t(i), places[std::size_t(i)], same_source);
   });
   const auto count = std::size_t(std::find(good.begin(), good.end(), 0) - good.begin());
-  for (std::size_t i = file.first; i < file.first + count; ++i) records_[i] = *planned_record(i), finished_[i] = true;
+  for (std::size_t i = file.first; i < file.first + count; ++i) {
+    records_[i] = *planned_record(i);
+    finished_[i] = true;
+  }
   if (whole && count == file.end - file.first && at == mapped->bytes().size()) {
     NIBBLE_TRY(const std::string head, head_of(file));
     complete_[index] = std::equal(head.begin(), head.end(), reinterpret_cast<const char*>(mapped->bytes().data()));
@@ -210,9 +215,8 @@ Result<void> ContinuedOutput::fill(std::size_t index) {
   NIBBLE_TRY(file_, AtomicFile::resume(path_of(file), at));
   for (; weight < file.end; ++weight) {
     NIBBLE_CHECK(conversion_.may_go_on(target_));
-    at_ = weight;
-    NIBBLE_CHECK(container_.make(weight, *this));
-    NIBBLE_ASSERT(finished_[weight], "a weight that was made was handed over");
+    NIBBLE_TRY(const Made made, container_.make(weight));
+    NIBBLE_CHECK(store(weight, made));
   }
   NIBBLE_TRY(const std::string head, head_of(file));
   NIBBLE_CHECK(file_->write_at(0, std::as_bytes(std::span(head))));
@@ -232,12 +236,12 @@ Result<std::string> ContinuedOutput::head_of(const OutputPlan::File& file) {
   return head;
 }
 
-Result<void> ContinuedOutput::add(const ErrorSums& error, const std::vector<std::span<const std::byte>>& parts,
-                                  std::size_t weight) {
-  const OutputPlan::Weight& planned = plan_.weights[at_];
+Result<void> ContinuedOutput::store(std::size_t weight, const Made& made) {
+  const OutputPlan::Weight& planned = plan_.weights[weight];
+  const auto& parts = made.parts;
   NIBBLE_ASSERT(parts.size() == planned.record.parts.size(), "a weight has the parts that were planned");
   Journal::Record record = planned.record;
-  record.error = error;
+  record.error = made.error;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     NIBBLE_ASSERT(
         parts[i].size() == record.parts[i].bytes || (planned.varying == i && parts[i].size() < record.parts[i].bytes),
@@ -245,9 +249,11 @@ Result<void> ContinuedOutput::add(const ErrorSums& error, const std::vector<std:
     NIBBLE_CHECK(file_->write(parts[i]));
     NIBBLE_CHECK(file_->write(std::string(container_.padding(parts[i].size()), '\0')));
   }
-  const std::vector<Receipt::Tensor> notes = conversion_.notes(*planned.module, error, parts, weight);
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    record.parts[i].bytes = parts[i].size(), record.parts[i].note = notes[i];
+  const std::vector<Receipt::Tensor> notes = conversion_.notes(*planned.module, made.error, parts, made.own);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    record.parts[i].bytes = parts[i].size();
+    record.parts[i].note = notes[i];
+  }
   NIBBLE_CHECK(journal_file_->write(Journal::line(planned.module->name, record)));
   unsynced_ += with_padding(record);
   if (unsynced_ > bytes_between_syncs) {
@@ -255,13 +261,14 @@ Result<void> ContinuedOutput::add(const ErrorSums& error, const std::vector<std:
     NIBBLE_CHECK(journal_file_->sync());
     unsynced_ = 0;
   }
-  records_[at_] = std::move(record), finished_[at_] = true;
-  conversion_.finished(*planned.module);
+  records_[weight] = std::move(record);
+  finished_[weight] = true;
+  conversion_.module_done(*planned.module);
   return {};
 }
 
 Result<void> ContinuedOutput::put_in_place(const fs::path& made) {
-  if (auto done = work_->put_in_place(made); !done) return kept(done.error());
+  if (auto done = work_->put_in_place(made); !done) return leave(done.error());
   work_.reset();
   return {};
 }
@@ -277,7 +284,7 @@ std::string ContinuedOutput::progress() const {
                      others > 0 ? fmt::format(", and {} weights of the next", others) : "");
 }
 
-Error ContinuedOutput::kept(const Error& why) {
+Error ContinuedOutput::leave(const Error& why) {
   const bool later = why.code == Errc::cancelled || why.code == Errc::io_failure || why.code == Errc::out_of_memory;
   if (!later || std::find(finished_.begin(), finished_.end(), true) == finished_.end()) {
     work_->remove();

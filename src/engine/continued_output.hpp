@@ -1,6 +1,6 @@
-// The files of a conversion, filled weight by weight in a work folder, with a journal beside them. What an earlier
-// process finished is taken over where its bytes are the ones that the journal tells of; so an output that was
-// interrupted any number of times has the bytes of one that was not.
+// The files of a conversion, filled weight by weight in a work folder, with a journal beside them. Another process can
+// go on where this one was stopped: it keeps the weights whose bytes have the hashes in the journal and makes the rest.
+// However often that happens, the output has the same bytes.
 #pragma once
 
 #include "engine/conversion.hpp"
@@ -13,8 +13,8 @@ namespace nibble {
 struct OutputPlan {
   struct Weight {
     const ModuleSpec* module = nullptr;
-    Journal::Record record;              // names, at most so many bytes, notes that are as long as the real ones
-    std::optional<std::size_t> varying;  // the part that may turn out shorter
+    Journal::Record record;              // its parts' names and sizes, and notes as long as the real ones will be
+    std::optional<std::size_t> varying;  // the part whose size is only the most it can have
   };
   struct File {
     std::string name;
@@ -32,6 +32,15 @@ class ContinuedOutput {
  public:
   using Records = std::span<const Journal::Record* const>;
 
+  // A weight as it will be stored: the bytes of its parts, as planned. parts[own] is the weight itself, the others
+  // stand beside it. What the parts point to is in the source, or lives as long as `memory`.
+  struct Made {
+    std::shared_ptr<const void> memory;
+    std::vector<std::span<const std::byte>> parts;
+    std::size_t own = 0;
+    ErrorSums error = {};
+  };
+
   // What differs between containers.
   class Container {
    public:
@@ -39,8 +48,7 @@ class ContinuedOutput {
     // What stands before the data of a file whose weights these are; as long as the file's room.
     virtual Result<std::string> head(const OutputPlan::File& file, Records records) = 0;
     virtual std::uint64_t padding(std::uint64_t) const { return 0; }  // zeros behind a tensor of so many bytes
-    // Makes a weight and hands it to add().
-    virtual Result<void> make(std::size_t weight, ContinuedOutput& output) = 0;
+    virtual Result<Made> make(std::size_t weight) = 0;
   };
 
   // Fills in each file's room.
@@ -50,16 +58,14 @@ class ContinuedOutput {
 
   // Makes every file of the plan. An error keeps what is finished if the same request may succeed later, and says so.
   Result<void> write(const std::filesystem::path& target);
-  // Called by make(): the bytes of the weight's parts, as planned. parts[weight] is the weight itself.
-  Result<void> add(const ErrorSums& error, const std::vector<std::span<const std::byte>>& parts,
-                   std::size_t weight = 0);
 
   const OutputPlan& plan() const { return plan_; }
   std::filesystem::path folder() const { return work_->output(); }
   const Journal::Record& record(std::size_t weight) const { return records_[weight]; }
   // The output gets its name: `made` is folder() or the one file in it.
   Result<void> put_in_place(const std::filesystem::path& made);
-  Error kept(const Error& error);  // see write()
+  // The work stays for later or goes, as write() says; the error tells which.
+  Error leave(const Error& error);
 
  private:
   Result<void> prepare();
@@ -71,6 +77,7 @@ class ContinuedOutput {
   std::uint64_t still_to_write() const;
   Result<void> check_space() const;
   Result<void> fill(std::size_t file);
+  Result<void> store(std::size_t weight, const Made& made);
   Result<std::string> head_of(const OutputPlan::File& file);
   std::filesystem::path path_of(const OutputPlan::File& file) const { return work_->output() / file.name; }
   std::uint64_t with_padding(const Journal::Record& record) const;
@@ -86,7 +93,6 @@ class ContinuedOutput {
   std::optional<AtomicFile> journal_file_, file_;
   std::vector<Journal::Record> records_;   // of weights that are finished
   std::vector<bool> finished_, complete_;  // weights; files
-  std::size_t at_ = 0;                     // the weight that is being made
   std::uint64_t unsynced_ = 0;
 };
 

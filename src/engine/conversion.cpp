@@ -25,7 +25,7 @@ Result<std::unique_ptr<Conversion>> Conversion::open(const fs::path& path, const
       types += (types.empty() ? "" : ", ") + type;
   }
   if (!types.empty()) out->stored_ = types;
-  out->source_ = checkpoint_source(*out->checkpoint_, *out->memory_, out->copies_, false);
+  out->source_ = checkpoint_source(*out->checkpoint_, *out->memory_, out->copies_);
   return out;
 }
 
@@ -52,7 +52,9 @@ Result<void> Conversion::round_again(const ModuleSpec& module, std::string_view 
 
 Receipt Conversion::receipt(std::string recipe) const {
   Receipt out;
-  out.version = NIBBLE_VERSION, out.recipe = std::move(recipe), out.source_type = stored_;
+  out.version = NIBBLE_VERSION;
+  out.recipe = std::move(recipe);
+  out.source_type = stored_;
   return out;
 }
 
@@ -78,27 +80,26 @@ Result<void> Conversion::may_go_on(const fs::path& out) const {
 }
 
 std::vector<Receipt::Tensor> Conversion::notes(const ModuleSpec& module, const ErrorSums& error,
-                                               const std::vector<std::span<const std::byte>>& parts,
-                                               std::size_t weight) {
+                                               const std::vector<std::span<const std::byte>>& parts, std::size_t own) {
   std::vector<Receipt::Tensor> notes(parts.size());
   pool_.run(std::int64_t(parts.size()) + 1, [&](std::int64_t piece, int) {
     if (piece == 0)
-      notes[weight].source = source_hash(*checkpoint_, module.name);
+      notes[own].source = source_hash(*checkpoint_, module.name);
     else
       notes[std::size_t(piece - 1)].sha256 = sha256(parts[std::size_t(piece - 1)]);
   });
-  notes[weight].error = error.relative();
+  notes[own].error = error.relative();
   return notes;
 }
 
-void Conversion::finished(const ModuleSpec& module) {
-  release();
+void Conversion::module_done(const ModuleSpec& module) {
+  drop_copies();
   report.peak_buffer_bytes = std::max(report.peak_buffer_bytes, memory_->use().peak_total);
   done_ += bytes_of(module);
   show_progress();
 }
 
-void Conversion::taken_over(const ModuleSpec& module, std::uint64_t written) {
+void Conversion::count_earlier(const ModuleSpec& module, std::uint64_t written) {
   done_ += bytes_of(module);
   report.bytes_taken_over += written;
 }
@@ -108,14 +109,17 @@ void Conversion::show_progress() const {
 }
 
 void Conversion::account(const ModuleSpec& module, const ErrorSums& error) {
-  if (const double relative = error.relative(); relative > report.worst_error)
-    report.worst_error = relative, report.worst_tensor = module.name;
+  if (const double relative = error.relative(); relative > report.worst_error) {
+    report.worst_error = relative;
+    report.worst_tensor = module.name;
+  }
   sums_.add(error);
 }
 
 QuantizeReport Conversion::finish(std::uint64_t bytes_written) {
   report.relative_error = sums_.relative();
-  report.bytes_read = checkpoint_->file_bytes(), report.bytes_written = bytes_written;
+  report.bytes_read = checkpoint_->file_bytes();
+  report.bytes_written = bytes_written;
   report.seconds = now_seconds() - start_;
   return report;
 }

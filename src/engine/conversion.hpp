@@ -33,17 +33,17 @@ class Conversion {
   std::string source_files() const;
 
   Result<void> may_go_on(const std::filesystem::path& out) const;  // asked before each module
-  // `parts`: what was stored of a module; parts[weight] is the weight itself, the others stand beside it.
+  // `parts`: what was stored of a module; parts[own] is the weight itself, the others stand beside it.
   std::vector<Receipt::Tensor> notes(const ModuleSpec& module, const ErrorSums& error,
-                                     const std::vector<std::span<const std::byte>>& parts, std::size_t weight);
-  void finished(const ModuleSpec& module);                           // by this process
-  void taken_over(const ModuleSpec& module, std::uint64_t written);  // from an earlier one
-  void account(const ModuleSpec& module, const ErrorSums& error);    // of each module, in their order
+                                     const std::vector<std::span<const std::byte>>& parts, std::size_t own);
+  void module_done(const ModuleSpec& module);                           // by this process
+  void count_earlier(const ModuleSpec& module, std::uint64_t written);  // done by an earlier one
+  void account(const ModuleSpec& module, const ErrorSums& error);       // of each module, in their order
   void show_progress() const;
   void say(const std::string& sentence) const {
     if (options_.say) options_.say(sentence);
   }
-  void release() { copies_.clear(); }  // what reading a module took
+  void drop_copies() { copies_.clear(); }  // what reading a module took
   QuantizeReport finish(std::uint64_t bytes_written);
 
   QuantizeReport report;

@@ -38,7 +38,7 @@ Result<std::vector<Setting>> contexts_that_fit(const Request& asked, const LoadO
   for (; found.size() < most; workload.context /= 2) {
     workload.tokens = std::min(workload.tokens, workload.context * batch);
     NIBBLE_TRY(const std::uint64_t bytes,
-               bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
+               bytes_needed({asked.config, asked.checkpoint, options, asked.unquantized_dtype, workload}));
     if (bytes <= limit) found.push_back({words_of(options, workload, asked), bytes});
     if (workload.context / 2 < shortest) break;
   }
@@ -46,7 +46,8 @@ Result<std::vector<Setting>> contexts_that_fit(const Request& asked, const LoadO
 }
 
 // What changes least of the request comes first: fewer sequences, then each way to hold the model with the longest
-// useful context. Where these are less than three, contexts down to the shortest, a single sequence, a single thread.
+// useful context. If that gives fewer than three settings, shorter contexts are tried, then one sequence, then one
+// thread.
 Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64_t limit) {
   std::vector<Setting> found;
   const auto keep = [&](const Setting& setting) {
@@ -95,7 +96,8 @@ Result<std::string> smallest_plan(const Request& asked) {
   options.precision.format = Precision::nf4, options.precision.double_quant = true, options.threads = 1;
   Workload workload = asked.workload;
   workload.context = std::min(workload.context, shortest_context), workload.batch = 1, workload.tokens = 0;
-  NIBBLE_TRY(const std::uint64_t bytes, bytes_needed({asked.config, asked.checkpoint, options, asked.kept, workload}));
+  NIBBLE_TRY(const std::uint64_t bytes,
+             bytes_needed({asked.config, asked.checkpoint, options, asked.unquantized_dtype, workload}));
   return fmt::format(
       "the smallest that works, `{}`, needs {}; free some memory, raise the limit, or take a smaller "
       "model",
@@ -145,13 +147,13 @@ std::uint64_t bytes_beside(const ModelConfig& config, const LoadOptions& options
 }
 
 Result<std::uint64_t> bytes_needed(const Request& r) {
-  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.unquantized_dtype, r.workload));
   return plan.peak() + bytes_beside(r.config, r.options);
 }
 
 Result<MemoryPlan> check_fits(const Request& r, const AvailableMemory& free, std::uint64_t held) {
   const std::uint64_t limit = free.bytes == 0 ? 0 : free.bytes + held;
-  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.kept, r.workload));
+  NIBBLE_TRY(const MemoryPlan plan, rehearse(r.config, r.checkpoint, r.options, r.unquantized_dtype, r.workload));
   const std::uint64_t needed = plan.peak() + bytes_beside(r.config, r.options);
   if (limit == 0 || needed <= limit) return plan;
   NIBBLE_TRY(const std::string next, what_next(r, limit));

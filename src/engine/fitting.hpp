@@ -11,7 +11,7 @@ struct Request {
   const ModelConfig& config;
   const Checkpoint* checkpoint;  // null: config.json alone
   const LoadOptions& options;
-  DType kept;
+  DType unquantized_dtype;
   Workload workload;
 };
 

@@ -1,7 +1,7 @@
 // What stands beside the weights in a Hugging Face folder.
 #pragma once
 
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 #include "models/config.hpp"
 #include "nibble/precision.hpp"
 

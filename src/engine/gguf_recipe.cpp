@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "io/gguf_names.hpp"
+#include "models/part_names.hpp"
 
 namespace nibble {
 namespace {

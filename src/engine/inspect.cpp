@@ -7,6 +7,7 @@
 #include "engine/rehearsal.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "models/gguf_rope.hpp"
 #include "models/outline.hpp"
 #include "nibble/model.hpp"
 
@@ -69,7 +70,7 @@ Expected describe_config(const Json& json, const std::string& place, ModelDescri
 }
 
 Result<void> describe_tensors(const Checkpoint& checkpoint, const Expected& expected, ModelDescription& out) {
-  std::set<std::string_view> known = {"rope_freqs.weight"};
+  std::set<std::string_view> known = {gguf_rope_tensor};
   for (const ModuleSpec& module : expected.modules) known.insert(module.name);
   HostAllocator memory;
   const TensorLookup find = [&](std::string_view name) { return checkpoint.find_stored(name); };
@@ -124,7 +125,8 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
   if (expected.config) {
     LoadOptions plain;
     plain.precision = Precision::bf16;
-    NIBBLE_TRY(const MemoryPlan computed, rehearse(*expected.config, nullptr, plain, DType::bf16, {.context = 1}));
+    const Workload nothing{.context = 1, .batch = 0};
+    NIBBLE_TRY(const MemoryPlan computed, rehearse(*expected.config, nullptr, plain, DType::bf16, nothing));
     out.bytes_by_class[std::string(facts_of(Purpose::buffers).key)] = computed.bytes[Purpose::buffers];
   }
   NIBBLE_CHECK(describe_tensors(*checkpoint, expected, out));

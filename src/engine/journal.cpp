@@ -27,7 +27,9 @@ bool read_first(const Json& line, Journal& out) {
   if (number == line.end() || !number->is_number_unsigned() || *number != version) return false;
   const auto to = text_of(line, "to"), recipe = text_of(line, "recipe"), source = text_of(line, "source");
   if (!to || !recipe || recipe->empty() || !source) return false;
-  out.to = *to, out.recipe = *recipe, out.source = *source;
+  out.to = *to;
+  out.recipe = *recipe;
+  out.source = *source;
   return true;
 }
 
@@ -45,7 +47,8 @@ bool read_record(const Json& line, Journal& out) {
     if (!name || !entry.contains("bytes") || !entry["bytes"].is_number_unsigned() ||
         !Receipt::read_tensor(entry, part.note))
       return false;
-    part.name = *name, part.bytes = entry["bytes"].get<std::uint64_t>();
+    part.name = *name;
+    part.bytes = entry["bytes"].get<std::uint64_t>();
     if (part.bytes > most_bytes || (total += part.bytes) > most_bytes) return false;
     record.parts.push_back(std::move(part));
   }

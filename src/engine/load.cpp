@@ -11,6 +11,7 @@
 #include "engine/loader.hpp"
 #include "engine/rehearsal.hpp"
 #include "formats/all.hpp"
+#include "models/gguf_rope.hpp"
 
 namespace nibble {
 namespace {
@@ -31,7 +32,9 @@ Result<void> check_options(const LoadOptions& options) {
 // Everything about a model but its weights.
 Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& precision, const LoadOptions& options) {
   auto model = std::make_shared<LoadedModel>();
-  model->precision = precision, model->options = options, model->options.progress = {};
+  model->precision = precision;
+  model->options = options;
+  model->options.progress = {};
   NIBBLE_TRY(model->backend, make_backend(backend_options(options)));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
   LoadOptions resolved = options;
@@ -47,17 +50,20 @@ Error placed(const Error& problem, const Checkpoint& checkpoint) {
 }
 
 Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig config, const LoadOptions& options,
-                        DType kept) {
+                        DType unquantized_dtype) {
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model.precision.skip));
   ThreadPool pool(model.threads);
-  Loader loader(source, *model.backend, &pool, pool.size(), model.precision, skip, kept);
+  Loader loader(source, *model.backend, &pool, pool.size(), model.precision, skip, unquantized_dtype,
+                options.precision.format == Precision::stored);
   auto loaded = loader.load(config, options.progress);
   if (!loaded) return model.checkpoint ? placed(loaded.error(), *model.checkpoint) : loaded.error();
   TransformerWeights weights = std::move(loaded).value();
   for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
-  model.mapped = loader.mapped, model.load_peak = model.backend->memory().use().peak_total;
-  model.times.converting = loader.times.converting, model.times.packing = loader.times.packing;
-  NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_factors(), *model.backend,
+  model.mapped = loader.mapped;
+  model.load_peak = model.backend->memory().use().peak_total;
+  model.times.converting = loader.times.converting;
+  model.times.packing = loader.times.packing;
+  NIBBLE_TRY(model.transformer, Transformer::create(std::move(config), source.rope_divisors(), *model.backend,
                                                     std::move(weights), options.pass_tokens));
   return {};
 }
@@ -65,7 +71,7 @@ Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig co
 // llama.cpp computes with every tensor of a file, so one that has no place here would change the output.
 Result<void> check_all_claimed(const Checkpoint& checkpoint, const ModelConfig& config) {
   if (!checkpoint.is_gguf()) return {};
-  std::set<std::string_view> claimed = {"rope_freqs.weight"};
+  std::set<std::string_view> claimed = {gguf_rope_tensor};
   const std::vector<ModuleSpec> modules = list_modules(config);
   for (const ModuleSpec& module : modules) claimed.insert(module.name);
   for (const CheckpointTensor& tensor : checkpoint.tensors())
@@ -96,24 +102,27 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   NIBBLE_CHECK(check_all_claimed(*checkpoint, config));
   const double opening = now_seconds() - start;
   NIBBLE_TRY(const QuantizationConfig precision, resolve_precision(options.precision, *checkpoint));
-  const DType kept = kept_dtype(*checkpoint);
+  const DType unquantized_dtype = unquantized_dtype_of(*checkpoint);
   NIBBLE_CHECK(check_options(options));
   // A load that cannot fit is refused before it starts, with the settings that would fit.
   const Workload planned{.context = std::min(options.context, config.max_positions), .batch = options.batch};
   const auto free = [&] {
     return options.memory_limit ? AvailableMemory{.bytes = options.memory_limit} : available_memory();
   };
-  if (auto fits = check_fits({config, checkpoint.get(), options, kept, planned}, free()); !fits)
+  if (auto fits = check_fits({config, checkpoint.get(), options, unquantized_dtype, planned}, free()); !fits)
     return placed(fits.error(), *checkpoint);
   NIBBLE_TRY(auto model, start_model(precision, options));
-  model->checkpoint = std::move(checkpoint), model->kept = kept;
-  const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers,
-                                        options.precision.format == Precision::stored);
-  if (auto filled = fill_model(*model, *source, config, options, kept); !filled) {
-    model->buffers.clear(), model->backend.reset();
-    return explain_refusal(filled.error(), {config, model->checkpoint.get(), options, kept, planned}, free().bytes);
+  model->checkpoint = std::move(checkpoint);
+  model->unquantized_dtype = unquantized_dtype;
+  const auto source = checkpoint_source(*model->checkpoint, model->backend->memory(), model->buffers);
+  if (auto filled = fill_model(*model, *source, config, options, unquantized_dtype); !filled) {
+    model->buffers.clear();
+    model->backend.reset();
+    return explain_refusal(filled.error(), {config, model->checkpoint.get(), options, unquantized_dtype, planned},
+                           free().bytes);
   }
-  model->load_seconds = now_seconds() - start, model->times.opening = opening;
+  model->load_seconds = now_seconds() - start;
+  model->times.opening = opening;
   return model;
 }
 
@@ -124,8 +133,8 @@ Result<std::shared_ptr<LoadedModel>> load_random_model(const ModelConfig& config
   if (precision.format == Precision::stored) precision.format = precision_of(config.dtype);
   NIBBLE_CHECK(check_options(options));
   NIBBLE_TRY(auto model, start_model(precision, options));
-  model->kept = config.dtype;
-  const auto source = random_source(config, seed, outliers);
+  model->unquantized_dtype = config.dtype;
+  const auto source = random_source(seed, outliers);
   NIBBLE_CHECK(fill_model(*model, *source, config, options, config.dtype));
   model->load_seconds = now_seconds() - start;
   return model;

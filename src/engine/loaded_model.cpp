@@ -1,5 +1,7 @@
 #include "engine/loaded_model.hpp"
 
+#include <algorithm>
+
 #include "engine/available_memory.hpp"
 #include "engine/fitting.hpp"
 #include "formats/all.hpp"
@@ -19,18 +21,35 @@ Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const Checkpoint& checkp
   return std::shared_ptr<const Tokenizer>(std::move(tokenizer).value());
 }
 
+// What `name` says of the linear layers and of the format each has, without repetition: "Q4_K, Q6_K".
+template <class Name>
+std::string each_once(const LoadedModel& model, const Name& name) {
+  TransformerWeights& weights = model.transformer->weights();
+  std::vector<std::string> names;
+  for (const ModuleSpec& module : list_modules(model.transformer->config())) {
+    if (module.role != Role::linear) continue;
+    std::string next = name(module, weights.linear(module).weight->canonical().format);
+    if (!next.empty() && std::find(names.begin(), names.end(), next) == names.end()) names.push_back(std::move(next));
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 }  // namespace
 
 MemoryReport LoadedModel::memory() const { return report_of(backend->memory().use().now, mapped); }
 
 std::string LoadedModel::held_as() const {
-  const std::string_view format = transformer->weights().layers[0].linear(Part::q).weight->canonical().format;
-  return format_facts(format).is_block() ? std::string(format) : precision.label();
+  return each_once(*this, [&](const ModuleSpec&, std::string_view format) {
+    return format_facts(format).is_block() ? std::string(format) : precision.label();
+  });
 }
 
 std::string LoadedModel::converted_from() const {
-  const CheckpointTensor* linear = checkpoint ? checkpoint->find("model.layers.0.self_attn.q_proj.weight") : nullptr;
-  return linear && !linear->dtype && linear->type != held_as() ? linear->type : std::string();
+  if (!checkpoint) return {};
+  return each_once(*this, [&](const ModuleSpec& module, std::string_view format) {
+    const CheckpointTensor* tensor = checkpoint->find(module.name);
+    return tensor && !tensor->dtype && tensor->type != format ? tensor->type : std::string();
+  });
 }
 
 Result<std::shared_ptr<const Tokenizer>> LoadedModel::tokenizer() const {
@@ -73,7 +92,7 @@ Result<void> LoadedModel::plan(Workload workload, std::uint64_t caches) {
   const std::uint64_t others = use.now[std::size_t(Purpose::kv_cache)] - caches;
   const std::uint64_t held = use.total - others + bytes_beside(config, options);
   NIBBLE_TRY(const MemoryPlan plan,
-             check_fits({config, checkpoint.get(), options, kept, workload}, available_memory(), held));
+             check_fits({config, checkpoint.get(), options, unquantized_dtype, workload}, available_memory(), held));
   planned.raise(plan);
   return {};
 }

@@ -21,7 +21,7 @@ class LoadedModel {
   std::shared_ptr<Checkpoint> checkpoint;  // null for random weights
   QuantizationConfig precision;            // resolved: never `stored`
   LoadOptions options;                     // as they were asked for
-  DType kv_dtype = DType::bf16, kept = DType::bf16;
+  DType kv_dtype = DType::bf16, unquantized_dtype = DType::bf16;
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
@@ -33,8 +33,8 @@ class LoadedModel {
   int threads = 1;
 
   MemoryReport memory() const;
-  std::string held_as() const;         // what linear layers are: "nf4 double-quant", or blocks of a GGUF file ("Q4_1")
-  std::string converted_from() const;  // the block type that linear layers had in a GGUF file ("Q4_1"), else empty
+  std::string held_as() const;  // what linear layers are: "nf4 double-quant", or blocks of a GGUF file ("Q4_K, Q6_K")
+  std::string converted_from() const;  // block types of a GGUF file that linear layers were decoded from, or empty
 
   // Read or parsed by the first who asks, then shared.
   Result<std::shared_ptr<const Tokenizer>> tokenizer() const;

@@ -47,10 +47,10 @@ Result<void> Loader::place(const ModuleSpec& module, TransformerWeights& weights
 
 Result<std::span<const float>> Loader::load_vector(const ModuleSpec& module) {
   NIBBLE_TRY(Buffer buffer, Buffer::take(backend_.memory(), std::size_t(module.rows) * sizeof(float), Purpose::norms));
-  NIBBLE_TRY(const ElementReader read, source_.reader(module));
+  NIBBLE_TRY(const StoredWeight stored, source_.stored(module));
   if (!backend_.memory().counts_only()) {
     std::vector<float> values(std::size_t(module.rows));
-    read(0, module.rows, values.data());
+    stored.read(0, module.rows, values.data());
     backend_.upload(values.data(), buffer.data(), values.size() * sizeof(float));
   }
   buffers.push_back(std::move(buffer));
@@ -58,45 +58,51 @@ Result<std::span<const float>> Loader::load_vector(const ModuleSpec& module) {
 }
 
 Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& module) {
-  NIBBLE_TRY(const std::optional<std::string_view> plain, source_.plain_format(module));
-  const std::string_view format = plain ? *plain : format_of(module, config_, skip_, kept_);
+  NIBBLE_TRY(const StoredWeight stored, source_.stored(module));
+  const bool unconverted = as_stored_ && !stored.format.empty();
+  const std::string_view format = unconverted ? stored.format : format_of(module, config_, skip_, unquantized_dtype_);
   const Purpose purpose = module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings;
-  const ComputeOptions compute{compute_dtype_of(config_), config_.int8_threshold};
-  NIBBLE_TRY(const std::optional<Weight> ready, source_.in_place(module, format, config_));
-  const bool shared = backend_.shares_host_memory();
-  if (ready) {
-    if (shared) {
-      mapped[int(purpose)] += ready->code_bytes;
-      mapped[int(Purpose::scales)] += ready->state_bytes();
-    }
-    return prepare(*ready, compute, purpose);
+  if (stored.in_place && (unconverted || is_quantized_so(*stored.in_place, format, config_)))
+    return use_in_place(*stored.in_place, purpose);
+  return convert(module, stored, format, purpose);
+}
+
+Result<std::unique_ptr<PreparedWeight>> Loader::use_in_place(const Weight& weight, Purpose purpose) {
+  if (backend_.shares_host_memory()) {
+    mapped[int(purpose)] += weight.code_bytes;
+    mapped[int(Purpose::scales)] += weight.state_bytes();
   }
+  return prepare(weight, purpose);
+}
+
+Result<std::unique_ptr<PreparedWeight>> Loader::convert(const ModuleSpec& module, const StoredWeight& stored,
+                                                        std::string_view format, Purpose purpose) {
   // A device with memory of its own gets a copy in prepare(); what was made for it on the host then goes.
+  const bool shared = backend_.shares_host_memory();
   Allocator& memory = shared ? backend_.memory() : staging_;
   NIBBLE_TRY(
-      QuantizedWeight held,
+      QuantizedWeight made,
       allocate_quantized(memory, {format, config_.block_size, config_.double_quant && format_facts(format).bits == 4},
                          module.rows, module.cols, purpose, Purpose::scales));
   const double start = now_seconds();
   if (format_facts(format).is_block()) {
-    if (!memory.counts_only()) NIBBLE_CHECK(source_.copy_blocks(module, held.codes.as<std::byte>()));
+    if (!memory.counts_only()) stored.copy_blocks(made.codes.as<std::byte>());
   } else {
-    NIBBLE_TRY(const ElementReader read, source_.reader(module));
-    const Result<void> done = memory.counts_only() ? rehearse_quantize(held, threads_) : quantize(read, held, *pool_);
+    const Result<void> done =
+        memory.counts_only() ? rehearse_quantize(made, threads_) : quantize(stored.read, made, *pool_);
     if (!done) return done.error().at(fmt::format("tensor \"{}\"", module.name));
   }
   times.converting += now_seconds() - start;
-  NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, prepare(held.weight, compute, purpose));
+  NIBBLE_TRY(std::unique_ptr<PreparedWeight> prepared, prepare(made.weight, purpose));
   if (shared)
-    for (Buffer* buffer : {&held.codes, &held.scales, &held.nested_codes, &held.nested_absmax})
+    for (Buffer* buffer : {&made.codes, &made.scales, &made.nested_codes, &made.nested_absmax})
       buffers.push_back(std::move(*buffer));
   return prepared;
 }
 
-Result<std::unique_ptr<PreparedWeight>> Loader::prepare(const Weight& weight, const ComputeOptions& compute,
-                                                        Purpose purpose) {
+Result<std::unique_ptr<PreparedWeight>> Loader::prepare(const Weight& weight, Purpose purpose) {
   const double start = now_seconds();
-  auto prepared = backend_.prepare(weight, compute, purpose);
+  auto prepared = backend_.prepare(weight, {compute_dtype_of(config_), config_.int8_threshold}, purpose);
   times.packing += now_seconds() - start;
   return prepared;
 }

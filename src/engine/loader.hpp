@@ -18,9 +18,17 @@ struct LoadTimes {
 class Loader {
  public:
   // `pool` may be null where the backend's memory only counts; `threads` is what it would have.
+  // `as_stored`: what kernels can use as it is stored is not converted.
   Loader(WeightSource& source, Backend& backend, ThreadPool* pool, int threads, const QuantizationConfig& config,
-         const SkipPatterns& skip, DType kept)
-      : source_(source), backend_(backend), pool_(pool), threads_(threads), config_(config), skip_(skip), kept_(kept) {}
+         const SkipPatterns& skip, DType unquantized_dtype, bool as_stored)
+      : source_(source),
+        backend_(backend),
+        pool_(pool),
+        threads_(threads),
+        config_(config),
+        skip_(skip),
+        unquantized_dtype_(unquantized_dtype),
+        as_stored_(as_stored) {}
 
   // Every module once, in the order of the forward pass. `progress` may be empty.
   Result<TransformerWeights> load(const ModelConfig& model, const std::function<void(double)>& progress);
@@ -33,7 +41,10 @@ class Loader {
   Result<void> place(const ModuleSpec& module, TransformerWeights& weights);
   Result<std::span<const float>> load_vector(const ModuleSpec& module);
   Result<std::unique_ptr<PreparedWeight>> load_matrix(const ModuleSpec& module);
-  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, const ComputeOptions& compute, Purpose purpose);
+  Result<std::unique_ptr<PreparedWeight>> use_in_place(const Weight& weight, Purpose purpose);
+  Result<std::unique_ptr<PreparedWeight>> convert(const ModuleSpec& module, const StoredWeight& stored,
+                                                  std::string_view format, Purpose purpose);
+  Result<std::unique_ptr<PreparedWeight>> prepare(const Weight& weight, Purpose purpose);
 
   WeightSource& source_;
   Backend& backend_;
@@ -41,7 +52,8 @@ class Loader {
   int threads_;
   const QuantizationConfig& config_;
   const SkipPatterns& skip_;
-  DType kept_;
+  DType unquantized_dtype_;
+  bool as_stored_;
   HostAllocator staging_;
 };
 

@@ -7,16 +7,14 @@
 
 #include "formats/all.hpp"
 #include "io/codecs/bnb_config.hpp"
+#include "models/part_names.hpp"
+#include "tensor/dense_types.hpp"
 
 namespace nibble {
 
-DType dtype_of(Precision precision) {
-  return precision == Precision::fp32 ? DType::f32 : precision == Precision::fp16 ? DType::f16 : DType::bf16;
-}
+DType dtype_of(Precision precision) { return dense_dtype(name_of(precision)).value_or(DType::bf16); }
 
-Precision precision_of(DType plain) {
-  return plain == DType::f32 ? Precision::fp32 : plain == DType::f16 ? Precision::fp16 : Precision::bf16;
-}
+Precision precision_of(DType dense) { return parse_precision(dense_format(dense)).value(); }
 
 DType compute_dtype_of(const QuantizationConfig& config) {
   if (config.compute_dtype != Precision::stored) return dtype_of(config.compute_dtype);
@@ -68,33 +66,49 @@ bool SkipPatterns::matches(const std::string& module) const {
 }
 
 std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip,
-                           DType kept) {
+                           DType unquantized_dtype) {
   if (!config.quantized()) return name_of(config.format);
   if (module.role == Role::linear && !skip.matches(module.module())) return name_of(config.format);
-  return kept == DType::f32 ? Fp32::name : kept == DType::f16 ? Fp16::name : Bf16::name;
-}
-
-DType kept_dtype(const Checkpoint& checkpoint) {
-  const CheckpointTensor* embedding = checkpoint.find("model.embed_tokens.weight");
-  if (!embedding || !embedding->dtype) return DType::bf16;
-  return *embedding->dtype == DType::f64 ? DType::f32 : *embedding->dtype;
+  return dense_format(unquantized_dtype);
 }
 
 namespace {
 
-// The plain type that linear layers are stored in; bf16 if they are blocks that have to be decoded.
-DType linear_dtype(const Checkpoint& checkpoint, DType kept) {
-  const CheckpointTensor* first = checkpoint.find("model.layers.0.self_attn.q_proj.weight");
-  if (!first) return kept;
-  return first->dtype ? (*first->dtype == DType::f64 ? DType::f32 : *first->dtype) : DType::bf16;
+bool is_dense(const CheckpointTensor& tensor) {
+  return tensor.dtype && (tensor.dtype == DType::f64 || !dense_format(*tensor.dtype).empty());
+}
+DType dense_dtype_of(const CheckpointTensor& tensor) {
+  if (!is_dense(tensor)) return DType::bf16;
+  return tensor.dtype == DType::f64 ? DType::f32 : *tensor.dtype;
+}
+
+}  // namespace
+
+DType unquantized_dtype_of(const Checkpoint& checkpoint) {
+  const CheckpointTensor* embedding = checkpoint.find("model.embed_tokens.weight");
+  return embedding ? dense_dtype_of(*embedding) : DType::bf16;
+}
+
+namespace {
+
+// Where linear layers differ, the type that holds them all; bf16 for a model with blocks that have to be decoded.
+DType linear_dtype(const Checkpoint& checkpoint) {
+  std::optional<DType> common;
+  for (const CheckpointTensor& tensor : checkpoint.tensors()) {
+    const Part part = part_of(tensor.name);
+    if (tensor.shape.size() < 2 || part == Part::embedding || part == Part::head || part == Part::other) continue;
+    if (!is_dense(tensor)) return DType::bf16;
+    const DType dtype = dense_dtype_of(tensor);
+    common = common && *common != dtype ? DType::f32 : dtype;
+  }
+  return common.value_or(unquantized_dtype_of(checkpoint));
 }
 
 }  // namespace
 
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint) {
   QuantizationConfig stored = wanted;
-  const DType plain = linear_dtype(checkpoint, kept_dtype(checkpoint));
-  stored.format = precision_of(plain);
+  stored.format = precision_of(linear_dtype(checkpoint));
   if (const auto found = checkpoint.config().find("quantization_config");
       found != checkpoint.config().end() && !found->is_null()) {
     const auto config = parse_bnb_config(*found);

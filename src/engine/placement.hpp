@@ -3,19 +3,19 @@
 
 #include <memory>
 
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 #include "models/modules.hpp"
 #include "nibble/precision.hpp"
 
 namespace nibble {
 
 DType dtype_of(Precision precision);  // of fp32, fp16, bf16
-Precision precision_of(DType plain);  // of f32, f16, bf16
+Precision precision_of(DType dense);  // of f32, f16, bf16
 
 // What rounds products, once "stored" is resolved against the precision and the checkpoint.
 DType compute_dtype_of(const QuantizationConfig& config);
 
-// How keys and values are kept unless the caller chooses: as precisely as products are rounded, no more.
+// How keys and values are stored unless the caller chooses: as precisely as products are rounded, no more.
 inline DType kv_dtype_of(const QuantizationConfig& config) { return compute_dtype_of(config); }
 
 // Module patterns, compiled once.
@@ -34,12 +34,13 @@ class SkipPatterns {
 };
 
 // The format that a module's weight gets: a name in formats/all.hpp.
-// Linear layers follow the precision; embeddings and head follow it only if it is a plain one, else they keep `kept`.
+// Linear layers follow the precision; embeddings and head follow it only if it is a plain one, else they get
+// `unquantized_dtype`.
 std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip,
-                           DType kept);
+                           DType unquantized_dtype);
 
-// How embeddings and skipped layers of this checkpoint are kept: its own plain type, bf16 for block types of GGUF.
-DType kept_dtype(const Checkpoint& checkpoint);
+// What embeddings and skipped layers of this checkpoint are stored in: its own plain type, bf16 for blocks of GGUF.
+DType unquantized_dtype_of(const Checkpoint& checkpoint);
 
 // The precision with "stored" replaced by what the checkpoint is: its quantization_config, or its plain type.
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint);

@@ -27,7 +27,8 @@ std::string Receipt::text() const {
     out += fmt::format(R"({}{}:{{"sha256":"{}")", first ? "" : ",", Json(name).dump(), tensor.sha256);
     if (!tensor.source.empty()) out += fmt::format(R"(,"source":"{}")", tensor.source);
     if (tensor.error) out += ",\"error\":" + number(*tensor.error);
-    out += "}", first = false;
+    out += "}";
+    first = false;
   }
   return out + "}}";
 }

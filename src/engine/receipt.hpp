@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 
 namespace nibble {
 

@@ -17,14 +17,14 @@ void MemoryPlan::raise(const MemoryPlan& next) {
 }
 
 Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                                 DType kept) {
+                                 DType unquantized_dtype) {
   CountedModel model;
   model.precision = options.precision;
   if (options.precision.format == Precision::stored) {
     if (checkpoint) {
       NIBBLE_TRY(model.precision, resolve_precision(options.precision, *checkpoint));
     } else {
-      model.precision.format = precision_of(kept);
+      model.precision.format = precision_of(unquantized_dtype);
     }
   }
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(model.precision.skip));
@@ -32,11 +32,10 @@ Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* ch
   BackendOptions counting = backend_options(options);
   counting.memory = model.memory;
   NIBBLE_TRY(model.backend, make_backend(counting));
-  const auto source = checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies,
-                                                     options.precision.format == Precision::stored)
-                                 : counting_source(kept);
+  const auto source = checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies)
+                                 : counting_source(unquantized_dtype);
   Loader loader(*source, *model.backend, nullptr, options.threads > 0 ? options.threads : usable_cores(),
-                model.precision, skip, kept);
+                model.precision, skip, unquantized_dtype, options.precision.format == Precision::stored);
   NIBBLE_TRY(model.weights, loader.load(config, {}));
   model.buffers = std::move(loader.buffers);
   model.mapped = loader.mapped;
@@ -44,8 +43,8 @@ Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* ch
 }
 
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                            DType kept, const Workload& workload) {
-  NIBBLE_TRY(CountedModel model, count_model(config, checkpoint, options, kept));
+                            DType unquantized_dtype, const Workload& workload) {
+  NIBBLE_TRY(CountedModel model, count_model(config, checkpoint, options, unquantized_dtype));
   LoadOptions resolved = options;
   resolved.precision = model.precision;
   const MemoryUse& use = model.memory->use();

@@ -1,7 +1,7 @@
 // What a run will take, by running it: the real loader, placer, backend and runner with memory that only counts.
 #pragma once
 
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 #include "models/transformer.hpp"
 #include "nibble/memory.hpp"
 #include "nibble/model.hpp"
@@ -12,7 +12,7 @@ namespace nibble {
 struct Workload {
   std::int64_t context = 512, batch = 1;  // tokens of KV cache per sequence, and sequences
   std::int64_t tokens = 0;                // that are read together, at most; 0: as many as the cache holds
-  bool all_logits = false;                // every position is looked at, as perplexity does, and not the last alone
+  bool all_logits = false;                // perplexity needs the logits of every position, not of the last alone
   std::uint64_t workspace = 0;            // bytes that the caller takes through the model's memory as well
   std::uint64_t text = 0;                 // bytes of ids and losses that the caller holds beside it
   PassShape earlier = {};                 // what the model has reserved already
@@ -44,11 +44,11 @@ struct CountedModel {
 };
 
 // `checkpoint`: headers are read, weights are not; null: config.json is all there is, and weights are taken to be
-// stored as `kept`. Microseconds per module.
+// stored as `unquantized_dtype`. Microseconds per module.
 Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                                 DType kept);
+                                 DType unquantized_dtype);
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                            DType kept, const Workload& workload);
+                            DType unquantized_dtype, const Workload& workload);
 
 // Own memory of the process beside what an allocator hands out: the program and its libraries, the metadata of a GGUF
 // file (its tokens and merges), the tokenizer. Measured (docs/measurements/memory.md), as a heap cannot be rehearsed.
@@ -56,7 +56,7 @@ inline constexpr std::uint64_t program_bytes = 1'250'000;
 constexpr std::uint64_t metadata_bytes(std::int64_t vocabulary) { return std::uint64_t(vocabulary) * 120; }
 constexpr std::uint64_t tokenizer_bytes(std::int64_t vocabulary) { return 180'000 + std::uint64_t(vocabulary) * 109; }
 
-// How keys and values are kept under these options.
+// How keys and values are stored under these options.
 DType kv_dtype_of(const LoadOptions& options);
 
 }  // namespace nibble

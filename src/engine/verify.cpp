@@ -8,7 +8,7 @@
 #include "engine/load.hpp"
 #include "engine/receipt.hpp"
 #include "engine/weights.hpp"
-#include "io/gguf_names.hpp"
+#include "models/part_names.hpp"
 #include "ops/relative_error.hpp"
 
 namespace nibble {
@@ -86,8 +86,8 @@ Result<void> check_source(const Checkpoint& checkpoint, const fs::path& path, co
   NIBBLE_TRY(const ModelConfig config, read_model_config(checkpoint.config(), checkpoint.path().string()));
   const std::shared_ptr<Allocator> memory = host_memory();
   std::vector<Buffer> copies;
-  const auto original = checkpoint_source(*source, *memory, copies, false),
-             written = checkpoint_source(checkpoint, *memory, copies, false);
+  const auto original = checkpoint_source(*source, *memory, copies),
+             written = checkpoint_source(checkpoint, *memory, copies);
   const std::vector<ModuleSpec> modules = list_modules(config);
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const ModuleSpec& module = modules[i];
@@ -98,9 +98,9 @@ Result<void> check_source(const Checkpoint& checkpoint, const fs::path& path, co
           fmt::format("tensor \"{}\" of {} is not what this was made from", module.name, path.string()));
       continue;
     }
-    NIBBLE_TRY(const ElementReader before, original->reader(module));
-    NIBBLE_TRY(const ElementReader after, written->reader(module));
-    const double now = error_between(before, after, std::int64_t(module.elements()), pool).relative(),
+    NIBBLE_TRY(const StoredWeight before, original->stored(module));
+    NIBBLE_TRY(const StoredWeight after, written->stored(module));
+    const double now = error_between(before.read, after.read, std::int64_t(module.elements()), pool).relative(),
                  then = *found->second.error;
     if (!(std::fabs(now - then) <= rounding * std::max(now, then)))
       report.problems.push_back(
@@ -117,10 +117,14 @@ Result<VerifyReport> verify(const fs::path& out, const std::optional<fs::path>& 
   NIBBLE_TRY(const auto checkpoint, Checkpoint::open(out));
   NIBBLE_TRY(const Receipt receipt, receipt_of(*checkpoint));
   VerifyReport report;
-  report.recipe = receipt.recipe, report.source_type = receipt.source_type, report.version = receipt.version;
+  report.recipe = receipt.recipe;
+  report.source_type = receipt.source_type;
+  report.version = receipt.version;
   for (const auto& [name, tensor] : receipt.tensors)
-    if (tensor.error && *tensor.error > report.worst_error)
-      report.worst_error = *tensor.error, report.worst_tensor = name;
+    if (tensor.error && *tensor.error > report.worst_error) {
+      report.worst_error = *tensor.error;
+      report.worst_tensor = name;
+    }
   ThreadPool pool(options.threads);
   const auto part = [&](double begin, double share) -> Progress {
     if (!options.progress) return {};

@@ -1,7 +1,5 @@
-// One weight at a time: found in the checkpoint (or counted, or drawn at random), checked, and held in its format.
+// Where the weights of a model come from: a checkpoint, a seed, or nowhere, to be counted.
 #pragma once
-
-#include <array>
 
 #include "engine/placement.hpp"
 #include "models/config.hpp"
@@ -10,32 +8,31 @@
 
 namespace nibble {
 
-// Where elements of a module come from.
+// A module as it is stored, and the ways to get at it; good while its source lives.
+struct StoredWeight {
+  std::string_view format;         // of a matrix, a name in formats/all.hpp; empty: a type that can only be decoded
+  std::optional<Weight> in_place;  // where it lies, if kernels can use it there
+  ElementReader read;              // its elements as fp32
+  std::function<void(std::byte*)> copy_blocks;  // of a block format: the blocks, rows in the model's order
+};
+
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  // The weight where it lies, if it lies in `format` already (with the same scales); nullopt: it must be converted.
-  virtual Result<std::optional<Weight>> in_place(const ModuleSpec& module, std::string_view format,
-                                                 const QuantizationConfig& config) = 0;
-  // Where a module is to be used as it is stored: its plain type, or a block format that kernels compute with, also if
-  // it cannot be used in place. Else nullopt.
-  virtual Result<std::optional<std::string_view>> plain_format(const ModuleSpec&) {
-    return std::optional<std::string_view>();
-  }
-  // Of a block format that is not in place: its blocks, rows in order, into code_bytes of memory.
-  virtual Result<void> copy_blocks(const ModuleSpec&, std::byte*) { return {}; }
-  // For converting: elements as fp32.
-  virtual Result<ElementReader> reader(const ModuleSpec& module) = 0;
+  virtual Result<StoredWeight> stored(const ModuleSpec& module) = 0;
   // Divisors of the rope frequencies, if the file has some.
-  virtual std::vector<double> rope_factors() const { return {}; }
+  virtual std::vector<double> rope_divisors() const { return {}; }
 };
 
-// as_stored: whatever the checkpoint holds is used as it is. `copies` keeps what could not stay mapped.
+// Whether the weight is what quantizing to this would make: the format, and the same kind of scales.
+bool is_quantized_so(const Weight& weight, std::string_view format, const QuantizationConfig& config);
+
+// `copies` keeps what could not stay mapped.
 std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Allocator& memory,
-                                                std::vector<Buffer>& copies, bool as_stored);
-std::unique_ptr<WeightSource> random_source(const ModelConfig& config, std::uint64_t seed, double outliers);
-// Of nothing but a config: weights lie in a file in this plain type, and are never read.
-std::unique_ptr<WeightSource> counting_source(DType stored);
+                                                std::vector<Buffer>& copies);
+std::unique_ptr<WeightSource> random_source(std::uint64_t seed, double outliers);
+// Of nothing but a config: weights lie in a file in this dense type, and are never read.
+std::unique_ptr<WeightSource> counting_source(DType dtype);
 
 // Checks name and shape of a checkpoint's tensor against the module; the error names both.
 Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const ModuleSpec& module);

@@ -7,18 +7,12 @@
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "ops/dequantize.hpp"
+#include "tensor/dense_types.hpp"
 
 namespace nibble {
 namespace {
 
 namespace fs = std::filesystem;
-
-DType dense_dtype(std::string_view format) {
-  return format == Fp32::name ? DType::f32 : format == Fp16::name ? DType::f16 : DType::bf16;
-}
-std::string_view written_format(DType dtype) {
-  return dtype == DType::bf16 ? Bf16::name : dtype == DType::f16 ? Fp16::name : Fp32::name;
-}
 
 // Of a 4-bit weight this is the one tensor whose length depends on what the weight holds.
 constexpr std::string_view state_mark = ".quant_state.";
@@ -29,7 +23,7 @@ class FolderWriter final : public ContinuedOutput::Container {
       : conversion_(conversion),
         options_(options),
         skip_(std::move(skip)),
-        kept_(kept_dtype(conversion.checkpoint())),
+        unquantized_dtype_(unquantized_dtype_of(conversion.checkpoint())),
         storage_(storage),
         receipt_(conversion.receipt(options.precision.label())) {}
 
@@ -37,7 +31,8 @@ class FolderWriter final : public ContinuedOutput::Container {
   Result<OutputPlan> plan() {
     OutputPlan plan;
     plan.to = options_.precision.label();
-    plan.recipe = fmt::format("{} {} {}", plan.to, options_.precision.block_size, name_of(kept_));
+    plan.recipe = fmt::format("{} {} {}", plan.to, options_.precision.block_size, name_of(unquantized_dtype_));
+    std::uint64_t shard_bytes = 0;  // of the last file
     for (const ModuleSpec& module : conversion_.modules()) {
       NIBBLE_CHECK(check(module));
       NIBBLE_TRY(std::vector<SafetensorsWriter::Entry> entries, planned_entries(module));
@@ -46,15 +41,22 @@ class FolderWriter final : public ContinuedOutput::Container {
       std::uint64_t bytes = 0;
       for (std::size_t i = 0; i < entries.size(); ++i) {
         Journal::Part part{entries[i].name, entries[i].bytes(), {std::string(64, '0'), {}, {}}};
-        if (part.name == module.name) part.note.source = part.note.sha256, part.note.error = 0;
+        if (part.name == module.name) {
+          part.note.source = part.note.sha256;
+          part.note.error = 0;
+        }
         if (part.name.find(state_mark) != std::string::npos) weight.varying = i;
         bytes += part.bytes;
         weight.record.parts.push_back(std::move(part));
       }
-      if (plan.files.empty() || (held_ > 0 && held_ + bytes > options_.shard_bytes))
-        plan.files.push_back({{}, 0, plan.weights.size(), 0}), held_ = 0;
-      held_ += bytes, plan.files.back().end = plan.weights.size() + 1;
-      plan.weights.push_back(std::move(weight)), entries_.push_back(std::move(entries));
+      if (plan.files.empty() || (shard_bytes > 0 && shard_bytes + bytes > options_.shard_bytes)) {
+        plan.files.push_back({{}, 0, plan.weights.size(), 0});
+        shard_bytes = 0;
+      }
+      shard_bytes += bytes;
+      plan.files.back().end = plan.weights.size() + 1;
+      plan.weights.push_back(std::move(weight));
+      entries_.push_back(std::move(entries));
     }
     for (std::size_t i = 0; i < plan.files.size(); ++i)  // as transformers names them
       plan.files[i].name = plan.files.size() == 1
@@ -77,39 +79,20 @@ class FolderWriter final : public ContinuedOutput::Container {
                                    file.room);
   }
 
-  Result<void> make(std::size_t index, ContinuedOutput& output) override {
-    const ModuleSpec& module = *output.plan().weights[index].module;
+  Result<ContinuedOutput::Made> make(std::size_t index) override {
+    const ModuleSpec& module = conversion_.modules()[index];
     NIBBLE_TRY(const std::string_view format, format_for(module));
-    const bool matrix = module.cols > 0, quantized = format_facts(format).bits < 16;
     const CheckpointTensor* tensor = conversion_.checkpoint().find(module.name);
-    const std::string place = conversion_.checkpoint().path().string();
+    const fs::path& place = conversion_.checkpoint().path();
     if (is_copied(module)) {
       NIBBLE_CHECK(check_finite(place, *tensor));
-      return output.add({}, {tensor->bytes});
+      return ContinuedOutput::Made{{}, {tensor->bytes}};
     }
-    NIBBLE_TRY(const std::optional<Weight> ready, ready_weight(module, format));
-    QuantizedWeight made;
-    Weight weight;
-    ErrorSums difference;
-    if (ready) {
-      weight = *ready;
-      if (!quantized) NIBBLE_CHECK(check_finite(place, *tensor));  // codes may lie under a floating type
-    } else {
-      NIBBLE_TRY(made, allocate_quantized(
-                           conversion_.memory(),
-                           {format, options_.precision.block_size, options_.precision.double_quant && quantized},
-                           module.rows, matrix ? module.cols : 1, Purpose::linear_weights, Purpose::scales));
-      NIBBLE_TRY(const ElementReader read, conversion_.source().reader(module));
-      if (auto ok = quantize(read, made, conversion_.pool()); !ok)
-        return ok.error().at(fmt::format("{}: tensor \"{}\"", place, module.name));
-      weight = made.weight;
-      difference = error_between(read, reader_of(weight), std::int64_t(module.elements()), conversion_.pool());
-    }
-    if (!quantized) return output.add(difference, {{weight.codes, weight.code_bytes}});
-    NIBBLE_TRY(const BnbTensors tensors, write_bnb_weight(module.name, weight, kept_, storage_));
-    std::size_t own = 0;
-    while (tensors.entries[own].name != module.name) ++own;
-    return output.add(difference, tensors.bytes, own);
+    const bool quantized = format_facts(format).bits < 16;
+    NIBBLE_TRY(const StoredWeight stored, conversion_.source().stored(module));
+    if (!has_form(stored, module, format)) return convert(stored, module, format);
+    if (!quantized) NIBBLE_CHECK(check_finite(place, *tensor));  // codes may lie under a floating type
+    return parts_of(module, *stored.in_place, nullptr, {});
   }
 
   // Weights that stay as they are in a quantized copy, head and all.
@@ -126,7 +109,10 @@ class FolderWriter final : public ContinuedOutput::Container {
     for (const OutputPlan::File& file : output.plan().files)
       for (std::size_t i = file.first; i < file.end; ++i) {
         parameters += output.plan().weights[i].module->elements();
-        for (const Journal::Part& part : output.record(i).parts) map[part.name] = file.name, bytes += part.bytes;
+        for (const Journal::Part& part : output.record(i).parts) {
+          map[part.name] = file.name;
+          bytes += part.bytes;
+        }
       }
     const Json index = {{"metadata", {{"total_parameters", parameters}, {"total_size", bytes}}}, {"weight_map", map}};
     const std::string text = index.dump(2) + "\n";
@@ -134,19 +120,53 @@ class FolderWriter final : public ContinuedOutput::Container {
   }
 
  private:
+  Result<ContinuedOutput::Made> convert(const StoredWeight& stored, const ModuleSpec& module, std::string_view format) {
+    const QuantizeOptions options{format, options_.precision.block_size,
+                                  options_.precision.double_quant && format_facts(format).bits < 16};
+    NIBBLE_TRY(QuantizedWeight made,
+               allocate_quantized(conversion_.memory(), options, module.rows, module.cols > 0 ? module.cols : 1,
+                                  Purpose::linear_weights, Purpose::scales));
+    if (auto ok = quantize(stored.read, made, conversion_.pool()); !ok)
+      return ok.error().at(fmt::format("{}: tensor \"{}\"", conversion_.checkpoint().path().string(), module.name));
+    const ErrorSums difference =
+        error_between(stored.read, reader_of(made.weight), std::int64_t(module.elements()), conversion_.pool());
+    const Weight weight = made.weight;
+    return parts_of(module, weight, std::make_shared<QuantizedWeight>(std::move(made)), difference);
+  }
+
+  // The tensors of a weight, which `memory` holds.
+  Result<ContinuedOutput::Made> parts_of(const ModuleSpec& module, const Weight& weight,
+                                         std::shared_ptr<const void> memory, const ErrorSums& error) const {
+    if (format_facts(weight.format).bits >= 16)
+      return ContinuedOutput::Made{std::move(memory), {{weight.codes, weight.code_bytes}}, 0, error};
+    struct Tensors {
+      std::shared_ptr<const void> weight;
+      BnbTensors bnb;
+    };
+    const auto tensors = std::make_shared<Tensors>();
+    tensors->weight = std::move(memory);
+    NIBBLE_TRY(tensors->bnb, write_bnb_weight(module.name, weight, unquantized_dtype_, storage_));
+    std::size_t own = 0;
+    while (tensors->bnb.entries[own].name != module.name) ++own;
+    return ContinuedOutput::Made{tensors, tensors->bnb.bytes, own, error};
+  }
+
   Result<void> check(const ModuleSpec& module) {
     NIBBLE_TRY(const std::string_view format, format_for(module));
     if (format_facts(format).bits < 16)
       ++conversion_.report.quantized_modules;
-    else if (module.role == Role::linear)
-      ++conversion_.report.kept_modules, skipped_.push_back(module.module());
+    else if (module.role == Role::linear) {
+      ++conversion_.report.kept_modules;
+      skipped_.push_back(module.module());
+    }
     if (conversion_.quantized_as(module).empty()) {
       NIBBLE_TRY([[maybe_unused]] const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
       return {};
     }
-    NIBBLE_TRY(const auto ready, ready_weight(module, format));
-    conversion_.release();
-    if (ready || format == Fp32::name) return {};
+    NIBBLE_TRY(const StoredWeight stored, conversion_.source().stored(module));
+    const bool has_it = has_form(stored, module, format);
+    conversion_.drop_copies();
+    if (has_it || format == Fp32::name) return {};
     // The same name, and yet another form: another block size, other scales, or a table that the file brings.
     const bool same = conversion_.quantized_as(module) == format;
     return conversion_.round_again(
@@ -163,28 +183,29 @@ class FolderWriter final : public ContinuedOutput::Container {
     }
     NIBBLE_TRY(const std::string_view format, format_for(module));
     if (format_facts(format).bits >= 16)
-      return std::vector<SafetensorsWriter::Entry>{{module.name, dense_dtype(format), shape}};
+      return std::vector<SafetensorsWriter::Entry>{{module.name, *dense_dtype(format), shape}};
     CountingAllocator counting;
     NIBBLE_TRY(QuantizedWeight sizes,
                allocate_quantized(counting, {format, options_.precision.block_size, options_.precision.double_quant},
                                   module.rows, module.cols, Purpose::linear_weights, Purpose::scales));
     sizes.weight.nested.offset = -std::numeric_limits<float>::min();  // no number prints longer
-    auto tensors = write_bnb_weight(module.name, sizes.weight, kept_, storage_);
+    auto tensors = write_bnb_weight(module.name, sizes.weight, unquantized_dtype_, storage_);
     if (!tensors) return tensors.error().at(conversion_.checkpoint().path().string());
     return std::move(tensors->entries);
   }
 
   Result<std::string_view> format_for(const ModuleSpec& module) const {
-    if (module.cols > 0) return format_of(module, options_.precision, skip_, kept_);
+    if (module.cols > 0) return format_of(module, options_.precision, skip_, unquantized_dtype_);
     if (!options_.precision.quantized()) return name_of(options_.precision.format);
     NIBBLE_TRY(const CheckpointTensor* tensor, find_tensor(conversion_.checkpoint(), module));
-    return written_format(vector_dtype(*tensor));
+    const std::string_view format = dense_format(vector_dtype(*tensor));
+    return format.empty() ? Fp32::name : format;
   }
 
   // In quantized precisions vectors are copied as they are. GGUF holds all of them in fp32, though a model was made in
   // 16 bits; then they get the type of the rest, or transformers meets two types in one product.
   DType vector_dtype(const CheckpointTensor& tensor) const {
-    return conversion_.checkpoint().is_gguf() ? kept_ : tensor.dtype.value_or(DType::f32);
+    return conversion_.checkpoint().is_gguf() ? unquantized_dtype_ : tensor.dtype.value_or(DType::f32);
   }
   bool is_copied(const ModuleSpec& module) const {
     const CheckpointTensor* tensor = conversion_.checkpoint().find(module.name);
@@ -193,19 +214,17 @@ class FolderWriter final : public ContinuedOutput::Container {
   }
 
   // The source has the weight in this very form.
-  Result<std::optional<Weight>> ready_weight(const ModuleSpec& module, std::string_view format) {
-    if (module.cols == 0) return std::optional<Weight>();
-    NIBBLE_TRY(const std::optional<Weight> found, conversion_.source().in_place(module, format, options_.precision));
-    const bool foreign = found && !found->table.empty() && !has_own_table(*found);
-    return foreign ? std::optional<Weight>() : found;
+  bool has_form(const StoredWeight& stored, const ModuleSpec& module, std::string_view format) const {
+    if (module.cols == 0 || !stored.in_place) return false;
+    const bool foreign_table = !stored.in_place->table.empty() && !has_own_table(*stored.in_place);
+    return !foreign_table && is_quantized_so(*stored.in_place, format, options_.precision);
   }
 
   Conversion& conversion_;
   const QuantizeCheckpointOptions& options_;
   SkipPatterns skip_;
-  DType kept_, storage_;
+  DType unquantized_dtype_, storage_;
   Receipt receipt_;  // of the file whose head is made
-  std::uint64_t held_ = 0;
   std::vector<std::vector<SafetensorsWriter::Entry>> entries_;
   std::vector<std::string> skipped_;
 };
@@ -237,7 +256,7 @@ Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
   NIBBLE_TRY(OutputPlan plan, writer.plan());
   ContinuedOutput output(conversion, writer, std::move(plan));
   NIBBLE_CHECK(output.write(out));
-  const auto rest = [&]() -> Result<std::uint64_t> {
+  const auto finish = [&]() -> Result<std::uint64_t> {
     NIBBLE_CHECK(writer.write_index(output));
     NIBBLE_TRY(const Json config, folder_config(conversion.checkpoint(), conversion.config(), options.precision,
                                                 writer.skipped(), storage));
@@ -250,8 +269,8 @@ Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
       bytes += fs::file_size(output.folder() / file.name, ignored);
     return bytes;
   };
-  const auto written = rest();
-  if (!written) return output.kept(written.error());
+  const auto written = finish();
+  if (!written) return output.leave(written.error());
   QuantizeReport report = conversion.finish(*written);
   NIBBLE_CHECK(output.put_in_place(output.folder()));  // last: nothing can fail behind it
   return report;

@@ -4,9 +4,11 @@
 
 #include "base/digest.hpp"
 #include "engine/continued_output.hpp"
-#include "engine/gguf_metadata.hpp"
 #include "engine/gguf_recipe.hpp"
-#include "io/gguf_names.hpp"
+#include "models/architectures.hpp"
+#include "models/gguf_config.hpp"
+#include "models/gguf_rope.hpp"
+#include "models/part_names.hpp"
 #include "ops/quantize_pieces.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 
@@ -18,20 +20,15 @@ namespace fs = std::filesystem;
 struct Planned {
   const ModuleSpec* module;
   GgufTensorInfo entry;
-  std::int64_t heads = 0;                  // > 0: the two halves of each head alternate in the file
+  std::int64_t rope_heads = 0;             // > 0: rows stand as gguf_rows.hpp says
   const CheckpointTensor* same = nullptr;  // the source has the very bytes
 };
 
-// Rows of each head, (half, i) in the source, are read as (i, half).
-ElementReader alternating(ElementReader read, std::int64_t rows, std::int64_t width, std::int64_t heads) {
-  const std::int64_t head_rows = rows / heads;
+// The source's rows in the order of the file.
+ElementReader in_file_order(ElementReader read, GgufRows order, std::int64_t width) {
   return [=, read = std::move(read)](std::int64_t first, std::int64_t count, float* out) {
-    while (count > 0) {
-      const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
-      const std::int64_t within = row % head_rows, from = row - within + within % 2 * (head_rows / 2) + within / 2;
-      read(from * width + inside, run, out);
-      first += run, out += run, count -= run;
-    }
+    read_rows(
+        read, [&](std::int64_t row) { return order.in_model(row); }, width, first, count, out);
   };
 }
 
@@ -69,12 +66,14 @@ class GgufConversion final : public ContinuedOutput::Container {
     NIBBLE_TRY(metadata_, describe());
     metadata_.push_back({std::string(Receipt::key), std::string()});
     receipt_ = conversion_.receipt(std::string(recipe_.name));
-    if (!factors_.empty()) {
-      entries_.push_back({"rope_freqs.weight", ggml_type("F32"), {std::int64_t(factors_.size())}});
-      receipt_.tensors["rope_freqs.weight"] = {sha256(std::as_bytes(std::span(factors_))), {}, {}};
+    if (!divisors_.empty()) {
+      const std::string name(gguf_rope_tensor);
+      entries_.push_back({name, ggml_type("F32"), {std::int64_t(divisors_.size())}});
+      receipt_.tensors[name] = {sha256(std::as_bytes(std::span(divisors_))), {}, {}};
     }
     OutputPlan layout;
-    layout.form = Target::file, layout.to = layout.recipe = recipe_.name;
+    layout.form = Target::file;
+    layout.to = layout.recipe = recipe_.name;
     for (const Planned& tensor : planned_) {
       if (tensor.entry.type->block_elements > 1)
         ++conversion_.report.quantized_modules;
@@ -96,73 +95,71 @@ class GgufConversion final : public ContinuedOutput::Container {
     return report;
   }
 
-  // Rope factors belong to no module and stand first, so they count as head.
+  // Rope divisors belong to no module and stand first, so they count as head.
   Result<std::string> head(const OutputPlan::File& file, ContinuedOutput::Records records) override {
     for (const Journal::Record* record : records) receipt_.tensors[record->parts[0].name] = record->parts[0].note;
     std::get<std::string>(metadata_.back().value) = receipt_.text();
     NIBBLE_TRY(std::string head, gguf_head(file.name, metadata_, entries_));
-    const std::string_view factors(reinterpret_cast<const char*>(factors_.data()), factors_.size() * sizeof(float));
-    return std::move(head.append(factors).append(gguf_padding(factors.size()), '\0'));
+    const std::string_view bytes(reinterpret_cast<const char*>(divisors_.data()), divisors_.size() * sizeof(float));
+    return std::move(head.append(bytes).append(gguf_padding(bytes.size()), '\0'));
   }
   std::uint64_t padding(std::uint64_t bytes) const override { return gguf_padding(bytes); }
 
-  Result<void> make(std::size_t index, ContinuedOutput& output) override {
+  Result<ContinuedOutput::Made> make(std::size_t index) override {
     const Planned& tensor = planned_[index];
     const ModuleSpec& module = *tensor.module;
     const GgmlType& type = *tensor.entry.type;
-    Buffer made;
-    CheckpointTensor copy;
-    copy.shape = tensor.entry.shape, copy.block_type = &type;
-    ErrorSums difference;
     const fs::path& place = conversion_.checkpoint().path();
     if (tensor.same) {
-      copy.bytes = tensor.same->bytes;
       NIBBLE_CHECK(check_finite(place, *tensor.same));
-    } else {
-      NIBBLE_TRY(made, Buffer::take(conversion_.memory(), tensor.entry.bytes(), Purpose::linear_weights));
-      copy.bytes = {made.as<std::byte>(), made.bytes()};
-      NIBBLE_TRY(ElementReader read, conversion_.source().reader(module));
-      const std::int64_t cols = module.cols > 0 ? module.cols : 1;
-      if (tensor.heads > 0) read = alternating(std::move(read), module.rows, cols, tensor.heads);
-      // A vector is one row.
-      const auto rows = module.cols > 0 ? module.rows : 1, width = module.cols > 0 ? module.cols : module.rows;
-      if (auto ok = encode(type, read, rows, width, made.as<std::byte>(), conversion_); !ok)
-        return ok.error().at(fmt::format("{}: tensor \"{}\"", place.string(), module.name));
-      difference = error_between(
-          read, [&](std::int64_t first, std::int64_t count, float* out) { copy.read(first, count, out); },
-          std::int64_t(module.elements()), conversion_.pool());
-      if (!std::isfinite(difference.difference))
-        return error(Errc::unsupported, "{}: tensor \"{}\": some values are beyond what {} holds; choose f32 or bf16",
-                     place.string(), module.name, type.name);
+      return ContinuedOutput::Made{{}, {tensor.same->bytes}};
     }
-    return output.add(difference, {copy.bytes});
+    NIBBLE_TRY(Buffer blocks, Buffer::take(conversion_.memory(), tensor.entry.bytes(), Purpose::linear_weights));
+    NIBBLE_TRY(const StoredWeight stored, conversion_.source().stored(module));
+    // A vector is one row.
+    const bool matrix = module.cols > 0;
+    const std::int64_t rows = matrix ? module.rows : 1, width = matrix ? module.cols : module.rows;
+    ElementReader read = stored.read;
+    if (tensor.rope_heads > 0)
+      read = in_file_order(std::move(read), {module.rows, tensor.rope_heads}, matrix ? module.cols : 1);
+    if (auto ok = encode(type, read, rows, width, blocks.as<std::byte>(), conversion_); !ok)
+      return ok.error().at(fmt::format("{}: tensor \"{}\"", place.string(), module.name));
+    CheckpointTensor copy;
+    copy.shape = tensor.entry.shape;
+    copy.block_type = &type;
+    copy.bytes = {blocks.as<std::byte>(), blocks.bytes()};
+    const ErrorSums difference = error_between(
+        read, [&](std::int64_t first, std::int64_t count, float* out) { copy.read(first, count, out); },
+        std::int64_t(module.elements()), conversion_.pool());
+    if (!std::isfinite(difference.difference))
+      return error(Errc::unsupported, "{}: tensor \"{}\": some values are beyond what {} holds; choose f32 or bf16",
+                   place.string(), module.name, type.name);
+    return ContinuedOutput::Made{std::make_shared<Buffer>(std::move(blocks)), {copy.bytes}, 0, difference};
   }
 
  private:
   // Types, shapes and the order of rows; refuses what cannot be written before anything is.
   Result<void> plan() {
     const ModelConfig& config = conversion_.config();
-    NIBBLE_TRY(model_, gguf_model(config, conversion_.checkpoint().path().stem().string()));
-    factors_ = model_.rope_factors;
-    if (const CheckpointTensor* stored = conversion_.checkpoint().find("rope_freqs.weight"); stored && gguf_) {
-      factors_.resize(stored->elements());
-      stored->read(0, std::int64_t(factors_.size()), factors_.data());
-    }
+    NIBBLE_TRY(config_keys_, write_gguf_config(config, conversion_.checkpoint().path().stem().string()));
+    divisors_ = gguf_ ? stored_rope_divisors(conversion_.checkpoint()) : std::vector<float>();
+    if (divisors_.empty()) divisors_ = rope_divisors_of(config);
+    const bool rope_order = architecture_of_type(config.model_type)->gguf_rope_order;
     for (const ModuleSpec& module : conversion_.modules()) {
       Planned tensor;
-      tensor.module = &module, tensor.entry.name = gguf_name(module.name);
+      tensor.module = &module;
+      tensor.entry.name = gguf_name(module.name);
       tensor.entry.shape = {module.rows};
       tensor.entry.type = ggml_type("F32");  // of norms and biases
       if (module.cols > 0) {
         tensor.entry.shape.push_back(module.cols);
         NIBBLE_TRY(tensor.entry.type, gguf_matrix_type(recipe_, config, module));
       }
-      if (model_.interleaved && module.part == Part::q) tensor.heads = config.heads;
-      if (model_.interleaved && module.part == Part::k) tensor.heads = config.kv_heads;
+      if (rope_order) tensor.rope_heads = rope_heads_of(module.part, config.heads, config.kv_heads);
       const std::string quantized = conversion_.quantized_as(module);
       if (gguf_ || quantized.empty()) {
         NIBBLE_TRY(const CheckpointTensor* stored, find_tensor(conversion_.checkpoint(), module));
-        if (stored->type == tensor.entry.type->name && stored->interleaved_heads == tensor.heads) tensor.same = stored;
+        if (stored->type == tensor.entry.type->name && stored->rope_heads == tensor.rope_heads) tensor.same = stored;
       }
       if (!quantized.empty() && !tensor.same && tensor.entry.type->name != "F32")
         NIBBLE_CHECK(conversion_.round_again(module, recipe_.name));
@@ -183,7 +180,7 @@ class GgufConversion final : public ContinuedOutput::Container {
       }
     } else {
       const Checkpoint& checkpoint = conversion_.checkpoint();
-      out = std::move(model_.metadata);
+      out = std::move(config_keys_);
       NIBBLE_TRY(std::vector<GgufEntry> tokenizer,
                  tokenizer_to_gguf(checkpoint.path(), conversion_.config().vocab_size));
       for (GgufEntry& entry : tokenizer) out.push_back(std::move(entry));
@@ -197,8 +194,8 @@ class GgufConversion final : public ContinuedOutput::Container {
   Conversion& conversion_;
   const GgufRecipe& recipe_;
   const Gguf* gguf_;  // the source, if it is one
-  GgufModel model_;
-  std::vector<float> factors_;
+  std::vector<GgufEntry> config_keys_;
+  std::vector<float> divisors_;  // of rope
   std::vector<Planned> planned_;
   std::vector<GgufEntry> metadata_;      // the last is the receipt
   std::vector<GgufTensorInfo> entries_;  // of the file

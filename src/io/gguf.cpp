@@ -13,8 +13,7 @@ constexpr std::uint64_t entry_limit = 1 << 20;  // metadata keys, tensors
 // Elements of all arrays together: two million tokens with their scores, types and merges, more than twice the largest
 // vocabulary. A value takes 40 bytes here and may take one in the file: a file of gigabytes would take tens of them.
 constexpr std::uint64_t array_limit = 1 << 23;
-constexpr std::uint64_t part_limit = 99999;  // of a split file: the names have five digits
-constexpr std::size_t key_limit = 65535;     // of a key's name, by the format
+constexpr std::size_t key_limit = 65535;  // of a key's name, by the format
 constexpr std::uint64_t default_alignment = 32;
 constexpr int array_depth_limit = 4;
 
@@ -184,71 +183,12 @@ Result<std::uint64_t> tensor_bytes(const GgufTensor& tensor, std::string_view pl
   return bytes;
 }
 
-}  // namespace
+struct Counts {
+  std::uint64_t tensors = 0, keys = 0;
+};
 
-std::uint64_t GgufTensor::elements() const {
-  std::uint64_t count = 1;
-  for (const std::int64_t size : shape) count *= std::uint64_t(size);
-  return count;
-}
-
-Result<Gguf> Gguf::open(const std::filesystem::path& path) {
-  NIBBLE_TRY(auto mapped, MappedFile::open(path));
-  NIBBLE_TRY(Gguf file, parse(mapped->bytes(), path.string()));
-  file.files_.push_back(std::move(mapped));
-  if (!file.find("split.count")) return file;
-  const auto count = file.integer("split.count");
-  if (!count) return count.error().at(path.string());
-  if (*count > 1) NIBBLE_CHECK(file.open_others(path, *count));
-  return file;
-}
-
-Result<void> Gguf::open_others(const std::filesystem::path& path, std::int64_t count) {
-  const std::string name = path.filename().string();
-  const auto ending = [&](std::int64_t part) { return fmt::format("-{:05}-of-{:05}.gguf", part + 1, count); };
-  const auto number_of = [](const Gguf& file, std::string_view key) {
-    return file.integer(key).has_value() ? *file.integer(key) : -1;
-  };
-  const std::int64_t own = number_of(*this, "split.no");
-  if (count > std::int64_t(part_limit) || own < 0 || own >= count)
-    return error(Errc::corrupt_file,
-                 "{}: \"split.no\" is {} and \"split.count\" {}, expected a part of at most {}; take the file again",
-                 path.string(), own, count, part_limit);
-  if (!name.ends_with(ending(own)))
-    return error(
-        Errc::corrupt_file,
-        "{}: is one of {} files by its metadata, so its name should end in \"{}\"; name it as it was published",
-        path.string(), count, ending(own));
-  const std::string stem = name.substr(0, name.size() - ending(0).size());
-  if (own != 0)
-    return error(Errc::bad_request, "{}: is part {} of {}; name the first, {}{}", path.string(), own + 1, count, stem,
-                 ending(0));
-  std::set<std::string> names;
-  for (const GgufTensor& tensor : tensors_) names.insert(tensor.name);
-  for (std::int64_t part = 1; part < count; ++part) {
-    const auto other = path.parent_path() / (stem + ending(part));
-    NIBBLE_TRY(auto mapped, MappedFile::open(other));
-    NIBBLE_TRY(Gguf file, parse(mapped->bytes(), other.string()));
-    if (number_of(file, "split.no") != part || number_of(file, "split.count") != count)
-      return error(Errc::corrupt_file, "{}: does not say that it is part {} of {}; the files do not belong together",
-                   other.string(), part + 1, count);
-    for (GgufTensor& tensor : file.tensors_) {
-      if (!names.insert(tensor.name).second)
-        return error(Errc::corrupt_file, "{}: tensor \"{}\" is in another part already", other.string(), tensor.name);
-      tensors_.push_back(std::move(tensor));
-    }
-    file_bytes_ += file.file_bytes_;
-    files_.push_back(std::move(mapped));
-  }
-  const std::int64_t all = number_of(*this, "split.tensors.count");
-  if (all >= 0 && all != std::int64_t(tensors_.size()))
-    return error(Errc::corrupt_file, "{}: all parts together should have {} tensors, they have {}", path.string(), all,
-                 tensors_.size());
-  return {};
-}
-
-Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view place) {
-  Cursor cursor(bytes, place);
+Result<Counts> read_head(Cursor& cursor, std::span<const std::byte> bytes) {
+  const std::string_view place = cursor.place();
   if (bytes.size() < 4 || std::memcmp(bytes.data(), "GGUF", 4) != 0)
     return error(Errc::corrupt_file,
                  "{}: does not begin with \"GGUF\"; name a .gguf file or a folder in Hugging Face layout", place);
@@ -262,45 +202,39 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
   if (version != 2 && version != 3)
     return error(Errc::unsupported, "{}: GGUF version {}, Nibble reads 2 and 3; write it anew with a current converter",
                  place, version);
-  NIBBLE_TRY(const auto tensor_count, cursor.read<std::uint64_t>("the header"));
-  NIBBLE_TRY(const auto key_count, cursor.read<std::uint64_t>("the header"));
-  if (tensor_count > entry_limit || key_count > entry_limit)
-    return error(Errc::corrupt_file, "{}: claims {} tensors and {} keys, more than {}", place, tensor_count, key_count,
-                 entry_limit);
+  Counts counts;
+  NIBBLE_TRY(counts.tensors, cursor.read<std::uint64_t>("the header"));
+  NIBBLE_TRY(counts.keys, cursor.read<std::uint64_t>("the header"));
+  if (counts.tensors > entry_limit || counts.keys > entry_limit)
+    return error(Errc::corrupt_file, "{}: claims {} tensors and {} keys, more than {}", place, counts.tensors,
+                 counts.keys, entry_limit);
+  return counts;
+}
 
-  Gguf file;
-  file.file_bytes_ = bytes.size();
-  for (std::uint64_t i = 0; i < key_count; ++i) {
-    NIBBLE_TRY(std::string key, cursor.read_text("a metadata key"));
-    if (key.size() > key_limit || std::any_of(key.begin(), key.end(), [](char c) { return c < ' ' || c > '~'; }))
-      return error(
-          Errc::corrupt_file,
-          "{}: byte {}: the name of metadata key {} is not ASCII text of at most {} bytes; take the file again", place,
-          cursor.at(), i, key_limit);
-    NIBBLE_TRY(const auto type, cursor.read<std::uint32_t>(key));
-    const std::size_t begin = cursor.at();
-    NIBBLE_TRY(GgufValue value, read_value(cursor, type, key, 0));
-    file.raw_.push_back({type, bytes.subspan(begin, cursor.at() - begin)});
-    if (!file.index_.emplace(key, file.metadata_.size()).second)
-      return error(Errc::corrupt_file, "{}: key \"{}\" is stored twice", place, key);
-    file.metadata_.emplace_back(std::move(key), std::move(value));
-  }
-  std::vector<PlacedTensor> placed;
-  for (std::uint64_t i = 0; i < tensor_count; ++i) {
-    NIBBLE_TRY(PlacedTensor tensor, read_tensor_info(cursor));
-    placed.push_back(std::move(tensor));
-  }
+Result<std::string> read_key(Cursor& cursor, std::uint64_t number) {
+  NIBBLE_TRY(std::string key, cursor.read_text("a metadata key"));
+  if (key.size() > key_limit || std::any_of(key.begin(), key.end(), [](char c) { return c < ' ' || c > '~'; }))
+    return error(Errc::corrupt_file,
+                 "{}: byte {}: the name of metadata key {} is not ASCII text of at most {} bytes; take the file again",
+                 cursor.place(), cursor.at(), number, key_limit);
+  return key;
+}
 
-  std::uint64_t alignment = default_alignment;
-  if (file.find("general.alignment")) {
-    const auto read = file.integer("general.alignment");
-    if (!read) return read.error().at(std::string(place));
-    const std::int64_t value = *read;
-    if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0)
-      return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
-    alignment = std::uint64_t(value);
-  }
-  const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
+Result<std::uint64_t> read_alignment(const Gguf& file, std::string_view place) {
+  if (!file.find("general.alignment")) return default_alignment;
+  const auto read = file.integer("general.alignment");
+  if (!read) return read.error().at(std::string(place));
+  const std::int64_t value = *read;
+  if (value < 1 || value > 1 << 20 || (value & (value - 1)) != 0)
+    return error(Errc::corrupt_file, "{}: \"general.alignment\" is {}, expected a power of two", place, value);
+  return std::uint64_t(value);
+}
+
+// Gives each tensor its bytes of the file, whose data begin there, and sees that no two share any.
+Result<std::vector<GgufTensor>> place_tensors(std::vector<PlacedTensor> placed, std::span<const std::byte> bytes,
+                                              std::uint64_t data_begin, std::uint64_t alignment,
+                                              std::string_view place) {
+  std::vector<GgufTensor> tensors;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
   std::set<std::string> names;
   for (PlacedTensor& entry : placed) {
@@ -318,13 +252,47 @@ Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view plac
     extents.emplace_back(entry.offset, entry.offset + size);
     if (!names.insert(entry.tensor.name).second)
       return error(Errc::corrupt_file, "{}: tensor \"{}\" is stored twice", place, entry.tensor.name);
-    file.tensors_.push_back(std::move(entry.tensor));
+    tensors.push_back(std::move(entry.tensor));
   }
   std::sort(extents.begin(), extents.end());
   for (std::size_t i = 1; i < extents.size(); ++i)
     if (extents[i].first < extents[i - 1].second)
       return error(Errc::corrupt_file, "{}: two tensors overlap at byte {} of the data; take the file again", place,
                    extents[i].first);
+  return tensors;
+}
+
+}  // namespace
+
+std::uint64_t GgufTensor::elements() const {
+  std::uint64_t count = 1;
+  for (const std::int64_t size : shape) count *= std::uint64_t(size);
+  return count;
+}
+
+Result<Gguf> Gguf::parse(std::span<const std::byte> bytes, std::string_view place) {
+  Cursor cursor(bytes, place);
+  NIBBLE_TRY(const Counts counts, read_head(cursor, bytes));
+  Gguf file;
+  file.file_bytes_ = bytes.size();
+  for (std::uint64_t i = 0; i < counts.keys; ++i) {
+    NIBBLE_TRY(std::string key, read_key(cursor, i));
+    NIBBLE_TRY(const auto type, cursor.read<std::uint32_t>(key));
+    const std::size_t begin = cursor.at();
+    NIBBLE_TRY(GgufValue value, read_value(cursor, type, key, 0));
+    file.raw_.push_back({type, bytes.subspan(begin, cursor.at() - begin)});
+    if (!file.index_.emplace(key, file.metadata_.size()).second)
+      return error(Errc::corrupt_file, "{}: key \"{}\" is stored twice", place, key);
+    file.metadata_.emplace_back(std::move(key), std::move(value));
+  }
+  std::vector<PlacedTensor> placed;
+  for (std::uint64_t i = 0; i < counts.tensors; ++i) {
+    NIBBLE_TRY(PlacedTensor tensor, read_tensor_info(cursor));
+    placed.push_back(std::move(tensor));
+  }
+  NIBBLE_TRY(const std::uint64_t alignment, read_alignment(file, place));
+  const std::uint64_t data_begin = (cursor.at() + alignment - 1) / alignment * alignment;
+  NIBBLE_TRY(file.tensors_, place_tensors(std::move(placed), bytes, data_begin, alignment, place));
   return file;
 }
 

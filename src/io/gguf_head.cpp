@@ -33,12 +33,16 @@ void put_value(std::string& out, const GgufRaw& value) {
   out.append(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size());
 }
 void put_value(std::string& out, const std::vector<std::string>& values) {
-  put(out, array), put(out, text), put(out, std::uint64_t(values.size()));
+  put(out, array);
+  put(out, text);
+  put(out, std::uint64_t(values.size()));
   for (const std::string& value : values) put_text(out, value);
 }
 template <class T>
 void put_value(std::string& out, const std::vector<T>& values) {
-  put(out, array), put(out, std::is_same_v<T, float> ? f32 : i32), put(out, std::uint64_t(values.size()));
+  put(out, array);
+  put(out, std::is_same_v<T, float> ? f32 : i32);
+  put(out, std::uint64_t(values.size()));
   for (const T value : values) put(out, value);
 }
 
@@ -63,8 +67,9 @@ Result<std::string> gguf_head(const std::string& place, const std::vector<GgufEn
     if (!names.insert(entry.key).second)
       return error(Errc::internal, "{}: key \"{}\" is declared twice", place, entry.key);
   std::string header = "GGUF";
-  put(header, std::uint32_t(3)), put(header, std::uint64_t(tensors.size())),
-      put(header, std::uint64_t(metadata.size()));
+  put(header, std::uint32_t(3));
+  put(header, std::uint64_t(tensors.size()));
+  put(header, std::uint64_t(metadata.size()));
   for (const GgufEntry& entry : metadata) put_entry(header, entry);
   names.clear();
   std::uint64_t offset = 0;
@@ -77,7 +82,8 @@ Result<std::string> gguf_head(const std::string& place, const std::vector<GgufEn
     put_text(header, entry.name);
     put(header, std::uint32_t(entry.shape.size()));
     for (auto size = entry.shape.rbegin(); size != entry.shape.rend(); ++size) put(header, std::uint64_t(*size));
-    put(header, entry.type->number), put(header, offset);
+    put(header, entry.type->number);
+    put(header, offset);
     offset += entry.bytes() + gguf_padding(entry.bytes());
   }
   header.resize(header.size() + gguf_padding(header.size()));

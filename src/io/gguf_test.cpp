@@ -26,7 +26,8 @@ TEST(GgufMetadata, EveryTypeOfValueIsRead) {
   const double tenth = 0.1;
   std::uint32_t half_bits;
   std::uint64_t tenth_bits;
-  std::memcpy(&half_bits, &half, 4), std::memcpy(&tenth_bits, &tenth, 8);
+  std::memcpy(&half_bits, &half, 4);
+  std::memcpy(&tenth_bits, &tenth, 8);
   const auto parsed =
       parse(file({text("u8") + number(0, 4) + number(200, 1), text("i8") + number(1, 4) + number(0xff, 1),
                   text("u16") + number(2, 4) + number(60000, 2), text("i16") + number(3, 4) + number(0xfffe, 2),

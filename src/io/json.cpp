@@ -53,7 +53,10 @@ Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedK
   std::string twice;
   const auto watch = [&](int depth, Json::parse_event_t event, Json& value) {
     const auto level = std::size_t(depth);
-    if (event == Json::parse_event_t::object_start) keys.resize(level + 1), keys.emplace_back();
+    if (event == Json::parse_event_t::object_start) {
+      keys.resize(level + 1);
+      keys.emplace_back();
+    }
     if (event == Json::parse_event_t::key && !keys[level].insert(value.get<std::string>()).second) twice = value;
     return true;
   };

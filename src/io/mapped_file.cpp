@@ -67,7 +67,8 @@ Result<std::string> read_text(const std::filesystem::path& path, std::size_t lim
 
 Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
   AtomicFile file;
-  file.path_ = path, file.temporary_ = path;
+  file.path_ = path;
+  file.temporary_ = path;
   file.temporary_ += fmt::format(".partial-{}", ::getpid());
   // A link under the temporary name is not ours, and would lead elsewhere.
   file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -82,7 +83,9 @@ std::filesystem::path AtomicFile::unfinished(const std::filesystem::path& path) 
 
 Result<AtomicFile> AtomicFile::resume(const std::filesystem::path& path, std::uint64_t bytes) {
   AtomicFile file;
-  file.path_ = path, file.temporary_ = unfinished(path), file.stays_ = true;
+  file.path_ = path;
+  file.temporary_ = unfinished(path);
+  file.stays_ = true;
   file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (file.fd_ < 0) return system_error(path, "cannot create", errno);
   if (::ftruncate(file.fd_, off_t(bytes)) != 0 || ::lseek(file.fd_, 0, SEEK_END) < 0)
@@ -93,7 +96,9 @@ Result<AtomicFile> AtomicFile::resume(const std::filesystem::path& path, std::ui
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept { *this = std::move(other); }
 
 AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
-  std::swap(fd_, other.fd_), std::swap(path_, other.path_), std::swap(temporary_, other.temporary_);
+  std::swap(fd_, other.fd_);
+  std::swap(path_, other.path_);
+  std::swap(temporary_, other.temporary_);
   std::swap(stays_, other.stays_);
   return *this;
 }
@@ -123,7 +128,8 @@ Result<void> AtomicFile::write_at(std::uint64_t place, std::span<const std::byte
     const ssize_t done = ::pwrite(fd_, bytes.data(), bytes.size(), off_t(place));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return system_error(path_, "cannot write", errno);
-    bytes = bytes.subspan(std::size_t(done)), place += std::uint64_t(done);
+    bytes = bytes.subspan(std::size_t(done));
+    place += std::uint64_t(done);
   }
   return {};
 }

@@ -62,7 +62,8 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
   WorkFolder folder;
   folder.form_ = form;
   NIBBLE_CHECK(check_target(target, form));
-  folder.target_ = without_slash(target), folder.path_ = folder.target_;
+  folder.target_ = without_slash(target);
+  folder.path_ = folder.target_;
   folder.path_ += ".partial";
   folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
   const fs::path lock = folder.path_ / "lock";
@@ -90,7 +91,10 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
     if (attempt == 10) return error(Errc::io_failure, "{}: cannot be held; try again", folder.path_.string());
   }
   // The other process may have put its output in place since that was looked for.
-  if (auto free = check_target(folder.target_, form); !free) return folder.remove(), free.error();
+  if (auto free = check_target(folder.target_, form); !free) {
+    folder.remove();
+    return free.error();
+  }
   std::error_code code;
   fs::create_directory(folder.output(), code);
   if (code) return system_error(folder.output(), "cannot create", code.value());
@@ -100,8 +104,11 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
 WorkFolder::WorkFolder(WorkFolder&& other) noexcept { *this = std::move(other); }
 
 WorkFolder& WorkFolder::operator=(WorkFolder&& other) noexcept {
-  std::swap(target_, other.target_), std::swap(path_, other.path_), std::swap(lock_, other.lock_);
-  std::swap(form_, other.form_), std::swap(reserve_, other.reserve_);
+  std::swap(target_, other.target_);
+  std::swap(path_, other.path_);
+  std::swap(lock_, other.lock_);
+  std::swap(form_, other.form_);
+  std::swap(reserve_, other.reserve_);
   return *this;
 }
 

@@ -111,13 +111,14 @@ std::string command_for(const std::filesystem::path& model, const QuantizationCo
                      precision.double_quant ? "-dq" : "", context);
 }
 
-std::string explain(const Advice& advice, const std::vector<Line>& lines, std::int64_t wanted) {
+std::string explain(const Advice& advice, const std::vector<Line>& lines, std::int64_t context) {
   const Fit& chosen = advice.fits[advice.choice];
   const std::uint64_t needed = lines[advice.choice].needed(advice.context, advice.batch);
   std::string out = fmt::format("{} with a context of {}{} takes {} of {}", chosen.precision.label(), advice.context,
                                 advice.batch > 1 ? fmt::format(" for {} sequences", advice.batch) : "",
                                 readable_bytes(needed), readable_bytes(advice.usable));
-  if (advice.context < wanted) return out + fmt::format("; the {} tokens that were wanted fit at no precision", wanted);
+  if (advice.context < context)
+    return out + fmt::format("; the {} tokens that were wanted fit at no precision", context);
   if (advice.choice == 0)
     out += ", and nothing has to be traded: it holds the weights as they are stored";
   else
@@ -140,8 +141,8 @@ Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions
   if (resolved.threads <= 0) resolved.threads = usable_cores();
   std::vector<Line> lines;
   for (const QuantizationConfig& precision :
-       {QuantizationConfig(precision_of(subject.kept)), QuantizationConfig::int8(), QuantizationConfig::nf4(),
-        QuantizationConfig::nf4({.double_quant = true})}) {
+       {QuantizationConfig(precision_of(subject.unquantized_dtype)), QuantizationConfig::int8(),
+        QuantizationConfig::nf4(), QuantizationConfig::nf4({.double_quant = true})}) {
     NIBBLE_TRY(Line line, line_of(subject, precision, resolved));
     lines.push_back(std::move(line));
   }
@@ -151,10 +152,10 @@ Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions
   out.notes = subject.notes;
   out.memory = options.memory ? options.memory : total_memory();
   out.usable = std::uint64_t(double(out.memory) * (1 - headroom));
-  const std::int64_t limit = subject.max_positions(), wanted = std::min(options.context, limit);
-  out.context = wanted;
+  const std::int64_t limit = subject.max_positions(), context = std::min(options.context, limit);
+  out.context = context;
   out.batch = options.batch;
-  for (const Line& line : lines) out.fits.push_back(fit_of(line, out.usable, wanted, options.batch, limit));
+  for (const Line& line : lines) out.fits.push_back(fit_of(line, out.usable, context, options.batch, limit));
 
   if (const auto choice = widest_that_fits(out.fits)) {
     out.choice = *choice;
@@ -173,14 +174,14 @@ Result<Advice> advise_on(const std::filesystem::path& model, const AdviseOptions
                    readable_bytes(least));
     }
   }
-  out.reason = explain(out, lines, wanted);
+  out.reason = explain(out, lines, context);
   if (subject.config) out.command = command_for(model, out.fits[out.choice].precision, out.context);
   for (const Card& card : cards) {
     CardFit fit{card.name, card.mebibytes << 20, {}, {}};
     const auto usable = std::uint64_t(double(fit.memory - card_overhead) * (1 - headroom));
     for (Line line : lines) {
       line.fixed -= line.process;  // that is in the host's memory
-      fit.fits.push_back(fit_of(line, usable, wanted, options.batch, limit));
+      fit.fits.push_back(fit_of(line, usable, context, options.batch, limit));
     }
     fit.choice = widest_that_fits(fit.fits);
     out.cards.push_back(std::move(fit));
@@ -207,9 +208,9 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   if (unit.empty()) return bad("has no unit");
   constexpr std::string_view prefixes = "KMGT";
   const std::size_t power = prefixes.find(char(std::toupper(static_cast<unsigned char>(unit[0]))));
-  const std::string_view rest = std::string_view(unit).substr(1);
-  if (power == std::string_view::npos || (rest != "B" && rest != "iB")) return bad("has a unit that is not known");
-  const double bytes = number * std::pow(rest == "iB" ? 1024.0 : 1000.0, double(power + 1));
+  const std::string_view suffix = std::string_view(unit).substr(1);
+  if (power == std::string_view::npos || (suffix != "B" && suffix != "iB")) return bad("has a unit that is not known");
+  const double bytes = number * std::pow(suffix == "iB" ? 1024.0 : 1000.0, double(power + 1));
   if (!(bytes >= 1) || bytes > 1e15) return bad("is not a size that a machine has");
   return std::uint64_t(bytes);
 }

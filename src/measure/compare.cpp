@@ -13,10 +13,10 @@
 
 #include "base/out_of_memory.hpp"
 #include "engine/available_memory.hpp"
-#include "io/checkpoint.hpp"
 #include "measure/compare_json.hpp"
 #include "measure/compare_measure.hpp"
 #include "measure/compare_verdict.hpp"
+#include "models/checkpoint.hpp"
 
 namespace nibble {
 namespace {
@@ -91,8 +91,8 @@ bool listen(int pipe, const std::function<bool()>& stop, Take take) {
   std::string text;
   for (;;) {
     if (stop && stop()) return false;
-    pollfd ready{pipe, POLLIN, 0};
-    if (::poll(&ready, 1, 100) <= 0) continue;
+    pollfd answer{pipe, POLLIN, 0};
+    if (::poll(&answer, 1, 100) <= 0) continue;
     char buffer[65536];
     const ssize_t count = ::read(pipe, buffer, sizeof buffer);
     if (count < 0 && errno == EINTR) continue;

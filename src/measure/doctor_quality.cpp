@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/out_of_memory.hpp"
-#include "engine/held_differently.hpp"
+#include "engine/trial_precision.hpp"
 #include "measure/divergence.hpp"
 #include "measure/doctor_findings.hpp"
 #include "measure/doctor_sample.hpp"
@@ -116,8 +116,8 @@ class Examination {
       LayerQuality layer;
       layer.module = module.module();
       layer.kept_bytes = model.transformer->weights().linear(module).weight->canonical().bytes();
-      NIBBLE_TRY(const HeldDifferently held, HeldDifferently::create(model, module, precision, pool));
-      layer.bytes = held.bytes();
+      NIBBLE_TRY(const TrialPrecision trial, TrialPrecision::create(model, module, precision, pool));
+      layer.bytes = trial.bytes();
       double sum = 0;
       std::size_t at = 0;
       NIBBLE_TRY(const Evaluation seen,

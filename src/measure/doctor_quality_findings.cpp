@@ -26,11 +26,13 @@ double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 // The smallest whose loss is small; else the one that loses least.
 const PrecisionQuality& choice(const QualityReport& report) {
   const PrecisionQuality* best = &report.precisions.front();
-  bool found = false;
+  bool small = false;
   for (const PrecisionQuality& quality : report.precisions) {
     const double kl = quality.divergence.mean_kl;
-    if (kl <= small_loss && (!found || quality.weight_bytes < best->weight_bytes)) best = &quality, found = true;
-    if (!found && kl < best->divergence.mean_kl) best = &quality;
+    const bool better = kl <= small_loss ? !small || quality.weight_bytes < best->weight_bytes
+                                         : !small && kl < best->divergence.mean_kl;
+    if (better) best = &quality;
+    small = small || kl <= small_loss;
   }
   return *best;
 }

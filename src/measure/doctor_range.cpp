@@ -13,7 +13,7 @@ namespace {
 
 Result<std::vector<ValueRange>> examine_weights(LoadedModel& model, const ExamineOptions& options) {
   std::vector<Buffer> copies;
-  const auto source = checkpoint_source(*model.checkpoint, model.backend->memory(), copies, true);
+  const auto source = checkpoint_source(*model.checkpoint, model.backend->memory(), copies);
   ThreadPool pool(model.threads);
   const std::vector<ModuleSpec> modules = list_modules(model.transformer->config());
   std::vector<ValueRange> out;
@@ -21,8 +21,8 @@ Result<std::vector<ValueRange>> examine_weights(LoadedModel& model, const Examin
   for (const ModuleSpec& module : modules) total += module.elements();
   for (const ModuleSpec& module : modules) {
     NIBBLE_CHECK(check_stop(options));
-    NIBBLE_TRY(const ElementReader read, source->reader(module));
-    out.push_back(range_of(read, std::int64_t(module.elements()), pool));
+    NIBBLE_TRY(const StoredWeight stored, source->stored(module));
+    out.push_back(range_of(stored.read, std::int64_t(module.elements()), pool));
     out.back().name = module.name;
     done += module.elements();
     if (options.progress) options.progress(0.8 * double(done) / double(total));

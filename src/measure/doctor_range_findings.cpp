@@ -13,11 +13,11 @@ namespace {
 std::string places(const std::vector<ValueRange>& parts, std::uint64_t ValueRange::*count) {
   constexpr std::size_t shown = 3;
   std::string text;
-  std::size_t found = 0;
+  std::size_t number = 0;
   for (const ValueRange& part : parts)
-    if (part.*count > 0 && ++found <= shown)
+    if (part.*count > 0 && ++number <= shown)
       text += fmt::format("{}{} ({}, up to {:.4g})", text.empty() ? "" : ", ", part.name, part.*count, part.largest);
-  return found > shown ? fmt::format("{} and {} more places", text, found - shown) : text;
+  return number > shown ? fmt::format("{} and {} more places", text, number - shown) : text;
 }
 
 const ValueRange* largest_of(const std::vector<ValueRange>& parts) {

@@ -54,15 +54,15 @@ Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& i
 
   // Window w scores [w * stride, ...) and sees up to `room` ids that end there.
   const auto count = std::int64_t(text.size());
-  for (std::int64_t done = 0; done < count;) {
-    const std::int64_t end = std::min(done == 0 ? room : done + stride, count),
-                       begin = std::max<std::int64_t>(0, stride == room ? done : end - room);
+  for (std::int64_t scored = 0; scored < count;) {
+    const std::int64_t end = std::min(scored == 0 ? room : scored + stride, count),
+                       begin = std::max<std::int64_t>(0, stride == room ? scored : end - room);
     Window window;
     window.ids.reserve(std::size_t(end - begin) + 1);
     if (plan.bos) window.ids.push_back(*bos);
     for (std::int64_t i = begin; i < end; ++i) window.ids.push_back(text[std::size_t(i)]);
-    window.scored_from = std::max<std::int64_t>(1, done - begin + (plan.bos ? 1 : 0));
-    done = end;
+    window.scored_from = std::max<std::int64_t>(1, scored - begin + (plan.bos ? 1 : 0));
+    scored = end;
     if (std::int64_t(window.ids.size()) <= window.scored_from) continue;
     plan.predicted += window.ids.size() - std::size_t(window.scored_from);
     plan.windows.push_back(std::move(window));

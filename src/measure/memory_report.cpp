@@ -18,7 +18,7 @@ MemoryCheck MemoryWatch::check(const std::vector<const Model*>& models) const {
   const ProcessMemory seen = state_->peak.peak();
   out.measured_peak = seen.anonymous;
   out.measured_mapped = seen.mapped;
-  std::uint64_t planned = 0, taken = 0;
+  std::uint64_t planned = 0, allocated = 0;
   std::uint64_t& process = out.predicted.at(Purpose::process);
   process = program_bytes;
   for (const Model* handle : models) {
@@ -27,14 +27,14 @@ MemoryCheck MemoryWatch::check(const std::vector<const Model*>& models) const {
     planned += model.planned.peak();
     const MemoryUse& use = model.backend->memory().use();
     out.measured += report_of(use.peak, model.mapped);
-    taken += use.peak_total;
+    allocated += use.peak_total;
     const std::int64_t vocabulary = model.transformer->config().vocab_size;
     if (model.checkpoint && model.checkpoint->is_gguf()) process += metadata_bytes(vocabulary);
     if (model.has_read_tokenizer()) process += tokenizer_bytes(vocabulary);
     process += model.planned.text;
   }
   out.predicted_peak = planned + process;
-  out.measured.at(Purpose::process) = out.measured_peak > taken ? out.measured_peak - taken : 0;
+  out.measured.at(Purpose::process) = out.measured_peak > allocated ? out.measured_peak - allocated : 0;
   return out;
 }
 

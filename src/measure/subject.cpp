@@ -28,7 +28,7 @@ std::uint64_t disk_bytes(const std::vector<ModuleSpec>& modules, const MemoryRep
 }
 
 // Modules that Nibble cannot run, by the arithmetic of the formats.
-Result<MemoryReport> count_outline(const Outline& outline, const QuantizationConfig& precision, DType kept,
+Result<MemoryReport> count_outline(const Outline& outline, const QuantizationConfig& precision, DType unquantized_dtype,
                                    const EstimateOptions& options) {
   NIBBLE_TRY(const SkipPatterns skip, SkipPatterns::compile(precision.skip));
   MemoryReport report;
@@ -38,7 +38,7 @@ Result<MemoryReport> count_outline(const Outline& outline, const QuantizationCon
       report.at(Purpose::norms) += elements * sizeof(float);
       continue;
     }
-    const FormatFacts facts = format_facts(format_of(module, precision, skip, kept));
+    const FormatFacts facts = format_facts(format_of(module, precision, skip, unquantized_dtype));
     report.at(module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings) +=
         facts.code_bytes(elements);
     const std::uint64_t scales =
@@ -72,12 +72,13 @@ Result<PrecisionEstimate> Subject::plan(const QuantizationConfig& precision, con
   if (config) {
     LoadOptions load = load_options(options, precision);
     load.kv_cache = options.kv_cache;
-    NIBBLE_TRY(const MemoryPlan plan, rehearse(*config, has_weights ? checkpoint.get() : nullptr, load, kept,
-                                               {.context = options.context, .batch = options.batch}));
+    NIBBLE_TRY(const MemoryPlan plan,
+               rehearse(*config, has_weights ? checkpoint.get() : nullptr, load, unquantized_dtype,
+                        {.context = options.context, .batch = options.batch}));
     out.bytes = plan.bytes;
     out.peak = plan.peak();
   } else {
-    NIBBLE_TRY(out.bytes, count_outline(outline, precision, kept, options));
+    NIBBLE_TRY(out.bytes, count_outline(outline, precision, unquantized_dtype, options));
     out.peak = out.bytes.total();
   }
   const std::int64_t vocabulary = config ? config->vocab_size : outline.vocab_size;
@@ -113,7 +114,7 @@ Result<Subject> open_subject(const std::filesystem::path& path, const std::vecto
   const std::string place = out.checkpoint->path().string();
   auto config = read_model_config(json, place, ignore_config);
   if (config) {
-    out.kept = out.has_weights ? kept_dtype(*out.checkpoint) : config->dtype;
+    out.unquantized_dtype = out.has_weights ? unquantized_dtype_of(*out.checkpoint) : config->dtype;
     out.architecture = config->architecture;
     out.config = std::move(*config);
     for (const ModuleSpec& module : list_modules(*out.config)) out.parameters += module.elements();

@@ -12,7 +12,7 @@ struct Subject {
   bool has_weights = false;                // their headers are known
   std::optional<ModelConfig> config;       // set: it runs
   Outline outline;                         // else
-  DType kept = DType::bf16;                // how weights are stored that no precision converts
+  DType unquantized_dtype = DType::bf16;   // how weights are stored that no precision converts
   std::string architecture;
   std::uint64_t parameters = 0;
   std::vector<std::string> notes;

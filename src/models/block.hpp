@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "models/config.hpp"
 #include "models/modules.hpp"
 
 namespace nibble {

@@ -1,47 +1,15 @@
 #include "models/config.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <initializer_list>
+
+#include "models/architectures.hpp"
 
 namespace nibble {
 namespace {
 
-// How an architecture differs from Llama. Everything else is shared.
-struct ArchSpec {
-  std::string_view architecture, model_type;
-  bool qkv_bias = false;      // always, whatever the config says
-  bool reads_biases = false;  // "attention_bias" and "mlp_bias" decide
-  bool qk_norm = false;
-  bool slides = false;     // "sliding_window" alone turns the window on
-  bool may_slide = false;  // "use_sliding_window" with layer_types or max_window_layers does
-  // What an absent key means in transformers.
-  std::int64_t default_kv_heads = 0;  // 0: as many as heads
-  std::int64_t default_head_dim = 0;  // 0: hidden_size / heads
-  std::int64_t default_positions = 32768;
-};
 constexpr std::int64_t default_window = 4096, default_window_layers = 28;
-constexpr std::array<ArchSpec, 4> specs = {{
-    {.architecture = "LlamaForCausalLM", .model_type = "llama", .reads_biases = true, .default_positions = 2048},
-    {.architecture = "MistralForCausalLM",
-     .model_type = "mistral",
-     .slides = true,
-     .default_kv_heads = 8,
-     .default_positions = 131072},
-    {.architecture = "Qwen2ForCausalLM",
-     .model_type = "qwen2",
-     .qkv_bias = true,
-     .may_slide = true,
-     .default_kv_heads = 32},
-    {.architecture = "Qwen3ForCausalLM",
-     .model_type = "qwen3",
-     .reads_biases = true,
-     .qk_norm = true,
-     .may_slide = true,
-     .default_kv_heads = 32,
-     .default_head_dim = 128},
-}};
 
 // Keys that say nothing about what the model computes when it generates text: provenance, training, generation defaults
 // of old transformers, and what other readers of the same file need.
@@ -194,20 +162,20 @@ bool contains(const Range& range, std::string_view key) {
   return std::find(std::begin(range), std::end(range), key) != std::end(range);
 }
 
-Result<const ArchSpec*> find_spec(const Reader& reader) {
+Result<const Architecture*> find_architecture(const Reader& reader) {
   std::string name;
   if (const Json* list = reader.find("architectures");
       list && list->is_array() && !list->empty() && (*list)[0].is_string())
     name = (*list)[0];
   NIBBLE_TRY(const std::string type, reader.text("model_type", ""));
-  for (const ArchSpec& spec : specs) {
-    if (name.empty() ? spec.model_type != type : spec.architecture != name) continue;
-    if (!type.empty() && spec.model_type != type)
+  for (const Architecture& entry : architectures()) {
+    if (!entry.runs || (name.empty() ? entry.model_type != type : entry.name != name)) continue;
+    if (!type.empty() && entry.model_type != type)
       return error(Errc::corrupt_file,
                    "{}: \"architectures\" says {} and \"model_type\" says \"{}\"; they contradict each other, correct "
                    "the wrong one",
                    reader.place(), name, type);
-    return &spec;
+    return &entry;
   }
   return error(Errc::unsupported,
                "{}: architecture \"{}\" (model_type \"{}\") cannot be run; Nibble runs {}. `inspect` and `estimate` "
@@ -231,9 +199,8 @@ Result<void> refuse_unknown(const Reader& reader, const Json& config, const std:
 // One spelling after the other: "rope_parameters" (transformers 5) or "rope_scaling" beside "rope_theta".
 Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   NIBBLE_TRY(out.rope_theta, reader.number("rope_theta", 10000));
-  const Json* object = reader.find("rope_parameters");
-  std::string key = "rope_parameters";
-  if (!object) object = reader.find("rope_scaling"), key = "rope_scaling";
+  const std::string key = reader.find("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  const Json* object = reader.find(key);
   if (!object) return {};
   const std::string place = fmt::format("{}: {}", reader.place(), key);
   if (!object->is_object()) return error(Errc::corrupt_file, "{}: expected an object, found {}", place, shown(*object));
@@ -277,20 +244,20 @@ Result<void> read_rope(const Reader& reader, ModelConfig& out) {
   return {};
 }
 
-Result<void> read_windows(const Reader& reader, const ArchSpec& spec, ModelConfig& out) {
+Result<void> read_windows(const Reader& reader, const Architecture& architecture, ModelConfig& out) {
   out.windows.assign(std::size_t(out.layers), 0);
   NIBBLE_TRY(const bool switched_on, reader.flag("use_sliding_window", false));
-  const bool none = reader.absent("sliding_window") ? !spec.slides && !spec.may_slide : !reader.find("sliding_window");
-  if (none) return {};
+  const bool windows = architecture.slides || architecture.may_slide;
+  if (reader.absent("sliding_window") ? !windows : !reader.find("sliding_window")) return {};
   NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", default_window, Reader::most_positions));
-  if (!spec.slides && !(spec.may_slide && switched_on)) {
-    if (!spec.may_slide && out.max_positions > window)
+  if (!architecture.slides && !(architecture.may_slide && switched_on)) {
+    if (!architecture.may_slide && out.max_positions > window)
       return error(Errc::unsupported, "{}: \"sliding_window\": {} has no meaning for {}", reader.place(), window,
-                   spec.architecture);
+                   architecture.name);
     return {};
   }
   std::int64_t first = 0;
-  if (spec.may_slide) {
+  if (architecture.may_slide) {
     NIBBLE_TRY(first, reader.layers("max_window_layers", default_window_layers));
   }
   for (std::int64_t layer = 0; layer < out.layers; ++layer) out.windows[layer] = layer >= first ? window : 0;
@@ -317,79 +284,89 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
   return {};
 }
 
-}  // namespace
-
-std::string architecture_names() {
-  std::string names;
-  for (const ArchSpec& spec : specs) names += (names.empty() ? "" : ", ") + std::string(spec.architecture);
-  return names;
+Result<void> read_sizes(const Reader& reader, const Architecture& architecture, ModelConfig& out) {
+  NIBBLE_TRY(out.hidden_size, reader.size("hidden_size"));
+  NIBBLE_TRY(out.intermediate_size, reader.size("intermediate_size"));
+  NIBBLE_TRY(out.layers, reader.size("num_hidden_layers"));
+  NIBBLE_TRY(out.heads, reader.size("num_attention_heads"));
+  const bool own_kv_heads = architecture.default_kv_heads > 0 && reader.absent("num_key_value_heads");
+  NIBBLE_TRY(out.kv_heads,
+             reader.size("num_key_value_heads", own_kv_heads ? architecture.default_kv_heads : out.heads));
+  const bool own_head_dim = architecture.default_head_dim > 0 && reader.absent("head_dim");
+  if (!own_head_dim && !reader.find("head_dim") && out.hidden_size % out.heads != 0)
+    return error(Errc::corrupt_file,
+                 "{}: {} attention heads do not divide \"hidden_size\" {}, and there is no \"head_dim\"",
+                 reader.place(), out.heads, out.hidden_size);
+  const std::int64_t even_share = std::max<std::int64_t>(1, out.hidden_size / out.heads);
+  NIBBLE_TRY(out.head_dim, reader.size("head_dim", own_head_dim ? architecture.default_head_dim : even_share));
+  NIBBLE_TRY(out.vocab_size, reader.size("vocab_size", -1, Reader::most_positions));
+  NIBBLE_TRY(out.max_positions,
+             reader.size("max_position_embeddings", architecture.default_positions, Reader::most_positions));
+  return {};
 }
+
+// What no size by itself can say.
+Result<void> check_sizes(const ModelConfig& config, std::string_view place) {
+  if (config.layers > 4096)
+    return error(Errc::corrupt_file, "{}: \"num_hidden_layers\" is {}, more than 4096", place, config.layers);
+  if (config.heads * config.head_dim > Reader::largest)
+    return error(Errc::corrupt_file, "{}: {} attention heads of {} are more than {} values", place, config.heads,
+                 config.head_dim, Reader::largest);
+  if (config.heads % config.kv_heads != 0)
+    return error(Errc::corrupt_file, "{}: {} attention heads cannot share {} key/value heads evenly", place,
+                 config.heads, config.kv_heads);
+  if (config.head_dim % 2 != 0)
+    return error(Errc::corrupt_file, "{}: \"head_dim\" is {}, rope needs an even number", place, config.head_dim);
+  return {};
+}
+
+Result<void> read_biases(const Reader& reader, const Architecture& architecture, ModelConfig& out) {
+  NIBBLE_TRY(const bool attention_bias, reader.flag("attention_bias", false));
+  NIBBLE_TRY(const bool mlp_bias, reader.flag("mlp_bias", false));
+  if ((attention_bias || mlp_bias) && !architecture.reads_biases && !architecture.block.qkv_bias)
+    return error(Errc::unsupported, "{}: biases have no meaning for {}", reader.place(), architecture.name);
+  out.qkv_bias = architecture.block.qkv_bias || (architecture.reads_biases && attention_bias);
+  out.output_bias = architecture.reads_biases && attention_bias;
+  out.mlp_bias = architecture.reads_biases && !architecture.block.qk_norm && mlp_bias;
+  return {};
+}
+
+Result<DType> read_dtype(const Reader& reader) {
+  NIBBLE_TRY(std::string dtype, reader.text("torch_dtype", "bfloat16"));
+  NIBBLE_TRY(dtype, reader.text("dtype", dtype));
+  if (dtype == "float32") return DType::f32;
+  if (dtype == "float16") return DType::f16;
+  if (dtype == "bfloat16") return DType::bf16;
+  return error(Errc::unsupported, "{}: dtype \"{}\" is not supported; Nibble reads float32, float16, bfloat16",
+               reader.place(), dtype);
+}
+
+}  // namespace
 
 Result<ModelConfig> read_model_config(const Json& config, std::string_view place,
                                       const std::vector<std::string>& ignore) {
   if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
   const Reader reader(config, place);
-  NIBBLE_TRY(const ArchSpec* spec, find_spec(reader));
+  NIBBLE_TRY(const Architecture* architecture, find_architecture(reader));
   NIBBLE_CHECK(refuse_unknown(reader, config, ignore));
 
   ModelConfig out;
-  out.architecture = spec->architecture, out.model_type = spec->model_type, out.qk_norm = spec->qk_norm;
-  NIBBLE_TRY(out.hidden_size, reader.size("hidden_size"));
-  NIBBLE_TRY(out.intermediate_size, reader.size("intermediate_size"));
-  NIBBLE_TRY(out.layers, reader.size("num_hidden_layers"));
-  NIBBLE_TRY(out.heads, reader.size("num_attention_heads"));
-  const bool own_kv_heads = spec->default_kv_heads > 0 && reader.absent("num_key_value_heads");
-  NIBBLE_TRY(out.kv_heads, reader.size("num_key_value_heads", own_kv_heads ? spec->default_kv_heads : out.heads));
-  const bool own_default = spec->default_head_dim > 0 && reader.absent("head_dim");
-  if (!own_default && !reader.find("head_dim") && out.hidden_size % out.heads != 0)
-    return error(Errc::corrupt_file,
-                 "{}: {} attention heads do not divide \"hidden_size\" {}, and there is no \"head_dim\"", place,
-                 out.heads, out.hidden_size);
-  const std::int64_t even_share = std::max<std::int64_t>(1, out.hidden_size / out.heads);
-  NIBBLE_TRY(out.head_dim, reader.size("head_dim", own_default ? spec->default_head_dim : even_share));
-  NIBBLE_TRY(out.vocab_size, reader.size("vocab_size", -1, Reader::most_positions));
-  NIBBLE_TRY(out.max_positions,
-             reader.size("max_position_embeddings", spec->default_positions, Reader::most_positions));
+  static_cast<ModelShape&>(out) = architecture->block;
+  out.architecture = architecture->name;
+  out.model_type = architecture->model_type;
+  NIBBLE_CHECK(read_sizes(reader, *architecture, out));
   NIBBLE_TRY(out.rms_norm_eps, reader.number("rms_norm_eps", 1e-6));
-  NIBBLE_TRY(out.tied_embeddings, reader.flag("tie_word_embeddings", false));
+  NIBBLE_TRY(out.tied_embeddings, reader.flag("tie_word_embeddings", architecture->tied_embeddings));
   NIBBLE_TRY(const std::string activation, reader.text("hidden_act", "silu"));
   if (activation != "silu" && activation != "swish")
     return error(Errc::unsupported, "{}: \"hidden_act\": \"{}\" is not supported; {} has silu", place, activation,
-                 spec->architecture);
-  if (out.layers > 4096)
-    return error(Errc::corrupt_file, "{}: \"num_hidden_layers\" is {}, more than 4096", place, out.layers);
-  if (out.heads * out.head_dim > Reader::largest)
-    return error(Errc::corrupt_file, "{}: {} attention heads of {} are more than {} values", place, out.heads,
-                 out.head_dim, Reader::largest);
-  if (out.heads % out.kv_heads != 0)
-    return error(Errc::corrupt_file, "{}: {} attention heads cannot share {} key/value heads evenly", place, out.heads,
-                 out.kv_heads);
-  if (out.head_dim % 2 != 0)
-    return error(Errc::corrupt_file, "{}: \"head_dim\" is {}, rope needs an even number", place, out.head_dim);
-
-  NIBBLE_TRY(const bool attention_bias, reader.flag("attention_bias", false));
-  NIBBLE_TRY(const bool mlp_bias, reader.flag("mlp_bias", false));
-  if ((attention_bias || mlp_bias) && !spec->reads_biases && !spec->qkv_bias)
-    return error(Errc::unsupported, "{}: biases have no meaning for {}", place, spec->architecture);
-  out.qkv_bias = spec->qkv_bias || (spec->reads_biases && attention_bias);
-  out.output_bias = spec->reads_biases && attention_bias;
-  out.mlp_bias = spec->reads_biases && !spec->qk_norm && mlp_bias;
-
+                 architecture->name);
+  NIBBLE_CHECK(check_sizes(out, place));
+  NIBBLE_CHECK(read_biases(reader, *architecture, out));
   NIBBLE_CHECK(read_rope(reader, out));
-  NIBBLE_CHECK(read_windows(reader, *spec, out));
+  NIBBLE_CHECK(read_windows(reader, *architecture, out));
   NIBBLE_CHECK(read_layer_types(reader, out));
-
-  NIBBLE_TRY(std::string dtype, reader.text("torch_dtype", "bfloat16"));
-  NIBBLE_TRY(dtype, reader.text("dtype", dtype));
-  if (dtype == "float32")
-    out.dtype = DType::f32;
-  else if (dtype == "float16")
-    out.dtype = DType::f16;
-  else if (dtype == "bfloat16")
-    out.dtype = DType::bf16;
-  else
-    return error(Errc::unsupported, "{}: dtype \"{}\" is not supported; Nibble reads float32, float16, bfloat16", place,
-                 dtype);
+  NIBBLE_TRY(out.dtype, read_dtype(reader));
   return out;
 }
 

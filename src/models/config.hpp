@@ -34,9 +34,6 @@ struct ModelConfig : ModelShape {
 Result<ModelConfig> read_model_config(const Json& config, std::string_view place,
                                       const std::vector<std::string>& ignore = {});
 
-// Names of the architectures that run, for messages.
-std::string architecture_names();
-
 // Frequencies in radians per position, head_dim/2 of them, after scaling; `attention_factor` multiplies cos and sin.
 struct RopeFrequencies {
   std::vector<double> frequencies;

@@ -134,7 +134,9 @@ TEST(ModelConfig, BothSpellingsOfRopeAndDtypeSayTheSame) {
 TEST(ModelConfig, AbsentKeysMeanWhatTransformersTakesAndNullMeansNone) {
   const auto bare = [](const std::string& architecture, const std::string& changes = "{}") {
     Json config = config_of(architecture, changes);
-    config["num_attention_heads"] = 32, config["hidden_size"] = 64 * 32, config["num_hidden_layers"] = 30;
+    config["num_attention_heads"] = 32;
+    config["hidden_size"] = 64 * 32;
+    config["num_hidden_layers"] = 30;
     config.erase("num_key_value_heads");
     return read_model_config(config, "config.json").value();
   };

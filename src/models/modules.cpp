@@ -5,44 +5,6 @@
 namespace nibble {
 namespace {
 
-struct PartName {
-  Part part;
-  std::string_view name;
-};
-constexpr PartName names[part_count] = {{Part::embedding, "model.embed_tokens"},
-                                        {Part::input_norm, "input_layernorm"},
-                                        {Part::q, "self_attn.q_proj"},
-                                        {Part::k, "self_attn.k_proj"},
-                                        {Part::v, "self_attn.v_proj"},
-                                        {Part::qkv, "self_attn.qkv_proj"},
-                                        {Part::q_norm, "self_attn.q_norm"},
-                                        {Part::k_norm, "self_attn.k_norm"},
-                                        {Part::sinks, "self_attn.sinks"},
-                                        {Part::o, "self_attn.o_proj"},
-                                        {Part::post_attention_norm, "post_attention_layernorm"},
-                                        {Part::pre_feed_forward_norm, "pre_feedforward_layernorm"},
-                                        {Part::router, "mlp.gate"},
-                                        {Part::gate, "mlp.gate_proj"},
-                                        {Part::up, "mlp.up_proj"},
-                                        {Part::gate_up, "mlp.gate_up_proj"},
-                                        {Part::down, "mlp.down_proj"},
-                                        {Part::experts_gate_up, "mlp.experts.gate_up_proj"},
-                                        {Part::experts_down, "mlp.experts.down_proj"},
-                                        {Part::shared_gate, "mlp.shared_expert.gate_proj"},
-                                        {Part::shared_up, "mlp.shared_expert.up_proj"},
-                                        {Part::shared_down, "mlp.shared_expert.down_proj"},
-                                        {Part::shared_router, "mlp.shared_expert_gate"},
-                                        {Part::post_feed_forward_norm, "post_feedforward_layernorm"},
-                                        {Part::final_norm, "model.norm"},
-                                        {Part::head, "lm_head"}};
-
-constexpr bool in_the_order_of_parts() {
-  for (std::size_t i = 0; i < part_count; ++i)
-    if (names[i].part != Part(i)) return false;
-  return true;
-}
-static_assert(in_the_order_of_parts());
-
 // "mlp.up_proj" of expert 3 is "mlp.experts.3.up_proj".
 std::string tensor_name(Part part, Role role, std::int64_t layer, std::int64_t expert) {
   const std::string_view name = name_of(part), end = role == Role::bias ? "bias" : "weight";
@@ -145,11 +107,6 @@ class List {
 };
 
 }  // namespace
-
-std::string_view name_of(Part part) {
-  NIBBLE_ASSERT(std::size_t(part) < part_count, "parts of other architectures have no name of ours");
-  return names[std::size_t(part)].name;
-}
 
 std::vector<ModuleSpec> list_modules(const ModelShape& shape) { return List(shape).all(); }
 

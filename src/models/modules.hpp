@@ -45,7 +45,7 @@ enum class Part : std::uint8_t {
 };
 inline constexpr std::size_t part_count = std::size_t(Part::head) + 1;
 
-// "self_attn.q_proj" inside its layer, "model.norm" outside.
+// "self_attn.q_proj" inside its layer, "model.norm" outside (part_names.cpp).
 std::string_view name_of(Part part);
 
 struct ModuleSpec {

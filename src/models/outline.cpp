@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "models/architectures.hpp"
+
 namespace nibble {
 namespace {
 
 constexpr std::int64_t largest = std::int64_t(1) << 20;       // of a size: no product of sizes overflows 64 bits
 constexpr std::int64_t most_entries = std::int64_t(1) << 28;  // of a vocabulary or a context
 
-// A whole number under the first of these keys that is present; -1: what stands there is none, or is absurd.
+// A whole number under the first of these keys that is present; -1: its value is no whole number, or is absurd.
 std::int64_t number(const Json& config, std::initializer_list<const char*> keys, std::int64_t fallback = 0) {
   for (const char* key : keys)
     if (const auto found = config.find(key); found != config.end() && !found->is_null())
@@ -21,36 +23,14 @@ bool flag(const Json& config, const char* key, bool fallback) {
   return found != config.end() && found->is_boolean() ? found->get<bool>() : fallback;
 }
 
-struct Kind {
-  std::string_view type;
-  ModelShape block = {};  // how it differs from Llama's, without sizes
-  bool tied = false, experts = false;
-};
-constexpr Kind kinds[] = {{.type = "llama"},
-                          {.type = "mistral"},
-                          {.type = "qwen2", .block = {.qkv_bias = true}},
-                          {.type = "qwen3", .block = {.qk_norm = true}},
-                          {.type = "gemma", .tied = true},
-                          {.type = "gemma2", .block = {.four_norms = true}, .tied = true},
-                          {.type = "gemma3_text", .block = {.qk_norm = true, .four_norms = true}, .tied = true},
-                          {.type = "gemma3", .block = {.qk_norm = true, .four_norms = true}, .tied = true},
-                          {.type = "phi3", .block = {.fused = true}},
-                          {.type = "mixtral", .experts = true},
-                          {.type = "qwen2_moe", .block = {.qkv_bias = true}, .experts = true},
-                          {.type = "qwen3_moe", .block = {.qk_norm = true}, .experts = true},
-                          {.type = "gpt_oss",
-                           .block = {.qkv_bias = true, .output_bias = true, .sinks = true, .expert_biases = true},
-                           .experts = true}};
-
 std::string text_under(const Json& config, const char* key) {
   const auto found = config.find(key);
   return found != config.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-Result<const Kind*> find_kind(const Json& config, std::string_view place) {
+Result<const Architecture*> find_architecture(const Json& config, std::string_view place) {
   const std::string type = text_under(config, "model_type");
-  for (const Kind& kind : kinds)
-    if (kind.type == type) return &kind;
+  if (const Architecture* known = architecture_of_type(type)) return known;
   return error(Errc::unsupported,
                "{}: model_type \"{}\" is not known; its weights' headers would still give its size: name the folder",
                place, type);
@@ -113,9 +93,9 @@ Role likely_role(const CheckpointTensor& tensor, bool other) {
 
 Result<Outline> read_outline(const Json& config, std::string_view place) {
   if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
-  NIBBLE_TRY(const Kind* kind, find_kind(config, place));
+  NIBBLE_TRY(const Architecture* architecture, find_architecture(config, place));
   Outline out;
-  static_cast<ModelShape&>(out) = kind->block;
+  static_cast<ModelShape&>(out) = architecture->block;
   if (const auto list = config.find("architectures");
       list != config.end() && list->is_array() && !list->empty() && (*list)[0].is_string())
     out.architecture = (*list)[0].get<std::string>();
@@ -126,8 +106,8 @@ Result<Outline> read_outline(const Json& config, std::string_view place) {
           part));
   const auto text = config.find("text_config");
   const Json& sizes = text != config.end() && text->is_object() ? *text : config;
-  NIBBLE_CHECK(read_sizes(sizes, place, kind->tied, out));
-  NIBBLE_CHECK(read_experts(sizes, place, kind->experts, out));
+  NIBBLE_CHECK(read_sizes(sizes, place, architecture->tied_embeddings, out));
+  NIBBLE_CHECK(read_experts(sizes, place, architecture->has_experts, out));
   out.modules = list_modules(out);
   return out;
 }

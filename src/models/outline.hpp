@@ -1,7 +1,7 @@
 // Sizes of architectures that Nibble does not run yet: enough to inspect and estimate them, from config.json alone.
 #pragma once
 
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 #include "models/modules.hpp"
 
 namespace nibble {

@@ -2,9 +2,8 @@
 //
 //   nf4, int8  byte for byte what bitsandbytes 0.50 computes on a CPU
 //   fp4        the rule of bitsandbytes' CUDA kernel (its CPU code decides differently near zero and at ties)
-//   nested     the nearest code of the dynamic map, a tie to the even one (bitsandbytes' CPU code looks codes up in
-//   65536
-//              bins, too coarse near zero)
+//   nested     the nearest code of the dynamic map, a tie to the even one (bitsandbytes' CPU code
+//              looks codes up in 65536 bins, too coarse near zero)
 //   dense      one rounding to nearest, ties to even
 //
 // The source is read in pieces through a function, so a tensor of any size and stored type needs only a small scratch.

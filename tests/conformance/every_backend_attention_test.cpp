@@ -152,7 +152,7 @@ Matrix attention(const Operations& ops, const Case& c, const std::vector<Spoken>
   const Caches caches(ops.backend(), c);
   std::vector<Sequence> before;
   for (const Sequence& s : c.sequences) before.push_back({0, s.past});
-  append(ops, c, caches, before, all);
+  if (rows_of(before, all, &Spoken::k).rows > 0) append(ops, c, caches, before, all);
   append(ops, c, caches, c.sequences, all);
   return attend(ops, c, caches, c.sequences, all);
 }

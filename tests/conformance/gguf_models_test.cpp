@@ -81,7 +81,7 @@ TEST_P(GgufModel, IsRunAsStored) {
   for (const ModuleSpec& module : list_modules((*loaded)->transformer->config()))
     if (module.cols > 0) {
       const CheckpointTensor* tensor = (*loaded)->checkpoint->find(module.name);
-      if (tensor->interleaved_heads == 0) in_order += tensor->bytes.size();
+      if (tensor->rope_heads == 0) in_order += tensor->bytes.size();
     }
   std::string upper = type;
   std::transform(upper.begin(), upper.end(), upper.begin(), [](unsigned char c) { return char(std::toupper(c)); });

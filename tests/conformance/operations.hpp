@@ -64,7 +64,7 @@ class OnDevice {
     auto taken = Buffer::take(backend.memory(), bytes, Purpose::activations);
     EXPECT_TRUE(taken);
     memory_ = std::move(taken).value();
-    backend.upload(from, memory_.data(), bytes);
+    if (bytes > 0) backend.upload(from, memory_.data(), bytes);
   }
   template <class T>
   T* as() const {

@@ -71,7 +71,7 @@ void check_generation(const made::fs::path& folder, const ModelConfig& config, c
                       const Workload& workload) {
   const auto checkpoint = Checkpoint::open(folder);
   ASSERT_TRUE(checkpoint) << checkpoint.error().message;
-  const DType kept = kept_dtype(**checkpoint);
+  const DType kept = unquantized_dtype_of(**checkpoint);
   const auto plan = rehearse(config, checkpoint->get(), options, kept, workload);
   ASSERT_TRUE(plan) << plan.error().message;
   const auto loaded = load_model(folder, options);

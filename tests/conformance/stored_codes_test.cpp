@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "../made/made_files.hpp"
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 #include "nibble/quantize.hpp"
 
 namespace nibble {

@@ -3,8 +3,8 @@
 
 #include "../made/made_files.hpp"
 #include "fuzz.hpp"
-#include "io/checkpoint.hpp"
 #include "memory_folder.hpp"
+#include "models/checkpoint.hpp"
 #include "models/config.hpp"
 #include "models/outline.hpp"
 

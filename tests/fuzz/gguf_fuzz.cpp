@@ -1,8 +1,8 @@
 // One GGUF file in memory: the container, its metadata as a config, and as a tokenizer.
 #include "../made/made_files.hpp"
 #include "fuzz.hpp"
-#include "io/gguf_config.hpp"
 #include "models/config.hpp"
+#include "models/gguf_config.hpp"
 #include "models/outline.hpp"
 #include "text/tokenizer/tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"

@@ -1,6 +1,7 @@
 // Every way a GGUF file can be wrong, as container and as model.
 #include "../made/made_files.hpp"
 #include "engine/load.hpp"
+#include "models/architectures.hpp"
 #include "nibble/quantize.hpp"
 #include "refused.hpp"
 #include "text/tokenizer/tokenizer.hpp"
@@ -305,6 +306,25 @@ TEST(GgufRejected, EveryModelThatCannotBeRunIsNamedWithTheFile) {
     Words words = c.words;
     words.push_back(file.string());
     expect_refused(load_model(file, {}), c.code, words);
+  }
+}
+
+// From the list, so that a new architecture is checked too.
+TEST(GgufRejected, NoArchitectureRunsWithoutTheKeysThatSayHowBigItIs) {
+  const made::Folder folder("gguf-keys");
+  const fs::path file = folder / "model.gguf";
+  for (const Architecture& architecture : architectures()) {
+    if (!architecture.runs) continue;
+    const std::string name(architecture.gguf);
+    ASSERT_FALSE(name.empty()) << architecture.name;
+    made::Gguf made;
+    made.text("general.architecture", name);
+    for (const char* key : {"block_count", "context_length", "embedding_length", "feed_forward_length",
+                            "attention.head_count", "attention.layer_norm_rms_epsilon"}) {
+      made::write(file, made.bytes());
+      expect_refused(load_model(file, {}), Errc::corrupt_file, {file.string(), name + "." + key, "missing"});
+      made.u32(name + "." + key, 2);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // GGUF models in several files that do not belong together.
 #include "../made/made_files.hpp"
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 #include "refused.hpp"
 
 namespace nibble {

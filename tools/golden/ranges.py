@@ -2,7 +2,7 @@
 
 values: fp32 numbers spread over and beyond fp16's range; counts and errors: what PyTorch's conversions make of them.
 ids, place_NAME: the largest magnitude at NAME (a place of the forward pass) when the shipped model reads the ids, by
-transformers in float64.
+transformers in float64; fp32_error: the largest and the rms share by which transformers in fp32 departs from them.
 
 Usage: python tools/golden/ranges.py   (needs torch, transformers, tokenizers, safetensors)
 """
@@ -11,7 +11,7 @@ import safetensors
 import tokenizers
 import torch
 import transformers
-from float64 import ROOT, logits_of, to_float64, write_manifest
+from float64 import ROOT, error_of, fp32_logits_of, logits_of, to_float64, write_manifest
 from safetensors.torch import save_file
 
 OUT = ROOT / "tests/golden/ranges.safetensors"
@@ -41,7 +41,7 @@ def judged(values):
     return torch.stack([c.sum() for c in counts]), torch.stack(errors)
 
 
-def places(model, ids):
+def places(model, ids, compute):
     largest = {}
     note = lambda name: lambda tensor: largest.__setitem__(name, tensor.detach().abs().max().reshape(1))
     after = lambda name: lambda module, given, made: note(name)(made[0] if isinstance(made, tuple) else made)
@@ -59,7 +59,7 @@ def places(model, ids):
         layer.register_forward_hook(after(f"{at} output"))
     inner.norm.register_forward_hook(after("model.norm output"))
     model.lm_head.register_forward_hook(after("lm_head output"))
-    logits_of(model, ids[None])
+    compute(model, ids[None])
     return largest
 
 
@@ -67,7 +67,11 @@ values = spread()
 counts, errors = judged(values)
 tokenizer = tokenizers.Tokenizer.from_file(str(MODEL / "tokenizer.json"))
 ids = torch.tensor(tokenizer.encode((ROOT / "data/held_out.txt").read_text()).ids[:TOKENS])
-model = to_float64(transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float64))
-seen = {f"place_{name}": largest for name, largest in places(model, ids).items()}
-save_file({"values": values, "counts": counts, "errors": errors, "ids": ids, **seen}, OUT)
+load = lambda dtype: transformers.AutoModelForCausalLM.from_pretrained(MODEL, dtype=dtype)
+exact = places(to_float64(load(torch.float64)), ids, logits_of)
+in_fp32 = places(load(torch.float32), ids, fp32_logits_of)
+shares = torch.cat([in_fp32[name].double() / largest for name, largest in exact.items()])
+seen = {f"place_{name}": largest for name, largest in exact.items()}
+save_file({"values": values, "counts": counts, "errors": errors, "ids": ids, "fp32_error": error_of(shares, torch.ones_like(shares)),
+           **seen}, OUT)
 write_manifest("ranges", __file__, [torch, transformers, tokenizers, safetensors], {"seed": SEED}, [OUT])

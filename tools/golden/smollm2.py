@@ -54,6 +54,7 @@ def main():
     tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, **how)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         path.parent, dtype=torch.float32, attn_implementation="eager", **how).eval()
+    model.is_quantized = False  # its weights were decoded, and may be widened
     OUT.mkdir(parents=True, exist_ok=True)
 
     prompts = []

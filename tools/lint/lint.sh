@@ -22,12 +22,17 @@ matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | xargs awk -v layers="$layers" '
 matching '^src/.*\.(cpp|hpp|inl|cu|cuh)$' | grep -vE '^src/((cpu|cuda)/|engine/backends\.cpp$)' |
   xargs grep -nE '#include "(cpu|cuda)/' /dev/null | sed 's/$/   (ask engine\/backends.hpp)/' >>"$breaches"
 
-# 2. Programs and examples use the library as anybody would; public headers need the standard library alone.
+# 2. Programs and examples use the library as anybody would; public headers need the standard library alone, and say
+# what may be called by several threads and where to read on.
 inside='(base|formats|tensor|ops|io|text|hub|models|cpu|cuda|engine|generate|train|measure)'
 matching '^(apps|examples)/.*\.(cpp|hpp)$' | xargs -r grep -nE "#include \"$inside/" /dev/null |
   sed 's/$/   (only nibble\/... here)/' >>"$breaches"
 matching '^include/' | xargs grep -nE '#include (<[a-z_]+[./]|"(\.\.|[a-z]+\.hpp))' /dev/null |
   sed 's/$/   (standard or nibble\/... here)/' >>"$breaches"
+
+for line in '// Threads: ' '// Implemented '; do
+  matching '^include/' | xargs grep -L "^$line" | sed "s|\$|: a public header has a line \"$line...\"|" >>"$breaches"
+done
 
 # 3. Nothing of the machine it was written on, and no package registry.
 machine='/wor[k]/|/op[t]/oracle|/tm[p]/nibble|\.\./share[d]|/hom[e]/|/roo[t]/|pyp[i]\.org|pythonhoste[d]|debia[n]\.org|npmj[s]\.'

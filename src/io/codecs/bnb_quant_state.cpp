@@ -38,7 +38,8 @@ Result<void> read_shape(const Json& value, BnbQuantState& out) {
   const double rows = value[0].get<double>(), cols = value[1].get<double>();
   if (rows < 1 || cols < 1 || rows * cols > double(most))
     return bad("shape", value, "two sizes of at least 1 and at most 2^40 elements");
-  out.rows = std::int64_t(rows), out.cols = std::int64_t(cols);
+  out.rows = std::int64_t(rows);
+  out.cols = std::int64_t(cols);
   return {};
 }
 

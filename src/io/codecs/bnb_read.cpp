@@ -36,7 +36,9 @@ class Reader {
 
     Weight& weight = out_.weight;
     weight.format = table_format(facts.quant_type)->name;  // there is one: any other name was refused above
-    weight.rows = facts.rows, weight.cols = facts.cols, weight.block_size = facts.block_size;
+    weight.rows = facts.rows;
+    weight.cols = facts.cols;
+    weight.block_size = facts.block_size;
     out_.dtype = facts.dtype;
     const auto elements = std::uint64_t(weight.elements());
     NIBBLE_TRY(const StoredTensor* codes, part(""));
@@ -45,7 +47,8 @@ class Reader {
       return error(Errc::unsupported, "{}: 4-bit codes under dtype {}; known are U8, I8, F16, BF16, F32, F64",
                    codes->name, name_of(codes->dtype));
     NIBBLE_CHECK(expect_bytes(*codes, (elements + 1) / 2, "4-bit codes"));
-    weight.codes = codes->bytes.data(), weight.code_bytes = codes->bytes.size();
+    weight.codes = codes->bytes.data();
+    weight.code_bytes = codes->bytes.size();
     out_.storage = codes->dtype;
     NIBBLE_TRY(weight.table, floats(".quant_map", 16));
     NIBBLE_CHECK(check_table(weight));
@@ -71,8 +74,11 @@ class Reader {
             layout->name, int(layout->bytes[0]));
     }
     Weight& weight = out_.weight;
-    weight.format = Int8::name, weight.rows = codes.shape[0], weight.cols = codes.shape[1];
-    weight.codes = codes.bytes.data(), weight.code_bytes = codes.bytes.size();
+    weight.format = Int8::name;
+    weight.rows = codes.shape[0];
+    weight.cols = codes.shape[1];
+    weight.codes = codes.bytes.data();
+    weight.code_bytes = codes.bytes.size();
     NIBBLE_TRY(weight.scales, floats_of(absmax, std::uint64_t(weight.rows)));
     NIBBLE_CHECK(check_scales(absmax.name, weight.scales));
     out_.storage = DType::i8;

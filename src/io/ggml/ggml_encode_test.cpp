@@ -110,7 +110,10 @@ TEST(GgmlEncode, AnElementOf32MovesByHalfAStep) {
       const std::vector<float> x = normal_rows(1, shift), values = decoded(type, encoded(type, x));
       for (std::size_t block = 0; block < x.size(); block += 32) {
         float low = x[block], high = x[block];
-        for (std::size_t i = block; i < block + 32; ++i) low = std::fmin(low, x[i]), high = std::fmax(high, x[i]);
+        for (std::size_t i = block; i < block + 32; ++i) {
+          low = std::fmin(low, x[i]);
+          high = std::fmax(high, x[i]);
+        }
         const float farthest = std::fmax(-low, high), step = (rule.range ? high - low : farthest) / rule.steps;
         const float bound = rule.lost * step + (farthest + rule.range * (high - low)) * 0x1p-11f + farthest * 0x1p-21f;
         for (std::size_t i = block; i < block + 32; ++i)

@@ -13,7 +13,7 @@
 namespace nibble::ggml {
 namespace {
 
-constexpr int run = 32, tries = 7;
+constexpr int iq4_run = 32, tries = 7;
 constexpr float negligible = 1e-15f;  // a block that is smaller everywhere counts as zero
 
 void decode_run(const std::byte* codes, float scale, float* out) {
@@ -59,49 +59,56 @@ F4 nearest_values(F4 x) {
 
 float fit_scale(const float* x) {
   float magnitude = 0, extreme = 0;
-  for (int i = 0; i < run; ++i)
-    if (std::fabs(x[i]) > magnitude) magnitude = std::fabs(x[i]), extreme = x[i];
+  for (int i = 0; i < iq4_run; ++i)
+    if (std::fabs(x[i]) > magnitude) {
+      magnitude = std::fabs(x[i]);
+      extreme = x[i];
+    }
   if (magnitude < negligible) return 0;
   float scale = 0, gain = 0;
   for (int step = -tries - 1; step <= tries; ++step) {
     const bool first = step < -tries;  // the opposite end of the values, -127 for -extreme
     const float inverse = first ? 1 / (-extreme / float(iq4_values[0])) : float(step + iq4_values[0]) / extreme;
     float sum_wqx = 0, sum_wqq = 0;
-    for (int i = 0; i < run; ++i) {
+    for (int i = 0; i < iq4_run; ++i) {
       const float value = nearest_value.value[place(inverse * x[i])], weighted = x[i] * x[i] * value;
       sum_wqx += weighted * x[i];
       sum_wqq += weighted * value;
     }
-    if (first ? sum_wqq > 0 : sum_wqq > 0 && sum_wqx * sum_wqx > gain * sum_wqq)
-      scale = sum_wqx / sum_wqq, gain = scale * sum_wqx;
+    if (first ? sum_wqq > 0 : sum_wqq > 0 && sum_wqx * sum_wqx > gain * sum_wqq) {
+      scale = sum_wqx / sum_wqq;
+      gain = scale * sum_wqx;
+    }
   }
   return scale;
 }
 
 // Four blocks in the lanes of a vector, the same operations in the same order.
 void fit_scale_4(const float* x, float (&scales)[4]) {
-  F4 values[run], weights[run], magnitude = splat(0), extreme = splat(0), scale = splat(0), gain = splat(0);
-  for (int i = 0; i < run; ++i) {
-    const F4 v = values[i] = F4{x[i], x[i + run], x[i + 2 * run], x[i + 3 * run]};
+  F4 values[iq4_run], weights[iq4_run], magnitude = splat(0), extreme = splat(0), scale = splat(0), gain = splat(0);
+  for (int i = 0; i < iq4_run; ++i) {
+    const F4 v = values[i] = F4{x[i], x[i + iq4_run], x[i + 2 * iq4_run], x[i + 3 * iq4_run]};
     weights[i] = v * v;
     const I4 farther = absolute(v) > magnitude;
-    magnitude = pick(farther, absolute(v), magnitude), extreme = pick(farther, v, extreme);
+    magnitude = pick(farther, absolute(v), magnitude);
+    extreme = pick(farther, v, extreme);
   }
   I4 odd = ~((magnitude >= negligible) & (magnitude <= 0x1p30f));
   for (int step = -tries - 1; step <= tries; ++step) {
     const bool first = step < -tries;
     const F4 inverse = first ? 1.0f / (-extreme / float(iq4_values[0])) : float(step + iq4_values[0]) / extreme;
     F4 sum_wqx = splat(0), sum_wqq = splat(0);
-    for (int i = 0; i < run; ++i) {
+    for (int i = 0; i < iq4_run; ++i) {
       const F4 value = nearest_values(inverse * values[i]), weighted = weights[i] * value;
       sum_wqx += weighted * values[i];
       sum_wqq += weighted * value;
     }
     if (first) odd |= ~(sum_wqq <= 0x1p120f);  // NaN among the elements
     const I4 better = first ? sum_wqq > 0 : (sum_wqq > 0) & (sum_wqx * sum_wqx > gain * sum_wqq);
-    scale = pick(better, sum_wqx / sum_wqq, scale), gain = pick(better, scale * sum_wqx, gain);
+    scale = pick(better, sum_wqx / sum_wqq, scale);
+    gain = pick(better, scale * sum_wqx, gain);
   }
-  for (int lane = 0; lane < 4; ++lane) scales[lane] = odd[lane] ? fit_scale(x + run * lane) : scale[lane];
+  for (int lane = 0; lane < 4; ++lane) scales[lane] = odd[lane] ? fit_scale(x + iq4_run * lane) : scale[lane];
 }
 
 void encode_block(const float* x, float scale, std::byte* block) {

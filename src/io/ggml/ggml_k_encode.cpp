@@ -88,7 +88,10 @@ void Q6_K::encode(const float* from, std::int64_t count, std::byte* out) {
     fit_symmetric_16(x, fits);
     float largest = 0, magnitude = 0;
     for (const SymmetricFit& fit : fits)
-      if (std::fabs(fit.scale) > magnitude) magnitude = std::fabs(fit.scale), largest = fit.scale;
+      if (std::fabs(fit.scale) > magnitude) {
+        magnitude = std::fabs(fit.scale);
+        largest = fit.scale;
+      }
     if (magnitude < 1e-15f) {  // counts as zero
       std::memset(block, 0, std::size_t(bytes));
       return;

@@ -23,7 +23,10 @@ int code_of(float x, int top) {
 float extreme(const float* x) {
   float magnitude = 0, value = 0;
   for (int i = 0; i < 32; ++i)
-    if (magnitude < std::fabs(x[i])) magnitude = std::fabs(x[i]), value = x[i];
+    if (magnitude < std::fabs(x[i])) {
+      magnitude = std::fabs(x[i]);
+      value = x[i];
+    }
   return value;
 }
 

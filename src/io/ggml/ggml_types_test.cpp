@@ -151,7 +151,7 @@ TEST(GgmlTypes, SixteenBitFloatsComeBackAsTheyWere) {
   }
 }
 
-// Kernels read six of the types through formats/blocks.hpp, which shares no code with the codecs.
+// Kernels read the types of BlockFormats through formats/blocks.hpp, which shares no code with the codecs.
 TEST(GgmlTypes, BlockFormatsHaveTheValuesOfTheCodecs) {
   for_each_format(
       []<class B>() {

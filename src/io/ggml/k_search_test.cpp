@@ -100,7 +100,8 @@ TEST(KSearch, TheFitIsNoWorseThanDividingTheRangeEvenly) {
       bool ordinary = true;
       for (int i = 0; i < 32; ++i) {
         squares += double(values[i]) * values[i];
-        low = std::min(low, double(values[i])), high = std::max(high, double(values[i]));
+        low = std::min(low, double(values[i]));
+        high = std::max(high, double(values[i]));
         ordinary &= std::fabs(values[i]) < 1e10f;
       }
       if (!ordinary || high - low < 1e-10) continue;

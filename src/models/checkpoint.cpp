@@ -1,4 +1,4 @@
-#include "io/checkpoint.hpp"
+#include "models/checkpoint.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -48,7 +48,9 @@ void read_in_file_order(const CheckpointTensor& tensor, std::int64_t first, std:
       done = std::min(block - inside, count);
       std::copy_n(whole.begin() + inside, done, out);
     }
-    first += done, out += done, count -= done;
+    first += done;
+    out += done;
+    count -= done;
   }
 }
 
@@ -92,6 +94,29 @@ Error pickled(const std::filesystem::path& file) {
       file.string());
 }
 
+// Names of the files that hold weights; `index` gets what an index says of each tensor.
+Result<std::vector<std::string>> find_shards(const std::filesystem::path& folder,
+                                             std::map<std::string, std::string>& index) {
+  NIBBLE_TRY(const bool sharded, present(folder / "model.safetensors.index.json"));
+  NIBBLE_TRY(const bool single, present(folder / "model.safetensors"));
+  if (sharded) {
+    const auto file = folder / "model.safetensors.index.json";
+    NIBBLE_TRY(const Json json, read_json(file));
+    NIBBLE_TRY(index, parse_shard_index(json, file.string()));
+    std::set<std::string> unique;
+    for (const auto& [tensor, shard] : index) unique.insert(shard);
+    return std::vector<std::string>(unique.begin(), unique.end());
+  }
+  if (single) return std::vector<std::string>{"model.safetensors"};
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
+    NIBBLE_TRY(const bool found, present(folder / name));
+    if (found) return pickled(folder / name);
+  }
+  return error(Errc::not_found,
+               "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights",
+               folder.string());
+}
+
 }  // namespace
 
 std::int64_t first_nonfinite(const CheckpointTensor& tensor) {
@@ -125,22 +150,12 @@ bool CheckpointTensor::readable() const {
   return *dtype == DType::f64 || *dtype == DType::f32 || *dtype == DType::f16 || *dtype == DType::bf16;
 }
 
-std::int64_t CheckpointTensor::file_row(std::int64_t row) const {
-  if (interleaved_heads == 0) return row;
-  // Row (head, half, i) of the Hugging Face order is row (head, i, half) of the file.
-  const std::int64_t head_rows = rows() / interleaved_heads, half_rows = head_rows / 2;
-  const std::int64_t head = row / head_rows, half = row % head_rows / half_rows, i = row % half_rows;
-  return head * head_rows + i * 2 + half;
-}
-
 void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) const {
-  if (interleaved_heads == 0) return read_in_file_order(*this, first, count, out);
-  const std::int64_t width = shape.size() > 1 ? cols() : 1;
-  while (count > 0) {
-    const std::int64_t row = first / width, inside = first % width, run = std::min(width - inside, count);
-    read_in_file_order(*this, file_row(row) * width + inside, run, out);
-    first += run, out += run, count -= run;
-  }
+  const auto stored = [&](std::int64_t at, std::int64_t run, float* to) { read_in_file_order(*this, at, run, to); };
+  if (rope_heads == 0) return stored(first, count, out);
+  const GgufRows order = row_order();
+  const auto place = [&](std::int64_t row) { return order.in_file(row); };
+  read_rows(stored, place, shape.size() > 1 ? cols() : 1, first, count, out);
 }
 
 Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& path) {
@@ -191,28 +206,8 @@ Result<void> Checkpoint::open_folder() {
   NIBBLE_TRY(generation_config_, read_optional_json(path_ / "generation_config.json"));
   NIBBLE_TRY(chat_template_, read_chat_template(path_));
 
-  std::vector<std::string> names;
   std::map<std::string, std::string> index;
-  NIBBLE_TRY(const bool sharded, present(path_ / "model.safetensors.index.json"));
-  NIBBLE_TRY(const bool single, present(path_ / "model.safetensors"));
-  if (sharded) {
-    const auto file = path_ / "model.safetensors.index.json";
-    NIBBLE_TRY(const Json json, read_json(file));
-    NIBBLE_TRY(index, parse_shard_index(json, file.string()));
-    std::set<std::string> unique;
-    for (const auto& [tensor, shard] : index) unique.insert(shard);
-    names.assign(unique.begin(), unique.end());
-  } else if (single) {
-    names = {"model.safetensors"};
-  } else {
-    for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json", "consolidated.00.pth"}) {
-      NIBBLE_TRY(const bool found, present(path_ / name));
-      if (found) return pickled(path_ / name);
-    }
-    return error(Errc::not_found,
-                 "{}: no model.safetensors and no model.safetensors.index.json; the folder has a config but no weights",
-                 path_.string());
-  }
+  NIBBLE_TRY(const std::vector<std::string> names, find_shards(path_, index));
   shards_.reserve(names.size());
   for (const std::string& name : names) {
     NIBBLE_TRY(const bool found, present(path_ / name));
@@ -225,8 +220,11 @@ Result<void> Checkpoint::open_folder() {
     shards_.push_back(std::move(shard));
     for (const StoredTensor& stored : shards_.back().tensors()) {
       CheckpointTensor tensor;
-      tensor.name = stored.name, tensor.type = name_of(stored.dtype), tensor.shape = stored.shape;
-      tensor.bytes = stored.bytes, tensor.dtype = stored.dtype;
+      tensor.name = stored.name;
+      tensor.type = name_of(stored.dtype);
+      tensor.shape = stored.shape;
+      tensor.bytes = stored.bytes;
+      tensor.dtype = stored.dtype;
       NIBBLE_CHECK(add(std::move(tensor)));
       stored_[stored.name] = &stored;
     }

@@ -13,6 +13,7 @@
 #include "io/gguf.hpp"
 #include "io/json.hpp"
 #include "io/safetensors.hpp"
+#include "models/gguf_rows.hpp"
 
 namespace nibble {
 
@@ -24,18 +25,17 @@ struct CheckpointTensor {
   std::span<const std::byte> bytes;
   std::optional<DType> dtype;  // set for plain element types
   const GgmlType* block_type = nullptr;
-  std::int64_t interleaved_heads =
-      0;  // > 0: rows of each head are interleaved (GGUF's rope order) and read back in order
+  std::int64_t rope_heads = 0;  // > 0: rows of each of so many heads stand in gguf_rows.hpp's order; read() mends it
 
   std::uint64_t elements() const;
   std::int64_t rows() const { return shape.empty() ? 1 : shape[0]; }
   std::int64_t cols() const { return rows() == 0 ? 0 : std::int64_t(elements()) / rows(); }
   // Elements [first, first + count) of the flattened tensor as fp32. Thread-safe.
   void read(std::int64_t first, std::int64_t count, float* out) const;
-  // The row of the file that holds row `row` (they differ where heads are interleaved).
-  std::int64_t file_row(std::int64_t row) const;
+  // Where the file has each row.
+  GgufRows row_order() const { return {rows(), rope_heads}; }
   // Bytes can be used where they lie: a plain type, rows in order.
-  bool in_place() const { return dtype.has_value() && interleaved_heads == 0; }
+  bool in_place() const { return dtype.has_value() && rope_heads == 0; }
   // It has elements that read() gives: floating point, or blocks that Nibble decodes.
   bool readable() const;
 };
