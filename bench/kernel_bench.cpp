@@ -15,7 +15,7 @@
 #include "cpu/cpu_backend.hpp"
 #include "cpu/peak.hpp"
 #include "formats/all.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 namespace {

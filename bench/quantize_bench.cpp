@@ -12,7 +12,7 @@
 #include "base/thread_pool.hpp"
 #include "base/widest.hpp"
 #include "ops/dequantize.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 namespace {

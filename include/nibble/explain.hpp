@@ -1,4 +1,7 @@
 // Which product each layer of a model is multiplied by, and why no better one was taken.
+//
+// Threads: any number.
+// Implemented in src/measure/explain.cpp.
 #pragma once
 
 #include "nibble/model.hpp"

@@ -3,7 +3,7 @@
 
 #include "base/thread_pool.hpp"
 #include "cpu/kernels.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 
 namespace nibble {
 

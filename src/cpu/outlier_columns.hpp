@@ -4,7 +4,7 @@
 
 #include "base/thread_pool.hpp"
 #include "cpu/kernels.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 #include "tensor/view.hpp"
 
 namespace nibble {

@@ -9,7 +9,7 @@
 #include "base/clock.hpp"
 #include "base/cpu_features.hpp"
 #include "base/thread_pool.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 
 namespace nibble {
 namespace {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "ops/product_choice.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 #include "tensor/dtype.hpp"
 #include "tensor/weight.hpp"
 

@@ -61,7 +61,10 @@ void look_at(const fs::path& group, const Version& version, CgroupMemory& out) {
   const std::uint64_t used = number_in(group / version.used).value_or(0),
                       kept = used - std::min(used, reclaimable_in(group, version)),
                       left = limit > kept ? limit - kept : 1;
-  if (out.limit == 0 || left < out.left) out.left = left, out.left_of = limit;
+  if (out.limit == 0 || left < out.left) {
+    out.left = left;
+    out.left_of = limit;
+  }
   out.limit = out.limit == 0 ? std::max<std::uint64_t>(limit, 1) : std::min(out.limit, limit);
 }
 

@@ -57,7 +57,8 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
   };
   if (asked.workload.batch > 1) {
     Request fewer = asked;
-    fewer.workload.batch = asked.workload.batch / 2, fewer.workload.tokens = asked.workload.tokens / 2;
+    fewer.workload.batch = asked.workload.batch / 2;
+    fewer.workload.tokens = asked.workload.tokens / 2;
     NIBBLE_TRY(const std::uint64_t bytes, bytes_needed(fewer));
     if (bytes <= limit) keep({words_of(asked.options, fewer.workload, asked), bytes});
   }
@@ -93,9 +94,13 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
 // The smallest plan there is, for when nothing fits.
 Result<std::string> smallest_plan(const Request& asked) {
   LoadOptions options = asked.options;
-  options.precision.format = Precision::nf4, options.precision.double_quant = true, options.threads = 1;
+  options.precision.format = Precision::nf4;
+  options.precision.double_quant = true;
+  options.threads = 1;
   Workload workload = asked.workload;
-  workload.context = std::min(workload.context, shortest_context), workload.batch = 1, workload.tokens = 0;
+  workload.context = std::min(workload.context, shortest_context);
+  workload.batch = 1;
+  workload.tokens = 0;
   NIBBLE_TRY(const std::uint64_t bytes,
              bytes_needed({asked.config, asked.checkpoint, options, asked.unquantized_dtype, workload}));
   return fmt::format(

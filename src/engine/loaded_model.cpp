@@ -6,7 +6,7 @@
 #include "engine/fitting.hpp"
 #include "formats/all.hpp"
 #include "text/template/chat_template.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 

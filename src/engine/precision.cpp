@@ -13,7 +13,8 @@ bool plain(Precision precision) {
 
 QuantizationConfig QuantizationConfig::four_bit(Precision precision, FourBitOptions options) {
   QuantizationConfig config(precision);
-  config.compute_dtype = options.compute_dtype, config.double_quant = options.double_quant,
+  config.compute_dtype = options.compute_dtype;
+  config.double_quant = options.double_quant;
   config.block_size = options.block_size;
   config.skip = std::move(options.skip);
   return config;
@@ -28,7 +29,8 @@ QuantizationConfig QuantizationConfig::fp4(FourBitOptions options) {
 
 QuantizationConfig QuantizationConfig::int8(Int8Options options) {
   QuantizationConfig config(Precision::int8);
-  config.int8_threshold = options.threshold, config.compute_dtype = options.compute_dtype,
+  config.int8_threshold = options.threshold;
+  config.compute_dtype = options.compute_dtype;
   config.skip = std::move(options.skip);
   return config;
 }

@@ -12,7 +12,8 @@ DType kv_dtype_of(const LoadOptions& options) {
 
 void MemoryPlan::raise(const MemoryPlan& next) {
   highest.raise(next.highest);
-  load_peak = std::max(load_peak, next.load_peak), run_peak = std::max(run_peak, next.run_peak);
+  load_peak = std::max(load_peak, next.load_peak);
+  run_peak = std::max(run_peak, next.run_peak);
   text = std::max(text, next.text);
 }
 
@@ -32,8 +33,8 @@ Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* ch
   BackendOptions counting = backend_options(options);
   counting.memory = model.memory;
   NIBBLE_TRY(model.backend, make_backend(counting));
-  const auto source = checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies)
-                                 : counting_source(unquantized_dtype);
+  const auto source =
+      checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies) : counting_source(unquantized_dtype);
   Loader loader(*source, *model.backend, nullptr, options.threads > 0 ? options.threads : usable_cores(),
                 model.precision, skip, unquantized_dtype, options.precision.format == Precision::stored);
   NIBBLE_TRY(model.weights, loader.load(config, {}));
@@ -63,8 +64,10 @@ Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpo
       transformer->reserve(transformer->shape_of(tokens, workload.batch, workload.all_logits ? tokens : workload.batch,
                                                  std::min(workload.context, config.max_positions))));
   NIBBLE_TRY([[maybe_unused]] const Buffer beside, Buffer::take(*model.memory, workload.workspace, Purpose::workspace));
-  plan.bytes = report_of(use.now, model.mapped), plan.own = report_of(use.now, {});
-  plan.highest = report_of(use.peak, model.mapped), plan.run_peak = use.total;
+  plan.bytes = report_of(use.now, model.mapped);
+  plan.own = report_of(use.now, {});
+  plan.highest = report_of(use.peak, model.mapped);
+  plan.run_peak = use.total;
   plan.text = workload.text;
   return plan;
 }

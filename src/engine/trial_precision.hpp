@@ -4,7 +4,7 @@
 
 #include "base/thread_pool.hpp"
 #include "engine/load.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 

@@ -4,7 +4,7 @@
 #include "engine/placement.hpp"
 #include "models/config.hpp"
 #include "ops/backend.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 

@@ -90,7 +90,10 @@ TEST(Generate, StopStringsEndASequenceBeforeThemAndOnlyThatOne) {
   GenerateOptions options = sampled(3, 20);
   options.stop_strings = {stop, "no text says this"};
   std::vector<std::string> streamed(prompts.size());
-  options.on_text = [&](std::size_t prompt, std::string_view text) { return streamed[prompt] += text, true; };
+  options.on_text = [&](std::size_t prompt, std::string_view text) {
+    streamed[prompt] += text;
+    return true;
+  };
   const auto cut = texts(prompts, options);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     const std::size_t at = whole[i].text.find(stop);

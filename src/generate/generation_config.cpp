@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "nibble/generate.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

@@ -27,11 +27,21 @@ Golden read_golden() {
     std::memcpy(to.data(), tensor.bytes.data(), tensor.bytes.size());
   };
   for (const StoredTensor& tensor : file.tensors()) {
-    if (tensor.name == "logits") copy(tensor, out.logits), out.rows = tensor.shape[0], out.vocabulary = tensor.shape[1];
-    if (tensor.name == "settings") copy(tensor, out.settings), out.cases = tensor.shape[0];
+    if (tensor.name == "logits") {
+      copy(tensor, out.logits);
+      out.rows = tensor.shape[0];
+      out.vocabulary = tensor.shape[1];
+    }
+    if (tensor.name == "settings") {
+      copy(tensor, out.settings);
+      out.cases = tensor.shape[0];
+    }
     if (tensor.name == "probability") copy(tensor, out.probability);
     if (tensor.name == "seen") copy(tensor, out.seen);
-    if (tensor.name == "draws") copy(tensor, out.draws), out.draws_each = tensor.shape[2];
+    if (tensor.name == "draws") {
+      copy(tensor, out.draws);
+      out.draws_each = tensor.shape[2];
+    }
   }
   return out;
 }

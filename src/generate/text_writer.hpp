@@ -6,7 +6,7 @@
 
 #include "generate/stop_strings.hpp"
 #include "nibble/generate.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 

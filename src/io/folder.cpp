@@ -32,8 +32,12 @@ Result<std::vector<std::string>> names_in_folder(const std::filesystem::path& fo
 
 void remove_folder(const char* folder) noexcept {
   ::nftw(
-      folder, [](const char* path, const struct stat*, int, struct FTW*) { return ::remove(path), 0; }, 8,
-      FTW_DEPTH | FTW_PHYS);
+      folder,
+      [](const char* path, const struct stat*, int, struct FTW*) {
+        ::remove(path);
+        return 0;
+      },
+      8, FTW_DEPTH | FTW_PHYS);
 }
 
 }  // namespace nibble

@@ -24,10 +24,22 @@ void put_text(std::string& out, std::string_view value) {
   out += value;
 }
 
-void put_value(std::string& out, bool value) { put(out, boolean), put(out, std::uint8_t(value)); }
-void put_value(std::string& out, std::uint32_t value) { put(out, u32), put(out, value); }
-void put_value(std::string& out, float value) { put(out, f32), put(out, value); }
-void put_value(std::string& out, const std::string& value) { put(out, text), put_text(out, value); }
+void put_value(std::string& out, bool value) {
+  put(out, boolean);
+  put(out, std::uint8_t(value));
+}
+void put_value(std::string& out, std::uint32_t value) {
+  put(out, u32);
+  put(out, value);
+}
+void put_value(std::string& out, float value) {
+  put(out, f32);
+  put(out, value);
+}
+void put_value(std::string& out, const std::string& value) {
+  put(out, text);
+  put_text(out, value);
+}
 void put_value(std::string& out, const GgufRaw& value) {
   put(out, value.type);
   out.append(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size());

@@ -22,8 +22,8 @@ fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.
 
 // Whether the file that is held is still the one under this name.
 bool still_there(int fd, const fs::path& path) {
-  struct stat held {
-  }, named{};
+  struct stat held = {};
+  struct stat named = {};
   return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
          held.st_dev == named.st_dev;
 }

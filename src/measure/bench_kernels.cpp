@@ -6,7 +6,7 @@
 #include "engine/placement.hpp"
 #include "measure/instruction_rate.hpp"
 #include "nibble/bench.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 namespace {

@@ -12,7 +12,7 @@
 #include "measure/load_options.hpp"
 #include "measure/speed.hpp"
 #include "nibble/quantize.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

@@ -60,7 +60,8 @@ TEST(RangeFindings, NameWhatIsNoNumber) {
 LoadingReport plain_loading() {
   LoadingReport report;
   report.filesystem = "ext4";
-  report.file_bytes = 4'000'000'000, report.available_bytes = 16'000'000'000;
+  report.file_bytes = 4'000'000'000;
+  report.available_bytes = 16'000'000'000;
   report.cached_share = 1;
   report.disk_gb_per_s = 0.5;
   LoadingTime stored, nf4;

@@ -1,7 +1,7 @@
 #include "measure/doctor_sample.hpp"
 
 #include "measure/load_options.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 

@@ -12,7 +12,7 @@
 #include "io/safetensors.hpp"
 #include "measure/divergence.hpp"
 #include "measure/evaluate_logits.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

@@ -19,7 +19,8 @@ MemoryReport numbered(std::uint64_t unit) {
 
 TEST(MemoryCheck, AsATableHasALinePerPurpose) {
   MemoryCheck check;
-  check.predicted = numbered(1'000), check.measured = numbered(3'000);
+  check.predicted = numbered(1'000);
+  check.measured = numbered(3'000);
   std::istringstream table(to_table(check));
   std::string line;
   std::getline(table, line);  // the heading

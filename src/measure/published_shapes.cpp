@@ -60,7 +60,10 @@ std::optional<Subject> nearest_shape(std::uint64_t parameters) {
     Subject subject = subject_of(shape);
     const double apart =
         std::abs(std::log(double(subject.parameters) / double(std::max<std::uint64_t>(parameters, 1))));
-    if (apart < distance) distance = apart, best = std::move(subject);
+    if (apart < distance) {
+      distance = apart;
+      best = std::move(subject);
+    }
   }
   return best;
 }

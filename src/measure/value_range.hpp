@@ -6,7 +6,7 @@
 
 #include "base/thread_pool.hpp"
 #include "nibble/doctor.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 

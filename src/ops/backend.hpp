@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "ops/product_choice.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 #include "tensor/view.hpp"
 #include "tensor/weight.hpp"
 

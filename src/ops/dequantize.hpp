@@ -1,7 +1,7 @@
 // What a weight in any format of the static list stands for, as fp32.
 #pragma once
 
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 

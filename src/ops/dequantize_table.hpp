@@ -9,7 +9,7 @@
 
 namespace nibble {
 
-// An ElementReader (ops/quantize.hpp) of a weight in a table format. The weight's memory must outlive it.
+// An ElementReader (ops/quantization.hpp) of a weight in a table format. The weight's memory must outlive it.
 class TableReader {
  public:
   explicit TableReader(const Weight& weight);

@@ -17,8 +17,8 @@
 
 #include "formats/all.hpp"
 #include "ops/dequantize.hpp"
+#include "ops/quantization.hpp"
 #include "ops/quantization_vectors.hpp"
-#include "ops/quantize.hpp"
 
 namespace nibble {
 namespace {

@@ -26,8 +26,8 @@
 
 #include "formats/all.hpp"
 #include "formats/dynamic_map.hpp"
+#include "ops/quantization.hpp"
 #include "ops/quantization_vectors.hpp"
-#include "ops/quantize.hpp"
 
 namespace nibble {
 namespace {

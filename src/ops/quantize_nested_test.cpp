@@ -4,8 +4,8 @@
 
 #include "formats/dynamic_map.hpp"
 #include "ops/every_width.hpp"
+#include "ops/quantization.hpp"
 #include "ops/quantization_vectors.hpp"
-#include "ops/quantize.hpp"
 
 namespace nibble {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "base/widest.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 

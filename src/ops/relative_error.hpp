@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 

@@ -11,7 +11,7 @@
 
 #include "formats/all.hpp"
 #include "operations.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 #include "ops/reference.hpp"
 
 namespace nibble {

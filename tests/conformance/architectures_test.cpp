@@ -22,7 +22,8 @@ class Architecture : public testing::TestWithParam<std::tuple<const char*, std::
 TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
   const auto [name, target] = GetParam();
   LoadOptions options;
-  options.precision = Precision::fp32, options.cpu_target = target;
+  options.precision = Precision::fp32;
+  options.cpu_target = target;
   auto loaded = load_model(folder + name, options);
   ASSERT_TRUE(loaded) << loaded.error().message;
   LoadedModel& model = **loaded;
@@ -64,14 +65,16 @@ TEST_P(Architecture, GivesTheLogitsOfTransformersAloneAndInOneBatch) {
 TEST_P(Architecture, GeneratesTheTokensOfTransformersAloneAndInOneBatch) {
   const auto [name, target] = GetParam();
   LoadOptions load;
-  load.precision = Precision::fp32, load.cpu_target = target;
+  load.precision = Precision::fp32;
+  load.cpu_target = target;
   const auto model = Model::load(folder + name, load);
   ASSERT_TRUE(model) << model.error().message;
   const GoldenTensors golden(std::string("models/") + name + ".expected.safetensors");
   const auto prompts = two_rows(golden.get<std::int64_t>("input_ids")),
              continuations = two_rows(golden.get<std::int64_t>("greedy"));
   GenerateOptions options;
-  options.max_new_tokens = std::int64_t(continuations[0].size()), options.ignore_eos = true;
+  options.max_new_tokens = std::int64_t(continuations[0].size());
+  options.ignore_eos = true;
   const auto together = generate_ids(*model, prompts, options);
   ASSERT_TRUE(together) << together.error().message;
   for (std::size_t s = 0; s < prompts.size(); ++s) {

@@ -27,7 +27,8 @@ fs::path model_with(const made::Folder& folder, const std::string& jinja, const 
 
 Model loaded(const fs::path& path) {
   LoadOptions options;
-  options.precision = Precision::fp32, options.kv_cache = Precision::fp32;
+  options.precision = Precision::fp32;
+  options.kv_cache = Precision::fp32;
   return Model::load(path, options).value();
 }
 
@@ -99,7 +100,10 @@ TEST(Chat, ThinkTagsPassThroughAndAnOpenedThoughtIsKnown) {
   GenerateOptions options;
   options.max_new_tokens = 4;
   bool known = false;
-  options.on_text = [&](std::size_t, std::string_view) { return known = chat.opened_thinking(), true; };
+  options.on_text = [&](std::size_t, std::string_view) {
+    known = chat.opened_thinking();
+    return true;
+  };
   ASSERT_TRUE(chat.say(thought, options));
   EXPECT_TRUE(known) << "before the first text";
   EXPECT_EQ(chat.messages().front().content, thought);

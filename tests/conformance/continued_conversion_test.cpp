@@ -48,8 +48,10 @@ class Continued : public testing::TestWithParam<Target> {
 
   QuantizeCheckpointOptions options() {
     QuantizeCheckpointOptions options;
-    options.precision = GetParam().precision, options.gguf_type = GetParam().gguf_type;
-    options.shard_bytes = GetParam().shard_bytes, options.threads = 2;
+    options.precision = GetParam().precision;
+    options.gguf_type = GetParam().gguf_type;
+    options.shard_bytes = GetParam().shard_bytes;
+    options.threads = 2;
     options.say = [this](const std::string& sentence) { said += sentence + "\n"; };
     return options;
   }
@@ -259,7 +261,8 @@ TEST_P(Continued, ADiskThatIsFullSaysHowMuchIsMissingAndLaterItContinues) {
 
 TEST_P(Continued, AFaultOfTheSourceKeepsNothing) {
   std::string bytes = made::read(weights);
-  bytes[bytes.size() - 1] = 0x7f, bytes[bytes.size() - 2] = char(0xc0);  // NaN at the end of the last norm
+  bytes[bytes.size() - 1] = 0x7f;
+  bytes[bytes.size() - 2] = char(0xc0);  // NaN at the end of the last norm
   made::write(weights, bytes);
   const auto refused = quantize_checkpoint(source, out, options());
   ASSERT_FALSE(refused);

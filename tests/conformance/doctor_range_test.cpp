@@ -55,7 +55,9 @@ TEST(DoctorRange, NamesWeightsBeyondFp16AndCountsSubnormals) {
   made::fs::copy(shipped, folder / "model");
   const std::string damaged = "model.layers.2.mlp.gate_proj.weight", quiet = "model.layers.5.self_attn.v_proj.weight";
   made::change_tensor(folder / "model", damaged, [](made::Bf16Matrix& m) {
-    m.set(0, 0, 65536), m.set(1, 1, -1e6f), m.set(2, 2, 65024);  // the last fits
+    m.set(0, 0, 65536);
+    m.set(1, 1, -1e6f);
+    m.set(2, 2, 65024);  // the last fits
   });
   std::uint64_t subnormal = 0;
   made::change_tensor(folder / "model", quiet, [&](made::Bf16Matrix& m) {

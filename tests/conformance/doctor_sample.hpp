@@ -12,7 +12,8 @@ inline const std::string shipped = std::string(NIBBLE_SOURCE_DIR) + "/models/gut
 
 inline ExamineOptions sample(std::int64_t tokens) {
   ExamineOptions options;
-  options.text = held_out_text(), options.max_tokens = tokens;
+  options.text = held_out_text();
+  options.max_tokens = tokens;
   return options;
 }
 

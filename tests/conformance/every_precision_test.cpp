@@ -26,7 +26,10 @@ std::string bytes_of(const Weight& weight) {
   const auto add = [&](const auto& values) {
     out.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
   };
-  add(weight.scales), add(weight.nested.codes), add(weight.nested.absmax), add(weight.table);
+  add(weight.scales);
+  add(weight.nested.codes);
+  add(weight.nested.absmax);
+  add(weight.table);
   return out;
 }
 

@@ -57,14 +57,24 @@ void write_source(const std::filesystem::path& path, const Golden& model) {
   add("token_embd.weight", {size("vocab"), hidden});
   for (std::int64_t layer = 0; layer < size("layers"); ++layer) {
     const std::string at = "blk." + std::to_string(layer) + ".";
-    add(at + "attn_norm.weight", {hidden}), add(at + "attn_q.weight", {q, hidden});
-    add(at + "attn_k.weight", {kv, hidden}), add(at + "attn_v.weight", {kv, hidden});
-    add(at + "attn_output.weight", {hidden, q}), add(at + "ffn_norm.weight", {hidden});
-    add(at + "ffn_gate.weight", {ffn, hidden}), add(at + "ffn_up.weight", {ffn, hidden});
+    add(at + "attn_norm.weight", {hidden});
+    add(at + "attn_q.weight", {q, hidden});
+    add(at + "attn_k.weight", {kv, hidden});
+    add(at + "attn_v.weight", {kv, hidden});
+    add(at + "attn_output.weight", {hidden, q});
+    add(at + "ffn_norm.weight", {hidden});
+    add(at + "ffn_gate.weight", {ffn, hidden});
+    add(at + "ffn_up.weight", {ffn, hidden});
     add(at + "ffn_down.weight", {hidden, ffn});
-    if (arch == "qwen2") add(at + "attn_q.bias", {q}), add(at + "attn_k.bias", {kv}), add(at + "attn_v.bias", {kv});
-    if (arch == "qwen3")
-      add(at + "attn_q_norm.weight", {size("head_dim")}), add(at + "attn_k_norm.weight", {size("head_dim")});
+    if (arch == "qwen2") {
+      add(at + "attn_q.bias", {q});
+      add(at + "attn_k.bias", {kv});
+      add(at + "attn_v.bias", {kv});
+    }
+    if (arch == "qwen3") {
+      add(at + "attn_q_norm.weight", {size("head_dim")});
+      add(at + "attn_k_norm.weight", {size("head_dim")});
+    }
   }
   add("output_norm.weight", {hidden});
   if (!model["tied"]) add("output.weight", {size("vocab"), hidden});

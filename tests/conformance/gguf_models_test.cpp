@@ -48,7 +48,9 @@ TEST_P(GgufModel, GivesTheLogitsOfTransformers) {
   for (const auto& [target, precision] :
        {std::pair{"reference", Precision::fp32}, {"", Precision::fp32}, {"", Precision::stored}}) {
     LoadOptions options;
-    options.precision = precision, options.precision.compute_dtype = Precision::fp32, options.cpu_target = target;
+    options.precision = precision;
+    options.precision.compute_dtype = Precision::fp32;
+    options.cpu_target = target;
     auto loaded = load_model(path, options);
     ASSERT_TRUE(loaded) << loaded.error().message;
     LoadedModel& model = **loaded;
@@ -103,7 +105,9 @@ TEST(GgufModels, OtherBlocksAreDecodedAndSaidToBe) {
   for (made::Gguf::Tensor& tensor : file.tensors)
     if (tensor.shape.size() == 2) {
       const std::uint64_t count = tensor.shape[0] * tensor.shape[1];
-      tensor.type = 39, tensor.data.clear(), elements += count;
+      tensor.type = 39;
+      tensor.data.clear();
+      elements += count;
       for (std::uint64_t i = 0; i < count / 32 * 17; ++i) tensor.data += char(i % 17 == 0 ? 120 : i * 37);
     }
   made::write(made_here / "model.gguf", file.bytes());

@@ -6,7 +6,7 @@
 #include "../made/made_files.hpp"
 #include "golden_tensors.hpp"
 #include "nibble/quantize.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {
@@ -17,7 +17,8 @@ const fs::path shipped = NIBBLE_SOURCE_DIR "/models/gutenberg-16m";
 
 std::vector<float> logits_of(const fs::path& path) {
   LoadOptions options;
-  options.precision = Precision::fp32, options.cpu_target = "reference";
+  options.precision = Precision::fp32;
+  options.cpu_target = "reference";
   auto loaded = load_model(path, options);
   if (!loaded) {
     ADD_FAILURE() << loaded.error().message;
@@ -66,7 +67,8 @@ Result<QuantizeReport> convert(const fs::path& from, const fs::path& to, const c
 void write_tokenizer(const fs::path& folder) {
   made::Json vocabulary = made::Json::object();
   for (int i = 0; i < 58; ++i) vocabulary[std::string(1, char('A' + i))] = i;
-  vocabulary["th"] = 58, vocabulary["the"] = 59;
+  vocabulary["th"] = 58;
+  vocabulary["the"] = 59;
   const made::Json tokenizer = {
       {"version", "1.0"},
       {"added_tokens", {{{"id", 60}, {"content", "<|end|>"}, {"special", true}}}},
@@ -163,7 +165,8 @@ TEST(GgufFile, InSeveralPartsIsTheSameModel) {
   const auto part = [&](int n) {
     return golden / "gguf_split" / ("llama_q8_0-0000" + std::to_string(n) + "-of-00003.gguf");
   };
-  fs::copy(part(1), name(1)), fs::copy(part(2), name(2));
+  fs::copy(part(1), name(1));
+  fs::copy(part(2), name(2));
   refused(name(1), {"x-00003-of-00003.gguf", "cannot open"});
   fs::copy(part(2), name(3));
   refused(name(1), {"x-00003-of-00003.gguf", "do not belong together"});
@@ -175,7 +178,8 @@ TEST(GgufFile, InSeveralPartsIsTheSameModel) {
 TEST(GgufFile, BecomesAFourBitFolderOfOneType) {
   const made::Folder folder("gguf-four-bits");
   QuantizeCheckpointOptions options;
-  options.precision = QuantizationConfig::nf4(), options.allow_requantize = true;
+  options.precision = QuantizationConfig::nf4();
+  options.allow_requantize = true;
   const auto done = quantize_checkpoint(golden / "gguf" / "llama_q8_0.gguf", folder / "out", options);
   ASSERT_TRUE(done) << done.error().message;
   const auto checkpoint = Checkpoint::open(folder / "out");

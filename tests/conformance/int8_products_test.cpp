@@ -19,7 +19,8 @@ struct Fixture {
 Fixture fixture(const GoldenTensors& golden, const std::string& key) {
   Fixture f{golden.get<float>(key + ".x"), golden.get<std::int8_t>(key + ".x_codes"),
             golden.get<float>(key + ".x_absmax")};
-  f.tokens = std::int64_t(f.absmax.size()), f.cols = std::int64_t(f.x.size()) / f.tokens;
+  f.tokens = std::int64_t(f.absmax.size());
+  f.cols = std::int64_t(f.x.size()) / f.tokens;
   return f;
 }
 
@@ -51,9 +52,10 @@ double bound_of(const Weight& w, const Fixture& f, std::span<const std::uint8_t>
   for (std::int64_t i = 0; i < f.cols; ++i) {
     const double product =
         std::fabs(double(f.x[std::size_t(token * f.cols + i)]) * decode_element(w, row * w.cols + i));
-    if (outlier[std::size_t(i)])
-      far += product, n += 1;
-    else
+    if (outlier[std::size_t(i)]) {
+      far += product;
+      n += 1;
+    } else
       near += product;
   }
   return 0x1p-24 * (8 * near + (n + 2) * far + 2 * std::fabs(result));

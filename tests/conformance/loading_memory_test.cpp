@@ -65,7 +65,8 @@ TEST(LoadingMemory, QuantizingHoldsAtMostTheLargestTensorBesideItsOutput) {
   for (const QuantizationConfig& to : targets()) {
     SCOPED_TRACE(to.label());
     QuantizeCheckpointOptions options;
-    options.precision = to, options.threads = 2;
+    options.precision = to;
+    options.threads = 2;
     const auto report = quantize_checkpoint(model, folder / "out", options);
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_GE(report->peak_buffer_bytes, output_buffer(to)) << "the output was made in memory";
@@ -94,7 +95,8 @@ TEST(LoadingMemory, AProcessThatQuantizesGrowsByNoMoreThanThat) {
         PeakMemory peak;
         const std::uint64_t before = process_memory().anonymous;
         QuantizeCheckpointOptions options;
-        options.precision = to, options.threads = 2;
+        options.precision = to;
+        options.threads = 2;
         if (quantize_checkpoint(model, folder / "out", options)) grown = peak.peak().anonymous - before;
       }
       ::_exit(::write(ends[1], &grown, sizeof grown) == sizeof grown ? 0 : 1);
@@ -102,7 +104,8 @@ TEST(LoadingMemory, AProcessThatQuantizesGrowsByNoMoreThanThat) {
     std::uint64_t grown = 0;
     ASSERT_EQ(::read(ends[0], &grown, sizeof grown), ssize_t(sizeof grown));
     ::waitpid(child, nullptr, 0);
-    ::close(ends[0]), ::close(ends[1]);
+    ::close(ends[0]);
+    ::close(ends[1]);
     EXPECT_LE(grown, output_buffer(to) + largest_tensor);
     fs::remove_all(folder / "out");
   }

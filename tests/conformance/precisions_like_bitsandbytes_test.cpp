@@ -55,7 +55,8 @@ std::vector<Case> cases() {
 
 std::shared_ptr<LoadedModel> load(const QuantizationConfig& precision, const std::string& target = {}) {
   LoadOptions options;
-  options.precision = precision, options.cpu_target = target;
+  options.precision = precision;
+  options.cpu_target = target;
   auto loaded = load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options);
   EXPECT_TRUE(loaded) << loaded.error().message;
   return loaded ? *loaded : nullptr;
@@ -135,7 +136,8 @@ Errors errors(const Computed& computed, const Computed& expected) {
   for (std::size_t i = 0; i < computed.nll.size(); ++i) {
     const double error = computed.nll[i] - expected.nll[i];
     out.largest = std::max(out.largest, std::fabs(error));
-    out.rms += error * error, out.mean += error;
+    out.rms += error * error;
+    out.mean += error;
   }
   out.rms = std::sqrt(out.rms / double(computed.nll.size()));
   out.mean = std::fabs(out.mean) / double(computed.nll.size());
@@ -161,7 +163,10 @@ Errors bound_of(const std::string& name, const std::string& compute, const std::
   const Computed meaning = expected(key + "meaning");
   Errors bound = errors(expected(key + compute), meaning);
   const double of_mean = 4 * bound.rms / std::sqrt(double(meaning.nll.size()));
-  bound.logit *= 2, bound.largest *= 2, bound.rms *= 2, bound.mean = of_mean;
+  bound.logit *= 2;
+  bound.largest *= 2;
+  bound.rms *= 2;
+  bound.mean = of_mean;
   if (codes_may_move) bound.logit = bound.largest = INFINITY;
   return bound;
 }

@@ -11,7 +11,7 @@
 #include "golden_tensors.hpp"
 #include "io/codecs/bnb.hpp"
 #include "nibble/quantize.hpp"
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 namespace nibble {
 namespace {
@@ -171,7 +171,8 @@ TEST(QuantizedLikeTransformers, ASavedFolderIsDequantizedToTheseVeryBytes) {
   for (const auto& [name, weights] : golden->items()) {
     SCOPED_TRACE(name);
     QuantizeCheckpointOptions options;
-    options.precision.format = Precision::bf16, options.allow_requantize = true;
+    options.precision.format = Precision::bf16;
+    options.allow_requantize = true;
     const auto done = quantize_checkpoint(folder / name, out, options);
     ASSERT_TRUE(done) << done.error().message;
     const auto file = Safetensors::open(out / "model.safetensors");

@@ -44,9 +44,14 @@ made::Json random_config(Dice& dice) {
                       {"vocab_size", dice.between(16, 3000)},
                       {"max_position_embeddings", dice.one_of({64, 300, 5000})},
                       {"tie_word_embeddings", dice.coin()}});
-  if (dice.coin()) config["attention_bias"] = true, config["mlp_bias"] = dice.coin();
-  if (!config.contains("attention_bias") && dice.coin())
-    config["architectures"] = {"Qwen3ForCausalLM"}, config["model_type"] = "qwen3";
+  if (dice.coin()) {
+    config["attention_bias"] = true;
+    config["mlp_bias"] = dice.coin();
+  }
+  if (!config.contains("attention_bias") && dice.coin()) {
+    config["architectures"] = {"Qwen3ForCausalLM"};
+    config["model_type"] = "qwen3";
+  }
   return config;
 }
 
@@ -91,7 +96,10 @@ void check_generation(const made::fs::path& folder, const ModelConfig& config, c
     slices.push_back({&cache, prompt, workload.all_logits ? LogitsOf::all : LogitsOf::last});
   ASSERT_TRUE(model.transformer->forward(slices, [](auto, auto, auto) {}));
   const std::int32_t next = 5;
-  for (Slice& slice : slices) slice.tokens = {&next, 1}, slice.logits = LogitsOf::last;
+  for (Slice& slice : slices) {
+    slice.tokens = {&next, 1};
+    slice.logits = LogitsOf::last;
+  }
   if (caches[0].length() < workload.context) {
     ASSERT_TRUE(model.transformer->forward(slices, [](auto, auto, auto) {}));
   }
@@ -114,7 +122,8 @@ TEST(Rehearsal, PredictsEveryByteThatARunTakes) {
           QuantizationConfig::nf4({.double_quant = true, .block_size = 32}),
           QuantizationConfig::fp4({.compute_dtype = fp32, .skip = {"down_proj"}})}) {
       LoadOptions options;
-      options.precision = precision, options.threads = dice.between(1, 4) == 1 ? 2 : 1,
+      options.precision = precision;
+      options.threads = dice.between(1, 4) == 1 ? 2 : 1;
       options.pass_tokens = dice.between(1, 40);
       options.kv_cache = dice.one_of({stored, fp32, bf16});
       Workload workload{.context = dice.between(2, std::min<std::int64_t>(40, config->max_positions)),

@@ -10,7 +10,8 @@ using ShippedModel = OnTarget;
 
 TEST_P(ShippedModel, AgreesWithFloat64InFp32) {
   LoadOptions options;
-  options.precision = Precision::fp32, options.cpu_target = GetParam();
+  options.precision = Precision::fp32;
+  options.cpu_target = GetParam();
   auto loaded = load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options);
   ASSERT_TRUE(loaded) << loaded.error().message;
   const GoldenTensors golden("gutenberg_16m_fp32.safetensors");

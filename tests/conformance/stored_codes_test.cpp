@@ -82,7 +82,9 @@ TEST_F(StoredCodes, AFilesOwnTableIsComputedWithAndNeverPassedOnUnderTheName) {
     for (std::size_t i = 0; i < 16; ++i) {
       float value = 0;
       char* at = bytes.data() + (reinterpret_cast<const char*>(tensor.bytes.data()) - begin) + 4 * i;
-      std::memcpy(&value, at, 4), value /= 2, std::memcpy(at, &value, 4);
+      std::memcpy(&value, at, 4);
+      value /= 2;
+      std::memcpy(at, &value, 4);
     }
   }
   made::write(folder / "halved/model.safetensors", bytes);

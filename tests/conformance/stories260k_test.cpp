@@ -8,7 +8,7 @@
 
 #include "engine/load.hpp"
 #include "measure/divergence.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

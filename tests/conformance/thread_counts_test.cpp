@@ -7,7 +7,9 @@ namespace {
 
 std::vector<std::vector<float>> logits_of(const std::string& target, const QuantizationConfig& precision, int threads) {
   LoadOptions options;
-  options.precision = precision, options.cpu_target = target, options.threads = threads;
+  options.precision = precision;
+  options.cpu_target = target;
+  options.threads = threads;
   auto loaded = load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options);
   if (!loaded) {
     ADD_FAILURE() << loaded.error().message;
@@ -30,7 +32,8 @@ std::vector<std::vector<float>> logits_of(const std::string& target, const Quant
                                {&caches[1], all.subspan(100, 17), LogitsOf::last}};
   EXPECT_TRUE(model.transformer->forward(slices, keep));
   for (std::size_t step = 0; step < 2; ++step) {
-    slices[0].tokens = all.subspan(40 + step, 1), slices[1].tokens = all.subspan(117 + step, 1);
+    slices[0].tokens = all.subspan(40 + step, 1);
+    slices[1].tokens = all.subspan(117 + step, 1);
     EXPECT_TRUE(model.transformer->forward(slices, keep));
   }
   return out;

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "../made/made_files.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 #include "tokenizer_golden.hpp"
 

@@ -1,7 +1,7 @@
 // Tokenizers of every source, against the ids and texts that `tokenizers` and `sentencepiece` gave.
 #include <gtest/gtest.h>
 
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/utf8.hpp"
 #include "tokenizer_golden.hpp"
 

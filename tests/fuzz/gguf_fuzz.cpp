@@ -4,7 +4,7 @@
 #include "models/config.hpp"
 #include "models/gguf_config.hpp"
 #include "models/outline.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 
 bool fuzz_one(std::string_view bytes) {

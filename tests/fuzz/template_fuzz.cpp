@@ -45,6 +45,7 @@ std::vector<std::string> fuzz_seeds() {
   return seeds;
 }
 
+// Long because it is a list.
 std::vector<std::string> fuzz_words() {
   return {"{{",
           "}}",

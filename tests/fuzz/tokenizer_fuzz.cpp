@@ -3,7 +3,7 @@
 
 #include "fuzz.hpp"
 #include "memory_folder.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 
 namespace {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 
 namespace failing {
 namespace {

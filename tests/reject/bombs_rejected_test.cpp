@@ -10,7 +10,7 @@
 #include "io/codecs/bnb_quant_state.hpp"
 #include "refused.hpp"
 #include "text/template/chat_template.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 #if !defined(__SANITIZE_ADDRESS__)  // which has its own
 namespace {

@@ -4,7 +4,7 @@
 #include "models/architectures.hpp"
 #include "nibble/quantize.hpp"
 #include "refused.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 namespace {

@@ -2,7 +2,7 @@
 #include "../made/made_files.hpp"
 #include "nibble/generate.hpp"
 #include "refused.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
 
 namespace nibble {

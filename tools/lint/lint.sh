@@ -40,11 +40,53 @@ matching . | grep -v '^models/' | tr '\n' '\0' | xargs -0 grep -nIoE "$machine" 
 
 # 4. A source file holds one idea: at most 400 lines. The exceptions are named here.
 long_files=''
-matching '^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|inl|cu|cuh)$' | tr '\n' '\0' | xargs -0 wc -l |
+sources='^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|inl|cu|cuh)$'
+matching "$sources" | tr '\n' '\0' | xargs -0 wc -l |
   awk -v allowed="$long_files" '$2 != "total" && $1 > 400 && index(" " allowed " ", " " $2 " ") == 0 {
     print $2 ": " $1 " lines; split it by idea" }' >>"$breaches"
 
-# 5. Every golden file is named by a test, in quotes, and its generator recorded what made it. A model or a tokenizer is
+# 5. Functions are at most 60 lines, or say "Long because ..." in the comment above.
+matching "$sources" | tr '\n' '\0' | xargs -0 awk '
+  FNR == 1 { inside = 0; text = "" }
+  inside && substr($0, 1, length(end)) == end {
+    inside = 0
+    if (FNR - first >= 60 && !reason) print FILENAME ":" first ": a function of " FNR - first + 1 " lines; cut it, or say why not"
+    reason = 0
+    next
+  }
+  /\/\/ Long because/ { reason = 1 }
+  inside || /^ *(\/\/.*)?$/ || /^#/ { next }
+  {
+    if (text == "") { match($0, /^ */); end = substr($0, 1, RLENGTH) "}"; first = FNR }
+    text = text " " $0
+    if ($0 !~ /[;{}:]( *\/\/.*)?$/) next
+    inside = text ~ /\).*\{( *\/\/.*)?$/ && text !~ /^ *(namespace|extern|enum|public|private|[.{"])/ &&
+             text !~ /(struct|class|union) [^()]*\{/ && text !~ /= *\{$/
+    if (!inside) reason = 0
+    text = ""
+  }' >>"$breaches"
+
+# 6. Half of the files have less than 120 lines.
+matching "$sources" | tr '\n' '\0' | xargs -0 wc -l | grep -v ' total$' | sort -n |
+  awk '{ lines[NR] = $1 } END { if (lines[int((NR + 1) / 2)] >= 120) print "the median file has " lines[int((NR + 1) / 2)] " lines; the bar is 120" }' >>"$breaches"
+
+# 7. A file name stands once in apps, src and include together, so that it says which file is meant.
+matching '^(apps|src|include)/.*\.(cpp|hpp|inl|cu|cuh)$' | sed 's|.*/||' | sort | uniq -d |
+  sed 's/$/: two files have this name/' >>"$breaches"
+
+# 8. No circle between files.
+matching "$sources" | tr '\n' '\0' | xargs -0 grep -HoE '^ *# *include "[^"]+"' |
+  sed -E 's|^(.*/)?([^/]*): *# *include "(.*/)?([^"/]*)"|\2 \4|' | tsort 2>&1 >/dev/null |
+  sed -n 's/^tsort: \([^-].*\..*\)/\1: part of a circle of includes/p' >>"$breaches"
+
+# 9. Statements end in semicolons: no "a = b, c = d;", no "return a = b, c;".
+matching "$sources" | tr '\n' '\0' | xargs -0 awk '
+  { line = $0; gsub(/"([^"\\]|\\.)*"/, "\"\"", line); sub(/\/\/.*/, "", line) }
+  line ~ /^ *return [A-Za-z_][A-Za-z0-9_.]* [-+|&^*]?= [^;{]*, [^;]*;$/ ||
+  line ~ /(^ *|^ *(if|while) \(.*\) |else )[a-z_][A-Za-z0-9_.\]\[>-]* [-+|&^*]?= [^(;{]*, [a-z_][A-Za-z0-9_.\]\[>-]* [-+|&^*]?= .*;$/ ||
+  line ~ /^ *(\+\+|--)[a-z_]*, / { print FILENAME ":" FNR ": two statements joined by a comma" }' >>"$breaches"
+
+# 10. Every golden file is named by a test, in quotes, and its generator recorded what made it. A model or a tokenizer is
 # named by its folder; beside folders, a file by what it is about, its name up to the first dot.
 tests=$(matching '^(src/.*_(test|vectors)\.(cpp|hpp)|tests/.*\.(cpp|hpp|sh))$')
 matching '^tests/golden/' | grep -v '/MANIFEST\.' | while read -r golden; do
@@ -60,7 +102,7 @@ matching '^tests/golden/' | grep -v '/MANIFEST\.' | while read -r golden; do
   grep -qE "[\"/]($named)[\"/.]" $tests /dev/null || echo "$golden: no test names it"
 done >>"$breaches"
 
-# 6. Formatting, by the clang-format of Debian 12: others lay out some lines differently.
+# 11. Formatting, by the clang-format of Debian 12: others lay out some lines differently.
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
   matching '^(src|include|apps|examples|bench|tests)/.*\.(cpp|hpp|cu|cuh)$' | tr '\n' '\0' |
     xargs -0 clang-format --dry-run 2>&1 | grep -E 'warning:' | sed 's/: warning:.*/: run clang-format -i/' |

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "io/safetensors.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 #include "tensor/weight.hpp"
 
 namespace nibble {

@@ -94,8 +94,11 @@ TEST(BnbConfig, WhatItDoesNotKnowIsRefusedByName) {
 TEST(BnbConfig, NibblesOwnLayoutIsReadAndWrittenBack) {
   for (const FormatFacts& format : precisions({FormatKind::table})) {
     BnbConfig own;
-    own.own = true, own.quant_type = std::string(quant_type_of(format)), own.double_quant = true;
-    own.compute_dtype = DType::bf16, own.skip_modules = {"lm_head"};
+    own.own = true;
+    own.quant_type = std::string(quant_type_of(format));
+    own.double_quant = true;
+    own.compute_dtype = DType::bf16;
+    own.skip_modules = {"lm_head"};
     const Json json = to_json(own);
     EXPECT_EQ(json.at("quant_method"), "nibble");
     for (const char* key : {"load_in_4bit", "load_in_8bit"})

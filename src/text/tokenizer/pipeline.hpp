@@ -9,10 +9,10 @@
 
 #include "text/tokenizer/added_tokens.hpp"
 #include "text/tokenizer/bpe.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/normalizer.hpp"
 #include "text/tokenizer/pre_tokenizer.hpp"
 #include "text/tokenizer/token_decoder.hpp"
-#include "text/tokenizer/tokenizer.hpp"
 
 namespace nibble {
 

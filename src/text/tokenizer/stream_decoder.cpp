@@ -3,7 +3,7 @@
 // (a leading space that is dropped) never falls on text in the middle.
 #include <algorithm>
 
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/utf8.hpp"
 
 namespace nibble {

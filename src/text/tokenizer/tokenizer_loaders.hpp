@@ -6,7 +6,7 @@
 
 #include "io/gguf.hpp"
 #include "io/json.hpp"
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 #include "text/tokenizer/tokenizer_config.hpp"
 
 namespace nibble {

@@ -1,7 +1,7 @@
 // Text on which two tokenizers that should be the same are compared.
 #pragma once
 
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 namespace nibble {
 

@@ -1,4 +1,4 @@
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,12 +1,11 @@
 // doctor: what the machine has; with a model, what a precision would do to it and what to do about that.
-#include "nibble/doctor.hpp"
-
 #include <algorithm>
 #include <utility>
 
 #include "common.hpp"
 #include "nibble/bench.hpp"
 #include "nibble/compare.hpp"
+#include "nibble/doctor.hpp"
 
 namespace nibble::cli {
 namespace {

@@ -1,5 +1,5 @@
 // Which files of a folder are its tokenizer.
-#include "text/tokenizer/tokenizer.hpp"
+#include "text/tokenizer/model_tokenizer.hpp"
 
 #include "io/mapped_file.hpp"
 #include "text/tokenizer/tokenizer_loaders.hpp"

@@ -1,7 +1,6 @@
 // verify: what quantize wrote, against its receipt.
-#include "nibble/verify.hpp"
-
 #include "common.hpp"
+#include "nibble/verify.hpp"
 
 namespace nibble::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 
 #include <sys/mman.h>
 

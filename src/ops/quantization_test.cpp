@@ -1,4 +1,4 @@
-#include "ops/quantize.hpp"
+#include "ops/quantization.hpp"
 
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ std::vector<QuantizeOptions> every_format() {
   std::vector<QuantizeOptions> all;
   for_each_format(
       [&]<class F>() {
-        if (scale_layout<F>() == ScaleLayout::per_block)
+        if (TableFormat<F>)
           for (const auto& [block, nested] : {std::pair{32, false}, {32, true}, {64, true}, {4096, false}})
             all.push_back({F::name, block, nested});
         else
@@ -50,7 +50,7 @@ std::vector<QuantizeOptions> every_format() {
 }
 std::vector<QuantizeOptions> every_format_with_block_scales() {
   std::vector<QuantizeOptions> all = every_format();
-  std::erase_if(all, [](const QuantizeOptions& o) { return format_facts(o.format).scales != ScaleLayout::per_block; });
+  std::erase_if(all, [](const QuantizeOptions& o) { return format_facts(o.format).kind != FormatKind::table; });
   return all;
 }
 

@@ -14,7 +14,7 @@
 #include <string_view>
 
 #include "base/thread_pool.hpp"
-#include "tensor/memory.hpp"
+#include "tensor/allocator.hpp"
 #include "tensor/weight.hpp"
 
 namespace nibble {

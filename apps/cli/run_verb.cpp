@@ -1,11 +1,10 @@
 // run and chat.
-#include "nibble/generate.hpp"
-
 #include <unistd.h>
 
 #include <iostream>
 
 #include "common.hpp"
+#include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
 
 namespace nibble::cli {

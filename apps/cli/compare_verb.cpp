@@ -1,0 +1,118 @@
+// compare: one model at several precisions.
+#include "common.hpp"
+#include "nibble/compare.hpp"
+
+namespace nibble::cli {
+namespace {
+
+// "fp32,bf16,...", widest first: what `compare` compares unless it is told.
+std::string every_precision() {
+  std::string names = names_of(widest_first(precisions()));
+  std::erase(names, ' ');
+  return names;
+}
+
+struct CompareArguments {
+  bool memory_report = false;
+  std::string model, precisions = every_precision(), text, messages, html, report;
+  CompareOptions options;
+  PrecisionArguments held;
+};
+
+Result<std::vector<Message>> read_messages(const std::string& path) {
+  NIBBLE_TRY(const std::string text, read_file(path));
+  const Json json = Json::parse(text, nullptr, false);
+  const Json& list = json.is_object() && json.contains("messages") ? json["messages"] : json;
+  std::vector<Message> messages;
+  if (list.is_array())
+    for (const Json& entry : list) {
+      if (!entry.is_object() || !entry.contains("role") || !entry.contains("content") || !entry["role"].is_string() ||
+          !entry["content"].is_string())
+        break;
+      messages.push_back({entry["role"], entry["content"]});
+    }
+  if (messages.empty() || messages.size() != list.size())
+    return Error{Errc::bad_request, path + ": expected a JSON list of {\"role\": text, \"content\": text}"};
+  return messages;
+}
+
+int compare_verb(CompareArguments& a, const Common& common) {
+  CompareOptions& options = a.options;
+  std::vector<std::pair<std::string, std::string (*)(const Comparison&)>> files;
+  if (!a.html.empty()) files.push_back({a.html, to_html});
+  if (!a.report.empty())
+    files.insert(files.end(), {{a.report + ".html", to_html},
+                               {a.report + ".md", to_markdown},
+                               {a.report + ".json", [](const Comparison& c) { return nibble::to_json(c) + "\n"; }}});
+  for (const auto& [path, form] : files)
+    if (auto ok = check_writable(path); !ok) return fail(ok.error());
+  auto precisions = read_precisions(a.held, a.precisions);
+  if (!precisions) return fail(precisions.error());
+  options.precisions = *precisions;
+  options.ignore_config = common.ignore_config;
+  options.threads = common.threads;
+  options.device_map = common.device;
+  if (!a.text.empty()) {
+    auto text = read_file(a.text);
+    if (!text) return fail(text.error());
+    options.text = *text;
+  } else {
+    options.text = held_out_text();
+  }
+  if (!a.messages.empty()) {
+    auto messages = read_messages(a.messages);
+    if (!messages) return fail(messages.error());
+    options.messages = *messages;
+  }
+  const Progress bar = progress_bar(common, "compare");
+  if (bar) options.progress = [bar](const std::string&, double done) { bar(done); };
+  watch_interrupt();
+  options.stop = interrupted;
+  auto comparison = compare(a.model, options);
+  if (!comparison) return fail(comparison.error());
+  for (const auto& [path, form] : files)
+    if (auto written = write_file(path, form(*comparison)); !written) return fail(written.error());
+  print(common.json ? nibble::to_json(*comparison) + "\n" : to_table(*comparison));
+  if (a.memory_report && !common.json)
+    for (const PrecisionResult& r : comparison->results)
+      if (r.error.empty()) print("\n" + r.precision.label() + "\n" + to_table(r.memory));
+  int status = 0;
+  for (const PrecisionResult& r : comparison->results)
+    if (!r.error.empty()) status = fail({Errc::internal, r.precision.label() + ": " + r.error});
+  return status;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<CompareArguments>();
+  CLI::App* verb =
+      app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
+  verb->add_option("MODEL", a->model, model_help)->required();
+  verb->add_option("--precisions", a->precisions,
+                   fmt::format("separated by commas; {}: with double quantization (default: {})",
+                               double_quantized_names(), every_precision()));
+  verb->add_option("--text", a->text,
+                   "text to evaluate, - is standard input (default: held-out prose that Nibble carries)");
+  verb->add_option("--messages", a->messages,
+                   "JSON file of chat messages to answer: [{\"role\": .., \"content\": ..}]");
+  verb->add_option("--html", a->html, "write the report, with charts, as this one HTML file");
+  verb->add_option("--report", a->report, "write NAME.html, NAME.md and NAME.json")->type_name("NAME");
+  verb->add_flag("--memory-report", a->memory_report,
+                 "at the end: memory of each precision by category, as predicted and as measured");
+  verb->add_flag("--stored-copy", a->options.stored_copies,
+                 "also write each quantized precision to a temporary folder and time loading that");
+  verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default: 4096)");
+  verb->add_option("--new-tokens", a->options.new_tokens, "tokens of the answer (default: 100)");
+  verb->add_option("--prompt-tokens", a->options.prefill_tokens, "tokens of the prefill measurement (default: 512)");
+  verb->add_option("--decode-tokens", a->options.decode_tokens, "tokens of the decode measurement (default: 64)");
+  verb->add_option("--repeats", a->options.repeats,
+                   "repeats of each speed measurement, the median counts (default: 3)");
+  add_quantization(*verb, a->held);
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  verb->callback(
+      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return compare_verb(*a, *common); }); }; });
+}
+
+}  // namespace nibble::cli

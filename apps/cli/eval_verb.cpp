@@ -1,0 +1,144 @@
+// eval: how well a model predicts a text, and how far it is from a reference.
+#include "common.hpp"
+#include "nibble/evaluate.hpp"
+
+namespace nibble::cli {
+namespace {
+
+struct EvalArguments {
+  std::string model, text, ids, reference, reference_precision = "stored", logits, bos = "auto";
+  std::int64_t context = 0, stride = 0, max_tokens = 0;
+  bool per_token = false, memory_report = false;
+  PrecisionArguments held;
+};
+
+Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& model) {
+  if (!a.text.empty()) {
+    NIBBLE_TRY(const std::string text, read_file(a.text));
+    NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
+    return tokenizer.encode(text, false, true);
+  }
+  NIBBLE_TRY(const std::string text, read_file(a.ids));
+  std::vector<std::int32_t> ids;
+  const char* at = text.c_str();
+  for (const char* end = at + text.size(); at < end;) {
+    if (std::isspace(static_cast<unsigned char>(*at)) || *at == ',' || *at == '[' || *at == ']') {
+      ++at;
+      continue;
+    }
+    char* stop = nullptr;
+    const long value = std::strtol(at, &stop, 10);
+    if (stop == at || value < 0 || value > INT32_MAX)
+      return Error{Errc::bad_request,
+                   fmt::format("{}: byte {}: expected token ids, whole numbers separated by spaces or commas", a.ids,
+                               at - text.c_str())};
+    ids.push_back(std::int32_t(value));
+    at = stop;
+  }
+  return ids;
+}
+
+struct Evaluated {
+  Evaluation quality;
+  std::optional<MemoryCheck> memory;
+};
+
+Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
+  if (a.text.empty() == a.ids.empty()) return Error{Errc::bad_request, "name one of --text FILE and --ids FILE"};
+  if (a.reference.empty() && a.reference_precision != "stored")
+    return Error{Errc::bad_request, "--reference-precision needs --reference MODEL"};
+  if (!a.logits.empty()) NIBBLE_CHECK(check_writable(a.logits));
+  NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
+  std::optional<MemoryWatch> watch;
+  if (a.memory_report) watch.emplace();
+  NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
+  NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
+  Evaluated out;
+  EvaluateOptions options;
+  options.context = a.context;
+  options.stride = a.stride;
+  options.max_tokens = a.max_tokens;
+  options.logits_file = a.logits;
+  if (a.bos != "auto" && a.bos != "always" && a.bos != "never")
+    return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
+  options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
+  options.progress = progress_bar(common, "eval");
+  options.stop = interrupted;
+  if (a.reference.empty()) {
+    watch_interrupt();
+    NIBBLE_TRY(out.quality, evaluate(model, ids, options));
+    if (watch) out.memory = watch->check({&model});
+    return out;
+  }
+  NIBBLE_TRY(const QuantizationConfig reference_precision, read_precision({}, a.reference_precision));
+  NIBBLE_TRY(const Model reference, Model::load(a.reference, load_options(common, reference_precision)));
+  watch_interrupt();
+  NIBBLE_TRY(out.quality, evaluate_against(model, reference, ids, options));
+  if (watch) out.memory = watch->check({&model, &reference});
+  return out;
+}
+
+int eval_verb(const EvalArguments& a, const Common& common) {
+  auto result = evaluate_verb(a, common);
+  if (!result) return fail(result.error());
+  const Evaluation& e = result->quality;
+  if (common.json) {
+    Json json = {{"perplexity", e.perplexity}, {"mean_nll", e.mean_nll}, {"predicted_tokens", e.tokens.size()},
+                 {"windows", e.windows},       {"context", e.context},   {"bos", e.bos},
+                 {"recipe", e.recipe},         {"seconds", e.seconds}};
+    if (e.divergence)
+      json["divergence"] = {{"mean_kl", e.divergence->mean_kl},
+                            {"p99_kl", e.divergence->p99_kl},
+                            {"max_kl", e.divergence->max_kl},
+                            {"top1_agreement", e.divergence->top1_agreement}};
+    if (result->memory) json["memory"] = to_json(*result->memory);
+    if (a.per_token) {
+      json["tokens"] = Json::array();
+      for (const TokenLoss& token : e.tokens) json["tokens"].push_back({{"id", token.id}, {"nll", token.nll}});
+    }
+    print_json(json);
+    return 0;
+  }
+  print(fmt::format("perplexity   {:.4f}\nmean nll     {:.6f} nats\ntokens       {} predicted\nrecipe       {}\n",
+                    e.perplexity, e.mean_nll, e.tokens.size(), e.recipe));
+  if (e.divergence)
+    print(fmt::format(
+        "KL           mean {:.6f}, p99 {:.6f}, max {:.6f} nats\ntop-1        {:.2f} % agree with the reference\n",
+        e.divergence->mean_kl, e.divergence->p99_kl, e.divergence->max_kl, 100 * e.divergence->top1_agreement));
+  if (a.per_token)
+    for (const TokenLoss& token : e.tokens) print(fmt::format("{:>8} {:.6f}\n", token.id, token.nll));
+  if (result->memory) print("\n" + to_table(*result->memory));
+  return 0;
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, Verb& run) {
+  auto common = std::make_shared<Common>();
+  auto a = std::make_shared<EvalArguments>();
+  CLI::App* verb = app.add_subcommand("eval", "perplexity of a text, and the distance from a reference model");
+  verb->add_option("MODEL", a->model, model_help)->required();
+  verb->add_option("--text", a->text, "a text file; - is standard input");
+  verb->add_option("--ids", a->ids, "a file of token ids instead, separated by spaces or commas");
+  verb->add_option("--reference", a->reference,
+                   "a model to compare predictions with: KL divergence in nats, top-1 agreement");
+  verb->add_option("--reference-precision", a->reference_precision, "its precision (default: as stored)");
+  verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood, in nats");
+  verb->add_flag("--memory-report", a->memory_report, "at the end: memory by category, as predicted and as measured");
+  verb->add_option("--context", a->context, "window in tokens (default: min(model, 2048))");
+  verb->add_option("--stride", a->stride, "new tokens per window (default: the window, no overlap)");
+  verb->add_option("--bos", a->bos,
+                   "a BOS in front of every window: auto (as the tokenizer does), always, never (default: auto)");
+  verb->add_option("--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
+  verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
+  add_precision(*verb, a->held, "--precision");
+  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  verb->callback([=, &run] {
+    run = [=] {
+      return with_model(a->model, *common,
+                        [&] { return with_model(a->reference, *common, [&] { return eval_verb(*a, *common); }); });
+    };
+  });
+}
+
+}  // namespace nibble::cli
