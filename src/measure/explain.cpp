@@ -6,6 +6,7 @@
 #include "engine/backends.hpp"
 #include "engine/placement.hpp"
 #include "formats/all.hpp"
+#include "measure/load_options.hpp"
 #include "measure/subject.hpp"
 
 namespace nibble {
@@ -96,10 +97,7 @@ Result<Explanation> explain_opened(const std::filesystem::path& path, const Expl
   NIBBLE_TRY(const Subject subject, open_subject(path, options.ignore_config));
   NIBBLE_TRY(const ModelConfig config, read_model_config(subject.checkpoint->config(),
                                                          subject.checkpoint->path().string(), options.ignore_config));
-  LoadOptions load;
-  load.precision = options.precision;
-  load.threads = options.threads;
-  load.device_map = options.device_map;
+  LoadOptions load = load_options(options, options.precision);
   load.cpu_target = options.cpu_target;
   const Checkpoint* checkpoint = subject.has_weights ? subject.checkpoint.get() : nullptr;
   if (!checkpoint) {
