@@ -63,16 +63,12 @@ Result<std::vector<Setting>> settings_that_fit(const Request& asked, std::uint64
     if (bytes <= limit) keep({words_of(asked.options, fewer.workload, asked), bytes});
   }
   std::vector<LoadOptions> ways = {asked.options};
-  if (kv_dtype_of(asked.options) == DType::f32) {
-    ways.push_back(asked.options);
-    ways.back().kv_cache = Precision::bf16;
-  }
+  if (kv_dtype_of(asked.options) == DType::f32) ways.push_back(asked.options), ways.back().kv_cache = Precision::bf16;
   for (const QuantizationConfig& narrower :
        {QuantizationConfig(Precision::bf16), QuantizationConfig(Precision::int8), QuantizationConfig::nf4(),
         QuantizationConfig::nf4({.double_quant = true})}) {
     ways.push_back(asked.options);
-    ways.back().precision.format = narrower.format;
-    ways.back().precision.double_quant = narrower.double_quant;
+    ways.back().precision.format = narrower.format, ways.back().precision.double_quant = narrower.double_quant;
     if (!narrower.quantized()) ways.back().precision.compute_dtype = Precision::stored;
   }
   const auto look = [&](std::int64_t batch, std::int64_t shortest, std::size_t most) -> Result<void> {

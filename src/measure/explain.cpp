@@ -105,7 +105,7 @@ Result<Explanation> explain_opened(const std::filesystem::path& path, const Expl
   if (!checkpoint) {
     NIBBLE_TRY(load.precision, resolve_precision(options.precision, *subject.checkpoint));
   }
-  NIBBLE_TRY(const CountedModel model, count_model(config, checkpoint, load, subject.kept));
+  NIBBLE_TRY(const CountedModel model, count_model(config, checkpoint, load, subject.unquantized_dtype));
   Explanation out = described(*model.backend, options.precision, model.precision);
   for (const ModuleSpec& module : list_modules(config))
     if (module.role == Role::linear)

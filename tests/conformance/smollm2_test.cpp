@@ -60,8 +60,7 @@ TEST_F(SmolLM2, TokenizesAndContinuesTenPromptsAsTransformersDoes) {
                expected = prompt["greedy"].get<std::vector<std::int32_t>>();
     EXPECT_EQ(tokenizer.encode(prompt["text"].get<std::string>()), ids) << prompt["text"];
     GenerateOptions options;
-    options.max_new_tokens = std::int64_t(expected.size());
-    options.ignore_eos = true;
+    options.max_new_tokens = std::int64_t(expected.size()), options.ignore_eos = true;
     const auto generated = generate_ids(*model, {ids}, options);
     ASSERT_TRUE(generated) << generated.error().message;
     ASSERT_EQ(generated->front().ids.size(), expected.size());

@@ -210,10 +210,8 @@ inline F row_fixed(const std::byte* row, std::int64_t blocks, const std::byte* x
       });
       acc = fma(to_float(_mm512_add_epi32(sum[0], sum[1])), only_quarter<n>(by), acc);
     };
-    add_block.template operator()<0>();
-    add_block.template operator()<1>();
-    add_block.template operator()<2>();
-    add_block.template operator()<3>();
+    add_block.template operator()<0>(), add_block.template operator()<1>();
+    add_block.template operator()<2>(), add_block.template operator()<3>();
     NIBBLE_UNROLL for (int i = 0; i < Four::minima; ++i) low =
         fma(four.minimum(i), load(x_sums + (b / 4 * 2 + i) * lanes), low);
   }
@@ -286,10 +284,8 @@ inline void packed_fixed(const LinearCall& call, std::int64_t row, std::int64_t 
           });
           scales[4 * index + n] = scale[4 * i];
         };
-        pack.template operator()<0>();
-        pack.template operator()<1>();
-        pack.template operator()<2>();
-        pack.template operator()<3>();
+        pack.template operator()<0>(), pack.template operator()<1>();
+        pack.template operator()<2>(), pack.template operator()<3>();
         for (int i = 0; i < Four::minima; ++i)
           store(minima + (((t * fours + b / 4) * Four::minima + i) * 4 + n) * lanes, four.minimum(i));
       }

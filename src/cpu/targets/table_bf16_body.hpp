@@ -117,10 +117,7 @@ inline F row_by_codes(const TableBf16& table, const std::byte* codes, std::int64
     const float* scale = scales + g * per_group;
     F sum = zero();
     NIBBLE_UNROLL_ALL for (int v = 0; v < 4; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
-    if constexpr (Halves) {
-      total = fma(sum, group_scales<Halves>(scale, 0), total);
-      sum = zero();
-    }
+    if constexpr (Halves) total = fma(sum, group_scales<Halves>(scale, 0), total), sum = zero();
     NIBBLE_UNROLL_ALL for (int v = 4; v < 8; ++v) sum = _mm512_dpbf16_ps(sum, as_bf16(xs[v]), as_bf16(w[v]));
     total = fma(sum, group_scales<Halves>(scale, 1), total);
   };
