@@ -37,7 +37,8 @@ CpuWeight::CpuWeight(const Weight& weight, const ComputeOptions& options, std::s
             .compute = options.compute},
       product(choose_product(products, facts)),
       rounding(activations_of(weight.format, options)) {
-  if (!weight.codes) return;  // only counted
+  // Only counted: the table, which a checkpoint's source copies, may be missing even where the codes are mapped.
+  if (!weight.codes || (!weight.table.empty() && !weight.table.data())) return;
   for (std::size_t i = 0; i < weight.table.size(); ++i) table[i] = round_to(options.compute, weight.table[i]);
   if (&product != &products.back()) return;
   Weight rounded = weight;
