@@ -21,7 +21,7 @@ Result<KvCache> KvCache::create(const ModelConfig& config, Backend& backend, DTy
     cache.buffers_.push_back(std::move(buffer));
   }
   const std::size_t table = views.size() * sizeof(CacheView);
-  NIBBLE_TRY(cache.views_, Buffer::take(memory, table, Purpose::buffers));
+  NIBBLE_TRY(cache.views_, Buffer::take(memory, table, Purpose::activations));
   if (!memory.counts_only()) backend.upload(views.data(), cache.views_.data(), table);
   return cache;
 }

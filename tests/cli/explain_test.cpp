@@ -15,7 +15,8 @@ TEST_F(Explain, EveryLinearLayerOfAModelIsCountedOnceAndTheHeadAsWell) {
     const Outcome r = run("explain " + shipped + " --precision " + precision + " --json");
     ASSERT_EQ(r.status, 0) << r.err;
     std::int64_t count = 0;
-    for (const Json& weights : r.json()["weights"]) count += weights["count"].get<std::int64_t>();
+    const Json answer = r.json();
+    for (const Json& weights : answer["weights"]) count += weights["count"].get<std::int64_t>();
     EXPECT_EQ(count, 7 * layers + 1) << r.out;
   }
 }
@@ -23,7 +24,8 @@ TEST_F(Explain, EveryLinearLayerOfAModelIsCountedOnceAndTheHeadAsWell) {
 TEST_F(Explain, AModelThatIsQuantizedIsExplainedAsItIsStored) {
   const std::string out = (folder / "nf4").string();
   ASSERT_EQ(run("quantize " + shipped + " " + out + " --to nf4").status, 0);
-  for (const Json& weights : run("explain " + out + " --json").json()["weights"])
+  const Json answer = run("explain " + out + " --json").json();
+  for (const Json& weights : answer["weights"])
     EXPECT_EQ(weights["format"] == "nf4", weights["parts"] != Json::array({"lm_head"})) << weights;
 }
 
