@@ -127,8 +127,8 @@ int explain_verb(const ExplainArguments& a, const Common& common, const std::str
     print_json(json_of(subject, *explained));
     return 0;
   }
-  print(fmt::format("{}\n{}, products in {} where there is a choice, on {}\n", subject, explained->precision,
-                    explained->compute, explained->device));
+  print(fmt::format("{}\n{}, on {}\nproducts in {} where there is a choice\n", subject, explained->precision,
+                    explained->device, explained->compute));
   for (const ExplainedWeights& weights : explained->weights) print_weights(weights);
   return 0;
 }

@@ -57,7 +57,7 @@ TEST_F(Explain, RowsThatAreNotWholeChunksAreRefusedByTheFastProductInWords) {
 }
 
 TEST_F(Explain, FitsATerminal) {
-  for (const std::string& what : {shipped + " --precision int8", shipped, std::string("4096x4096 --precision nf4"),
+  for (const std::string& what : {shipped + " --precision int8", shipped, std::string("4096x4096 --precision nf4-dq"),
                                   std::string("64x100 --precision nf4")}) {
     std::istringstream lines(run("explain " + what).out);
     for (std::string line; std::getline(lines, line);)
