@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -19,10 +20,20 @@
 namespace nibble {
 namespace {
 
-// Decoding one token runs hundreds of short jobs back to back: a thread spins this many times before it sleeps, which
-// covers the gap between two jobs (some microseconds) and costs nothing measurable once generation has ended. Where
-// others want the processor, it sleeps soon enough for the thread that it waits for to get its turn.
-constexpr int spins_before_sleep = 20000;
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+
+// Decoding one token runs hundreds of short jobs back to back: a worker spins so long before it sleeps, which covers
+// what the caller does alone between two of them.
+constexpr Clock::duration worker_spin = microseconds(300);
+// The caller spins for a fraction of the time that it worked, and this: a worker that the system has taken off its
+// core gets the caller's core only when the caller sleeps.
+constexpr Clock::duration caller_spin = microseconds(50);
+// The last piece of whoever ends last takes about as long as all that the others did before. One that took so much
+// longer was not running.
+constexpr Clock::duration held_up_beyond = microseconds(200);
+// So many times as long as was lost, one worker fewer takes part: trying again costs one part in so many.
+constexpr int pause_per_loss = 16;
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -30,6 +41,17 @@ void pause_briefly() {
 #else
   std::this_thread::yield();
 #endif
+}
+
+template <class Ready>
+bool spin_until(Ready ready, Clock::duration limit) {
+  for (const auto end = Clock::now() + limit;;) {
+    for (int i = 0; i < 16; ++i) {
+      if (ready()) return true;
+      pause_briefly();
+    }
+    if (Clock::now() >= end) return ready();
+  }
 }
 
 }  // namespace
@@ -49,14 +71,20 @@ int usable_cores() {
 struct ThreadPool::State {
   std::vector<std::thread> threads;
   std::mutex mutex;
-  std::condition_variable wake, done;
+  std::condition_variable wake, done, readmitted;
   // The number of the job in the upper half; in the lower one how many workers are at it, and whether more may join. A
   // worker that the system has not run in time joins nothing, and nobody waits for it.
   std::atomic<std::uint64_t> gate{0};
   static constexpr std::uint64_t open = std::uint64_t(1) << 31, one_job = std::uint64_t(1) << 32;
   std::atomic<int> sleeping{0};
+  // Workers 1 to `admitted` take part. Beside other programs that want the cores it falls, so that nobody waits for a
+  // thread that does not run; after a pause it rises again. The caller alone changes it.
+  std::atomic<int> admitted{0};
+  Clock::time_point rises_at{};
+  Clock::duration pause{};
   std::atomic<bool> caller_sleeps{false}, stop{false};
   std::atomic<std::int64_t> next{0};
+  std::atomic<Clock::time_point> left_at{};  // when a worker last found no piece any more
   std::int64_t pieces = 0;
   const std::function<void(std::int64_t, int)>* job = nullptr;
   std::exception_ptr problem;  // the first that a piece threw, under `mutex`
@@ -86,6 +114,7 @@ struct ThreadPool::State {
   }
 
   void leave() {
+    left_at.store(Clock::now(), std::memory_order_relaxed);
     const std::uint64_t after = gate.fetch_sub(1, std::memory_order_seq_cst) - 1;
     if (has_workers(after) || (after & open) || !caller_sleeps.load(std::memory_order_seq_cst)) return;
     std::lock_guard lock(mutex);
@@ -95,9 +124,13 @@ struct ThreadPool::State {
   void loop(int thread) {
     std::uint64_t last = 0;
     const auto news = [&] { return job_number(gate.load(std::memory_order_seq_cst)) != last; };
+    const auto may_work = [&] { return thread <= admitted.load() || stop.load(); };
     for (;;) {
-      for (int spin = 0; !news() && spin < spins_before_sleep; ++spin) pause_briefly();
-      if (!news()) {
+      if (!may_work()) {
+        std::unique_lock lock(mutex);
+        readmitted.wait(lock, may_work);
+      }
+      if (!spin_until(news, worker_spin)) {
         std::unique_lock lock(mutex);
         sleeping.fetch_add(1);
         wake.wait(lock, news);
@@ -105,7 +138,7 @@ struct ThreadPool::State {
       }
       last = job_number(gate.load(std::memory_order_acquire));
       if (stop.load()) return;
-      if (!join(last)) continue;
+      if (!may_work() || !join(last)) continue;
       work(thread);
       leave();
     }
@@ -121,15 +154,41 @@ struct ThreadPool::State {
   }
 
   // Nobody joins any more; returns when who did has left.
-  void close() {
+  void close(Clock::time_point started) {
     gate.fetch_and(~open, std::memory_order_seq_cst);
     const auto empty = [&] { return !has_workers(gate.load(std::memory_order_seq_cst)); };
-    for (int spin = 0; !empty() && spin < spins_before_sleep; ++spin) pause_briefly();
-    if (empty()) return;
-    std::unique_lock lock(mutex);
-    caller_sleeps = true;
-    done.wait(lock, empty);
-    caller_sleeps = false;
+    const auto ended = Clock::now();
+    const auto worked = ended - started;
+    if (!spin_until(empty, caller_spin + worked / 4)) {
+      std::unique_lock lock(mutex);
+      caller_sleeps = true;
+      done.wait(lock, empty);
+      caller_sleeps = false;
+    }
+    const auto left = left_at.load(std::memory_order_relaxed);
+    if (left <= started) return;  // nobody joined
+    const auto first = std::min(left, ended), last = std::max(left, ended);
+    if (last - first > first - started + held_up_beyond) admit_fewer(last - first);
+  }
+
+  void admit_fewer(Clock::duration lost) {
+    admitted.store(std::max(0, admitted.load() - 1));
+    pause = lost * pause_per_loss;
+    rises_at = Clock::now() + pause;
+  }
+
+  void admit_all() {
+    std::lock_guard lock(mutex);
+    admitted = int(threads.size());
+    readmitted.notify_all();
+  }
+
+  void admit_more(Clock::time_point now) {
+    if (admitted.load() == int(threads.size()) || now < rises_at) return;
+    rises_at = now + pause;
+    std::lock_guard lock(mutex);
+    admitted.fetch_add(1);
+    readmitted.notify_all();
   }
 };
 
@@ -142,11 +201,13 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   } catch (const std::system_error&) {
   } catch (const std::bad_alloc&) {
   }
+  state_->admit_all();
 }
 
 ThreadPool::~ThreadPool() {
   state_->stop = true;
   state_->announce(0);
+  state_->admit_all();
   for (auto& thread : state_->threads) thread.join();
 }
 
@@ -155,7 +216,9 @@ int ThreadPool::size() const { return int(state_->threads.size()) + 1; }
 void ThreadPool::run(std::int64_t pieces, const std::function<void(std::int64_t, int)>& job) {
   if (pieces <= 0) return;
   State& s = *state_;
-  if (s.threads.empty() || pieces == 1) {
+  const auto started = Clock::now();
+  s.admit_more(started);
+  if (s.admitted.load() == 0 || pieces == 1) {
     for (std::int64_t piece = 0; piece < pieces; ++piece) job(piece, 0);
     return;
   }
@@ -164,7 +227,7 @@ void ThreadPool::run(std::int64_t pieces, const std::function<void(std::int64_t,
   s.next.store(0, std::memory_order_relaxed);
   s.announce(State::open);
   s.work(0);
-  s.close();
+  s.close(started);
   if (s.problem) std::rethrow_exception(std::exchange(s.problem, nullptr));
 }
 
