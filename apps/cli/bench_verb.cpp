@@ -56,16 +56,55 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
     return 0;
   }
   const MachineReport& m = report->machine;
-  print(
-      fmt::format("{} on {} ({}, {} cores): {:.1f} GB/s read, {:.0f} GFLOP/s fp32, {:.0f} bf16, {:.0f} GOP/s "
-                  "int8\nprompt {}, new {}, batch {}\n\n{:<18}{:>12}{:>10}{:>8}{:>12}{:>8}{:>10}{:>8}{:>10}\n",
-                  report->model, m.cpu, m.kernel_target, m.cores, m.read_gb_per_s, m.fp32_gflops, m.bf16_gflops,
-                  m.int8_gops, a.options.prompt_tokens, a.options.new_tokens, a.options.batch, "precision",
-                  "prefill t/s", "GFLOP/s", "% peak", "decode t/s", "GB/s", "% of read", "load s", "outliers"));
+  print_folded(
+      fmt::format("{} on {} ({}, {} core{}): {:.1f} GB/s read, {:.0f} GFLOP/s fp32, {:.0f} bf16, {:.0f} GOP/s int8",
+                  report->model, m.cpu, m.kernel_target, m.cores, m.cores == 1 ? "" : "s", m.read_gb_per_s,
+                  m.fp32_gflops, m.bf16_gflops, m.int8_gops));
+  print_folded(
+      fmt::format("prompt {}, new {}, batch {}", a.options.prompt_tokens, a.options.new_tokens, a.options.batch));
+  print("\n");
+  TextTable table("precision", {{"tokens/s", "prefill"},
+                                {"GFLOP/s", "prefill"},
+                                {"% of peak", "prefill"},
+                                {"tokens/s", "decode"},
+                                {"GB/s", "decode"},
+                                {"% of read", "decode"},
+                                {"load, s"},
+                                {"outliers"}});
   for (const BenchResult& r : report->results)
-    print(fmt::format("{:<18}{:>12.1f}{:>10.0f}{:>8.1f}{:>12.1f}{:>8.1f}{:>10.1f}{:>8.2f}{:>9.2f}%\n", r.held_as,
-                      r.prefill_tokens_per_s, r.prefill_gflops, r.percent_of_peak, r.decode_tokens_per_s,
-                      r.read_gb_per_s, r.percent_of_bandwidth, r.load_seconds, 100 * r.outlier_share));
+    table.add(r.held_as, {fmt::format("{:.1f}", r.prefill_tokens_per_s), fmt::format("{:.0f}", r.prefill_gflops),
+                          fmt::format("{:.1f}", r.percent_of_peak), fmt::format("{:.1f}", r.decode_tokens_per_s),
+                          fmt::format("{:.1f}", r.read_gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
+                          fmt::format("{:.2f}", r.load_seconds), fmt::format("{:.2f} %", 100 * r.outlier_share)});
+  print_table(table);
+  return 0;
+}
+
+int bench_kernels_verb(const std::string& target, const Common& common) {
+  auto report = bench_kernels(common.threads, target, common.device);
+  if (!report) return fail(report.error());
+  if (common.json) {
+    Json json = {{"machine", machine_json(report->machine)}, {"results", Json::array()}};
+    for (const KernelResult& r : report->results)
+      json["results"].push_back({{"format", r.format},
+                                 {"rows", r.rows},
+                                 {"cols", r.cols},
+                                 {"batch", r.batch},
+                                 {"microseconds", r.seconds * 1e6},
+                                 {"gb_per_s", r.gb_per_s},
+                                 {"percent_of_bandwidth", r.percent_of_bandwidth},
+                                 {"gflops", r.gflops},
+                                 {"percent_of_peak", r.percent_of_peak}});
+    print_json(json);
+    return 0;
+  }
+  TextTable table("format", {{"shape"}, {"batch"}, {"us"}, {"GB/s"}, {"% of read"}, {"GFLOP/s"}, {"% of peak"}});
+  for (const KernelResult& r : report->results)
+    table.add(r.format,
+              {fmt::format("{}x{}", r.rows, r.cols), std::to_string(r.batch), fmt::format("{:.1f}", r.seconds * 1e6),
+               fmt::format("{:.1f}", r.gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
+               fmt::format("{:.1f}", r.gflops), fmt::format("{:.1f}", r.percent_of_peak)});
+  print_table(table);
   return 0;
 }
 
@@ -99,34 +138,7 @@ void add_bench(CLI::App& app, Verb& run) {
   CLI::App* kernels = bench->add_subcommand("kernels", "one product in every format");
   kernels->add_option("--cpu-target", *target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   add_common(*kernels, *kernel_common, uses_threads);
-  kernels->callback([=, &run] {
-    run = [=] {
-      auto report = bench_kernels(kernel_common->threads, *target, kernel_common->device);
-      if (!report) return fail(report.error());
-      if (kernel_common->json) {
-        Json json = {{"machine", machine_json(report->machine)}, {"results", Json::array()}};
-        for (const KernelResult& r : report->results)
-          json["results"].push_back({{"format", r.format},
-                                     {"rows", r.rows},
-                                     {"cols", r.cols},
-                                     {"batch", r.batch},
-                                     {"microseconds", r.seconds * 1e6},
-                                     {"gb_per_s", r.gb_per_s},
-                                     {"percent_of_bandwidth", r.percent_of_bandwidth},
-                                     {"gflops", r.gflops},
-                                     {"percent_of_peak", r.percent_of_peak}});
-        print_json(json);
-        return 0;
-      }
-      print(fmt::format("{:<20}{:>14}{:>8}{:>12}{:>10}{:>10}{:>10}{:>10}\n", "format", "shape", "batch", "us", "GB/s",
-                        "% of read", "GFLOP/s", "% peak"));
-      for (const KernelResult& r : report->results)
-        print(fmt::format("{:<20}{:>14}{:>8}{:>12.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}\n", r.format,
-                          fmt::format("{}x{}", r.rows, r.cols), r.batch, r.seconds * 1e6, r.gb_per_s,
-                          r.percent_of_bandwidth, r.gflops, r.percent_of_peak));
-      return 0;
-    };
-  });
+  kernels->callback([=, &run] { run = [=] { return bench_kernels_verb(*target, *kernel_common); }; });
 }
 
 }  // namespace nibble::cli

@@ -11,10 +11,9 @@
 
 #include "nibble/hub.hpp"
 #include "nibble/memory_report.hpp"
+#include "terminal.hpp"
 
 namespace nibble::cli {
-
-using Json = nlohmann::ordered_json;
 
 // Options that every verb understands; a verb's help shows those that do something for it.
 struct Common {
@@ -54,11 +53,6 @@ Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, c
 Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 
-// Prints the error to standard error and gives the exit code.
-int fail(const Error& error);
-// Text or bytes that must arrive: a write that fails is an error.
-void print(const std::string& text);
-void print_json(const Json& json);
 // Bytes in 10^9 bytes, with three digits behind the point.
 std::string gb(std::uint64_t bytes);
 

@@ -72,7 +72,10 @@ int compare_verb(CompareArguments& a, const Common& common) {
   if (!comparison) return fail(comparison.error());
   for (const auto& [path, form] : files)
     if (auto written = write_file(path, form(*comparison)); !written) return fail(written.error());
-  print(common.json ? nibble::to_json(*comparison) + "\n" : to_table(*comparison));
+  if (common.json)
+    print_json_text(nibble::to_json(*comparison) + "\n");
+  else
+    print_exact(to_table(*comparison, output_style()));
   if (a.memory_report && !common.json)
     for (const PrecisionResult& r : comparison->results)
       if (r.error.empty()) print("\n" + r.precision.label() + "\n" + to_table(r.memory));

@@ -99,12 +99,18 @@ int eval_verb(const EvalArguments& a, const Common& common) {
     print_json(json);
     return 0;
   }
-  print(fmt::format("perplexity   {:.4f}\nmean nll     {:.6f} nats\ntokens       {} predicted\nrecipe       {}\n",
-                    e.perplexity, e.mean_nll, e.tokens.size(), e.recipe));
-  if (e.divergence)
-    print(fmt::format(
-        "KL           mean {:.6f}, p99 {:.6f}, max {:.6f} nats\ntop-1        {:.2f} % agree with the reference\n",
-        e.divergence->mean_kl, e.divergence->p99_kl, e.divergence->max_kl, 100 * e.divergence->top1_agreement));
+  constexpr std::size_t column = 13;
+  print_field("perplexity", fmt::format("{:.4f}", e.perplexity), column);
+  print_field("mean nll", fmt::format("{:.6f} nats", e.mean_nll), column);
+  print_field("tokens", fmt::format("{} predicted", e.tokens.size()), column);
+  print_field("recipe", e.recipe, column);
+  if (e.divergence) {
+    print_field("KL",
+                fmt::format("mean {:.6f}, p99 {:.6f}, max {:.6f} nats", e.divergence->mean_kl, e.divergence->p99_kl,
+                            e.divergence->max_kl),
+                column);
+    print_field("top-1", fmt::format("{:.2f} % agree with the reference", 100 * e.divergence->top1_agreement), column);
+  }
   if (a.per_token)
     for (const TokenLoss& token : e.tokens) print(fmt::format("{:>8} {:.6f}\n", token.id, token.nll));
   if (result->memory) print("\n" + to_table(*result->memory));

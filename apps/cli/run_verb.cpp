@@ -97,10 +97,10 @@ void report_speed(const std::vector<Generation>& all, const Model& model, const 
   }
   const Generation& g = all.front();
   const std::string from = model.converted_from();
-  fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.held_as(),
-             from.empty() ? "" : " decoded from " + from, prompt, g.prefill_seconds, decoded,
-             g.decode_seconds > 0 ? double(decoded - std::int64_t(all.size())) / g.decode_seconds : 0.0,
-             all.size() > 1 ? fmt::format("{} prompts", all.size()) : std::string(name_of(g.stopped)));
+  complain(fmt::format("[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.held_as(),
+                       from.empty() ? "" : " decoded from " + from, prompt, g.prefill_seconds, decoded,
+                       g.decode_seconds > 0 ? double(decoded - std::int64_t(all.size())) / g.decode_seconds : 0.0,
+                       all.size() > 1 ? fmt::format("{} prompts", all.size()) : std::string(name_of(g.stopped))));
 }
 
 // What stands in for PROMPT: standard input, without the line end that a shell puts there.
@@ -185,7 +185,7 @@ int run_verb(Arguments& a, const Common& common) {
     }
   }
   report_speed(*results, *model, common);
-  if (watch && !common.json) fmt::print(stderr, "{}", to_table(watch->check({&*model})));
+  if (watch && !common.json) complain(to_table(watch->check({&*model})));
   return interrupted() ? 1 : 0;
 }
 
@@ -226,13 +226,14 @@ int chat_verb(const Arguments& a, const Common& common) {
       continue;  // the conversation is as it was
     }
     if (common.json)
-      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text, chat->opened_thinking()) : answer->text},
-                 {"prompt_tokens", answer->prompt_tokens},
-                 {"reused_tokens", chat->reused_tokens()},
-                 {"new_tokens", answer->ids.size()},
-                 {"stopped", name_of(answer->stopped)}}
-                .dump(-1, ' ', false, Json::error_handler_t::replace) +
-            "\n");
+      print_json_text(
+          Json{{"text", a.hide_thinking ? without_thinking(answer->text, chat->opened_thinking()) : answer->text},
+               {"prompt_tokens", answer->prompt_tokens},
+               {"reused_tokens", chat->reused_tokens()},
+               {"new_tokens", answer->ids.size()},
+               {"stopped", name_of(answer->stopped)}}
+              .dump(-1, ' ', false, Json::error_handler_t::replace) +
+          "\n");
     else
       print((a.hide_thinking && filter ? filter->flush() : "") + "\n");
     if (interrupted() && !terminal) return 1;

@@ -7,6 +7,7 @@
 #include "nibble/evaluate.hpp"
 #include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
+#include "nibble/text_layout.hpp"
 
 namespace nibble {
 
@@ -62,7 +63,7 @@ Result<Comparison> compare(const std::filesystem::path& model, const CompareOpti
 // Held-out prose (public domain), the default text to evaluate.
 const std::string& held_out_text();
 
-std::string to_table(const Comparison& comparison);  // for a terminal
+std::string to_table(const Comparison& comparison, const TextStyle& style = {});  // for a terminal
 std::string to_markdown(const Comparison& comparison);
 std::string to_json(const Comparison& comparison);
 std::string to_html(const Comparison& comparison);  // one self-contained file with charts

@@ -74,12 +74,6 @@ std::string short_number(double value) {
   return text;
 }
 
-std::string with_commas(std::uint64_t value) {
-  std::string text = std::to_string(value);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
-  return text;
-}
-
 std::string first_words(const std::string& text, std::size_t characters) {
   std::string out;
   std::size_t count = 0;

@@ -19,8 +19,6 @@ std::vector<CompareColumn> compare_columns(const Comparison& comparison);
 
 // "2.9" or "0.0004": what one reads, not what one has.
 std::string short_number(double value);
-// "15,736,192"
-std::string with_commas(std::uint64_t value);
 // At most so many characters, on one line.
 std::string first_words(const std::string& text, std::size_t characters);
 // How the answers came about: "\"...\", answered with the model's chat template, greedily".
