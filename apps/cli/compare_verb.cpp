@@ -80,8 +80,11 @@ int compare_verb(CompareArguments& a, const Common& common) {
     for (const PrecisionResult& r : comparison->results)
       if (r.error.empty()) print("\n" + r.precision.label() + "\n" + to_table(r.memory));
   int status = 0;
-  for (const PrecisionResult& r : comparison->results)
+  for (const PrecisionResult& r : comparison->results) {
     if (!r.error.empty()) status = fail({Errc::internal, r.precision.label() + ": " + r.error});
+    if (!r.stored_copy_problem.empty())
+      status = fail({Errc::internal, r.precision.label() + ": no stored copy: " + r.stored_copy_problem});
+  }
   return status;
 }
 

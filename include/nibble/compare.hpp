@@ -30,7 +30,7 @@ struct CompareOptions {
 
 struct PrecisionResult {
   QuantizationConfig precision;
-  std::string error;             // not empty: this precision failed, the rest is meaningless
+  std::string error;             // not empty: why this precision was not measured; the rest is then meaningless
   std::uint64_t disk_bytes = 0;  // of the weight files in this precision: as they are, as written, or computed
   MemoryReport resident;
   MemoryCheck memory;                                        // as it was predicted and as it was measured
@@ -38,6 +38,7 @@ struct PrecisionResult {
   std::uint64_t peak_mapped = 0;                             // highest RssFile
   double load_seconds = 0;                                   // files opened until ready, quantizing included
   std::optional<double> stored_load_seconds;                 // the same from a folder that holds this precision already
+  std::string stored_copy_problem;                           // why that was asked for and not measured, or empty
   double first_token_seconds = 0;                            // files opened until the first token of the answer
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median of repeats, warm
   double perplexity = 0, mean_nll = 0;
@@ -57,7 +58,8 @@ struct Comparison {
 };
 
 // Must be called before this process has started threads of its own: each precision runs in a forked child. A precision
-// that fails is a result with an error; only if none can be measured is the whole an error.
+// that fails, or that was not reached before `stop`, is a result with an error; only if none can be measured is the whole
+// an error. A stored copy that cannot be written takes nothing but its own figure.
 Result<Comparison> compare(const std::filesystem::path& model, const CompareOptions& options);
 
 // Held-out prose (public domain), the default text to evaluate.

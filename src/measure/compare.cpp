@@ -125,7 +125,7 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
     if (message.contains("progress")) return progress(message["progress"].get<double>());
     last = std::move(message);
   });
-  if (!finished) return error(Errc::cancelled, "stopped before it was measured");
+  if (!finished) return error(Errc::cancelled, "stopped");
   const int status = child.wait();
   if (last.is_null() && WIFEXITED(status) && WEXITSTATUS(status) == no_memory_to_answer)
     return out_of_memory(path.native(), "measuring");
@@ -155,6 +155,12 @@ std::vector<Precision> in_order_of_width() {
   return out;
 }
 
+// Whether no precision after one that ended so can be measured.
+bool ends_all(const Error& problem, const Comparison& comparison) {
+  if (problem.code == Errc::cancelled) return true;
+  return comparison.reference.empty() && (problem.code == Errc::not_found || problem.code == Errc::bad_request);
+}
+
 Result<Comparison> compare_apart(const std::filesystem::path& path, const CompareOptions& options) {
   if (options.precisions.empty())
     return error(Errc::bad_request, "no precision was named; choose some of {}", names_of(widest_first(precisions())));
@@ -177,18 +183,21 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
                    [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
   comparison.results.resize(order.size());  // as they were asked for
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());
-  std::optional<Error> first_problem;
+  std::optional<Error> problem;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const QuantizationConfig& precision = options.precisions[order[i]];
+    PrecisionResult& slot = comparison.results[order[i]];
+    slot.precision = precision;
+    if (problem && ends_all(*problem, comparison)) {
+      slot.error = problem->message;
+      continue;
+    }
     const auto report = measure_apart(path, precision, options, comparison.reference.empty(), logits, [&](double done) {
       if (options.progress) options.progress(precision.label(), (double(i) + done) / double(order.size()));
     });
-    PrecisionResult& slot = comparison.results[order[i]];
     if (!report) {
-      slot.precision = precision;
       slot.error = report.error().message;
-      if (!first_problem) first_problem = report.error();
-      if (report.error().code == Errc::not_found || report.error().code == Errc::bad_request) break;  // so would all
+      if (!problem || report.error().code == Errc::cancelled) problem = report.error();
       continue;
     }
     slot = report->result;
@@ -199,7 +208,7 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
     comparison.chat = report->chat;
     if (comparison.reference.empty()) comparison.reference = slot.precision.label();
   }
-  if (comparison.reference.empty()) return *first_problem;
+  if (comparison.reference.empty()) return *problem;
   comparison.verdict = explain_choice(comparison);
   return comparison;
 }

@@ -215,7 +215,7 @@ std::string rate_chart(const Comparison& c, std::string_view title, double (*val
              text(axis.at(value(r)) + 6, y + 15, "start", "label",
                   fmt::format("{:.0f}{}", value(r), &r == chosen ? " \u25c0 choice" : ""));
     else
-      out += text(left + 6, y + 15, "start", "label", "failed");
+      out += text(left + 6, y + 15, "start", "label", "not measured");
     y += row;
   }
   return svg(page, bottom + 44, title, out);
@@ -245,7 +245,7 @@ std::string memory_chart(const Comparison& c) {
   for (const PrecisionResult& r : c.results) {
     out += text(left - 10, y + 22, "end", "label", r.precision.label());
     if (!r.error.empty()) {
-      out += text(left + 6, y + 22, "start", "label", "failed");
+      out += text(left + 6, y + 22, "start", "label", "not measured");
     } else {
       double at = 0;
       const auto piece = [&](std::uint64_t bytes, double below, const char* style) {

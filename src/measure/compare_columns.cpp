@@ -51,7 +51,7 @@ std::vector<CompareColumn> compare_columns(const Comparison& comparison) {
       {"same", "top-1 %", "positions at which this precision and the reference find the same token most likely",
        [](R r) { return fmt::format("{:.1f}", 100 * r.divergence.top1_agreement); }}};
   if (std::any_of(comparison.results.begin(), comparison.results.end(),
-                  [](R r) { return r.stored_load_seconds.has_value(); }))
+                  [](R r) { return r.stored_load_seconds || !r.stored_copy_problem.empty(); }))
     columns.insert(
         columns.begin() + 7,
         {"seconds to", "load copy",

@@ -64,7 +64,7 @@ std::string table(const Comparison& c, bool (*shows)(const std::string& group)) 
     if (r.error.empty())
       for (const CompareColumn& column : columns) out += "<td>" + escape_html(column.cell(r)) + "</td>";
     else
-      out += fmt::format("<td colspan=\"{}\" class=\"failed\">failed: {}</td>", columns.size(), escape_html(r.error));
+      out += fmt::format("<td colspan=\"{}\" class=\"failed\">not measured: {}</td>", columns.size(), escape_html(r.error));
     out += "</tr>";
   }
   return out + "</tbody></table></div>";
@@ -130,6 +130,9 @@ std::string meanings(const Comparison& c) {
   std::string list;
   for (const CompareColumn& column : compare_columns(c))
     list += definition(column.name + ", " + column.group, column.meaning);
+  for (const PrecisionResult& r : c.results)
+    if (!r.stored_copy_problem.empty())
+      list += definition("load copy of " + r.precision.label(), "not measured: " + r.stored_copy_problem);
   list += definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured") +
           definition("the choice", fmt::format("the fastest decode of those whose perplexity is at most {:.0f} % above "
                                                "the reference's; rates within 5 % count as the same, and then the "

@@ -27,6 +27,7 @@ void visit_result(Result& r, Visit visit) {
   visit("max_kl", r.divergence.max_kl);
   visit("top1_agreement", r.divergence.top1_agreement);
   visit("first_token_seconds", r.first_token_seconds);
+  visit("stored_copy_problem", r.stored_copy_problem);
   visit("answer", r.answer);
   visit("answer_seconds", r.answer_seconds);
   visit("error", r.error);

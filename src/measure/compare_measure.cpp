@@ -130,7 +130,10 @@ Result<void> measure_disk(const fs::path& path, const Checkpoint& checkpoint, co
   out.disk_bytes =
       as_stored ? checkpoint.file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
   if (!options.stored_copies || as_stored || gguf || !out.precision.quantized()) return {};
-  return measure_stored_copy(path, copies.path(), options, out);
+  const auto copied = measure_stored_copy(path, copies.path(), options, out);
+  if (!copied && copied.error().code == Errc::out_of_memory) return copied.error();
+  if (!copied) out.stored_copy_problem = copied.error().message;  // what was measured before stands
+  return {};
 }
 
 }  // namespace

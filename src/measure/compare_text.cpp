@@ -16,7 +16,7 @@ TextTable table_of(const Comparison& c) {
   const PrecisionResult* choice = choose(c);
   for (const PrecisionResult& r : c.results) {
     if (!r.error.empty()) {
-      table.add_sentence(r.precision.label(), "failed: " + first_words(r.error, 400));
+      table.add_sentence(r.precision.label(), "not measured: " + first_words(r.error, 400));
       continue;
     }
     std::vector<std::string> cells;
@@ -39,6 +39,17 @@ std::string answers_of(const Comparison& c, const TextStyle& style) {
   return out;
 }
 
+// Why stored copies that were asked for were not measured, a sentence each.
+template <class Form>
+std::string copy_problems(const Comparison& c, Form form) {
+  std::string out;
+  for (const PrecisionResult& r : c.results)
+    if (!r.stored_copy_problem.empty())
+      out += form(fmt::format("load copy of {}: not measured: {}.", r.precision.label(),
+                              first_words(r.stored_copy_problem, 400)));
+  return out;
+}
+
 }  // namespace
 
 std::string to_table(const Comparison& c, const TextStyle& style) {
@@ -50,7 +61,7 @@ std::string to_table(const Comparison& c, const TextStyle& style) {
              "MB = 10^6 bytes. peak: the process's own memory; mapped: pages of files, reclaimable. Speeds: "
              "medians, warm.") +
          lines(fmt::format("Perplexity: {}.", c.recipe)) +
-         lines(fmt::format("KL and top-1: against {}.", c.reference)) + "\n" + lines(describe_prompt(c) + ":") +
+         lines(fmt::format("KL and top-1: against {}.", c.reference)) + copy_problems(c, lines) + "\n" + lines(describe_prompt(c) + ":") +
          answers_of(c, style) + "\n" + verdict;
 }
 
@@ -70,11 +81,12 @@ std::string to_markdown(const Comparison& c) {
     if (r.error.empty())
       for (const CompareColumn& column : columns) out += cell(column.cell(r));
     else
-      out += cell("failed: " + first_words(r.error, 400));
+      out += cell("not measured: " + first_words(r.error, 400));
   }
   out += fmt::format("\n\nPerplexity: {}. KL and top-1: against {}.\n\n", c.recipe, c.reference);
   for (const CompareColumn& column : columns)
     out += fmt::format("- {} ({}): {}\n", column.name, column.group, column.meaning);
+  out += copy_problems(c, [](const std::string& sentence) { return "- " + sentence + "\n"; });
   out += fmt::format("\n{}:\n\n", describe_prompt(c));
   for (const PrecisionResult& r : c.results)
     if (r.error.empty())

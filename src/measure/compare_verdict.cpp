@@ -25,11 +25,21 @@ std::string joined(const std::vector<std::string>& names) {
   return out;
 }
 
+// " int8 and nf4 were not measured.", or nothing.
+std::string not_measured(const Comparison& comparison) {
+  std::vector<std::string> names;
+  for (const PrecisionResult& r : comparison.results)
+    if (!r.error.empty()) names.push_back(r.precision.label());
+  if (names.empty()) return {};
+  return fmt::format(" {} {} not measured.", joined(names), names.size() == 1 ? "was" : "were");
+}
+
 }  // namespace
 
 const PrecisionResult* choose(const Comparison& comparison) {
   const PrecisionResult* reference = reference_of(comparison);
-  if (!reference) return nullptr;
+  const auto measured = [](const PrecisionResult& r) { return r.error.empty(); };
+  if (!reference || std::count_if(comparison.results.begin(), comparison.results.end(), measured) < 2) return nullptr;
   const auto allowed = [&](const PrecisionResult& r) {
     return r.error.empty() && r.perplexity <= reference->perplexity * (1 + allowed_perplexity_rise);
   };
@@ -45,8 +55,11 @@ const PrecisionResult* choose(const Comparison& comparison) {
 }
 
 std::string explain_choice(const Comparison& comparison) {
+  const std::string missing = not_measured(comparison);
   const PrecisionResult* best = choose(comparison);
-  if (!best) return "Nothing could be measured, so there is nothing to choose.";
+  if (!best)
+    return fmt::format("{} is the only precision that was measured, so there is nothing to choose.{}",
+                       comparison.reference, missing);
   const PrecisionResult& reference = *reference_of(comparison);
   const auto rise = [&](const PrecisionResult& r) { return 100 * (r.perplexity / reference.perplexity - 1); };
   std::vector<std::string> allowed, faster;
@@ -63,8 +76,8 @@ std::string explain_choice(const Comparison& comparison) {
 
   std::string text = fmt::format("On this machine take {}. ", best->precision.label());
   if (allowed.size() == 1)
-    text += fmt::format("No other precision keeps the perplexity of {} ({:.3f}) within {:.0f} %.", comparison.reference,
-                        reference.perplexity, 100 * allowed_perplexity_rise);
+    text += fmt::format("No other precision that was measured keeps the perplexity of {} ({:.3f}) within {:.0f} %.",
+                        comparison.reference, reference.perplexity, 100 * allowed_perplexity_rise);
   else
     text += fmt::format(
         "{} keep the perplexity of {} ({:.3f}) within {:.0f} %, and of these {} generates fastest: ", joined(allowed),
@@ -88,7 +101,7 @@ std::string explain_choice(const Comparison& comparison) {
   if (comparison.available_bytes > 0)
     text += fmt::format(" {} took {} at its highest, file pages included; {:.1f} GB were free.",
                         best->precision.label(), megabytes(needed), double(comparison.available_bytes) / 1e9);
-  return text;
+  return text + missing;
 }
 
 }  // namespace nibble

@@ -9,7 +9,7 @@ namespace nibble {
 // A perplexity at most this much above the reference's counts as the same quality.
 inline constexpr double allowed_perplexity_rise = 0.01;
 
-// The precision to choose; null if nothing was measured.
+// The precision to choose; null if fewer than two were measured.
 const PrecisionResult* choose(const Comparison& comparison);
 // The choice and its reasons, with figures.
 std::string explain_choice(const Comparison& comparison);
