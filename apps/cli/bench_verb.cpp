@@ -21,6 +21,14 @@ Json machine_json(const MachineReport& m) {
           {"int8_gops", m.int8_gops}};
 }
 
+// Precision by precision, why its speeds say little.
+void print_busy(const std::vector<BenchResult>& results) {
+  for (const BenchResult& r : results)
+    if (!r.repeats.busy.empty())
+      print_folded(fmt::format("\nThe machine was busy while {} was measured, so its speeds are not comparable: {}.",
+                               r.held_as, r.repeats.busy));
+}
+
 int bench_model_verb(BenchArguments& a, const Common& common) {
   if (a.model.empty() == a.random_weights.empty())
     return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
@@ -44,6 +52,14 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
       json["results"].push_back({{"precision", r.held_as},
                                  {"prefill_tokens_per_s", r.prefill_tokens_per_s},
                                  {"decode_tokens_per_s", r.decode_tokens_per_s},
+                                 {"prefill_lowest_tokens_per_s", r.repeats.prefill_lowest},
+                                 {"prefill_highest_tokens_per_s", r.repeats.prefill_highest},
+                                 {"decode_lowest_tokens_per_s", r.repeats.decode_lowest},
+                                 {"decode_highest_tokens_per_s", r.repeats.decode_highest},
+                                 {"processor_share", r.repeats.processor_share},
+                                 {"waiting_share", r.repeats.waiting_share},
+                                 {"stolen_share", r.repeats.stolen_share},
+                                 {"busy", r.repeats.busy},
                                  {"bytes_per_token", r.bytes_per_token},
                                  {"read_gb_per_s", r.read_gb_per_s},
                                  {"percent_of_bandwidth", r.percent_of_bandwidth},
@@ -64,19 +80,25 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
       fmt::format("prompt {}, new {}, batch {}", a.options.prompt_tokens, a.options.new_tokens, a.options.batch));
   print("\n");
   TextTable table("precision", {{"tokens/s", "prefill"},
+                                {"repeats", "prefill"},
                                 {"GFLOP/s", "prefill"},
                                 {"% of peak", "prefill"},
                                 {"tokens/s", "decode"},
+                                {"repeats", "decode"},
                                 {"GB/s", "decode"},
                                 {"% of read", "decode"},
                                 {"load, s"},
                                 {"outliers"}});
   for (const BenchResult& r : report->results)
-    table.add(r.held_as, {fmt::format("{:.1f}", r.prefill_tokens_per_s), fmt::format("{:.0f}", r.prefill_gflops),
-                          fmt::format("{:.1f}", r.percent_of_peak), fmt::format("{:.1f}", r.decode_tokens_per_s),
+    table.add(r.held_as, {fmt::format("{:.1f}", r.prefill_tokens_per_s),
+                          fmt::format("{:.1f}-{:.1f}", r.repeats.prefill_lowest, r.repeats.prefill_highest),
+                          fmt::format("{:.0f}", r.prefill_gflops), fmt::format("{:.1f}", r.percent_of_peak),
+                          fmt::format("{:.1f}", r.decode_tokens_per_s),
+                          fmt::format("{:.1f}-{:.1f}", r.repeats.decode_lowest, r.repeats.decode_highest),
                           fmt::format("{:.1f}", r.read_gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
                           fmt::format("{:.2f}", r.load_seconds), fmt::format("{:.2f} %", 100 * r.outlier_share)});
   print_table(table);
+  print_busy(report->results);
   return 0;
 }
 

@@ -4,6 +4,7 @@
 // Implemented in src/measure/compare.cpp; the reports in compare_text.cpp, compare_json.cpp and compare_html.cpp there.
 #pragma once
 
+#include "nibble/bench.hpp"
 #include "nibble/evaluate.hpp"
 #include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
@@ -41,6 +42,7 @@ struct PrecisionResult {
   std::string stored_copy_problem;                           // why that was asked for and not measured, or empty
   double first_token_seconds = 0;                            // files opened until the first token of the answer
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median of repeats, warm
+  Repeats repeats;
   double perplexity = 0, mean_nll = 0;
   Divergence divergence;  // against the reference; zeros for itself
   std::string answer;
@@ -54,12 +56,13 @@ struct Comparison {
   std::string recipe, prompt;
   bool chat = false;  // the prompt was put into the model's chat template; else it was continued
   std::vector<PrecisionResult> results;
+  std::string busy;  // why the speeds say little ("bf16: ..."): the verdict then rests on sizes and quality; or empty
   std::string verdict;  // which precision to choose on this machine, and why
 };
 
 // Must be called before this process has started threads of its own: each precision runs in a forked child. A precision
-// that fails, or that was not reached before `stop`, is a result with an error; only if none can be measured is the whole
-// an error. A stored copy that cannot be written takes nothing but its own figure.
+// that fails, or that was not reached before `stop`, is a result with an error; only if none can be measured is the
+// whole an error. A stored copy that cannot be written takes nothing but its own figure.
 Result<Comparison> compare(const std::filesystem::path& model, const CompareOptions& options);
 
 // Held-out prose (public domain), the default text to evaluate.

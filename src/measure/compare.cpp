@@ -16,6 +16,7 @@
 #include "measure/compare_json.hpp"
 #include "measure/compare_measure.hpp"
 #include "measure/compare_verdict.hpp"
+#include "measure/named_once.hpp"
 #include "models/checkpoint.hpp"
 
 namespace nibble {
@@ -164,6 +165,7 @@ bool ends_all(const Error& problem, const Comparison& comparison) {
 Result<Comparison> compare_apart(const std::filesystem::path& path, const CompareOptions& options) {
   if (options.precisions.empty())
     return error(Errc::bad_request, "no precision was named; choose some of {}", names_of(widest_first(precisions())));
+  NIBBLE_CHECK(named_once(options.precisions));
   if (options.text.empty()) return error(Errc::bad_request, "the text to evaluate is empty");
   if (options.max_eval_tokens < 2 || options.new_tokens < 1 || options.prefill_tokens < 1 ||
       options.decode_tokens < 1 || options.repeats < 1)
@@ -209,6 +211,7 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
     if (comparison.reference.empty()) comparison.reference = slot.precision.label();
   }
   if (comparison.reference.empty()) return *problem;
+  comparison.busy = explain_busy(comparison);
   comparison.verdict = explain_choice(comparison);
   return comparison;
 }

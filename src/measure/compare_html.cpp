@@ -64,7 +64,8 @@ std::string table(const Comparison& c, bool (*shows)(const std::string& group)) 
     if (r.error.empty())
       for (const CompareColumn& column : columns) out += "<td>" + escape_html(column.cell(r)) + "</td>";
     else
-      out += fmt::format("<td colspan=\"{}\" class=\"failed\">not measured: {}</td>", columns.size(), escape_html(r.error));
+      out += fmt::format("<td colspan=\"{}\" class=\"failed\">not measured: {}</td>", columns.size(),
+                         escape_html(r.error));
     out += "</tr>";
   }
   return out + "</tbody></table></div>";
@@ -96,10 +97,15 @@ std::string charts(const Comparison& c) {
                          "with 0 at its foot. Circles hold 32 bits per weight, squares 16, triangles 8, diamonds 4.",
                          escape_html(c.reference)),
              size_and_quality_chart(c)) +
-         section("Speed",
+         section(
+             "Speed",
+             std::string(
                  "Decode is writing: one sequence, one token at a time. Every weight is read once per token, so it is "
-                 "limited by memory, and fewer bytes mean more tokens.",
-                 rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; })) +
+                 "limited by memory, and fewer bytes mean more tokens.") +
+                 (c.busy.empty()
+                      ? ""
+                      : " <b>The machine was busy (" + escape_html(c.busy) + "): these speeds are not comparable.</b>"),
+             rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; })) +
          "<p>Prefill is reading the prompt: all its tokens together, limited by arithmetic.</p>" +
          rate_chart(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; }) +
          section(
@@ -134,10 +140,11 @@ std::string meanings(const Comparison& c) {
     if (!r.stored_copy_problem.empty())
       list += definition("load copy of " + r.precision.label(), "not measured: " + r.stored_copy_problem);
   list += definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured") +
-          definition("the choice", fmt::format("the fastest decode of those whose perplexity is at most {:.0f} % above "
-                                               "the reference's; rates within 5 % count as the same, and then the "
-                                               "smaller divergence decides",
-                                               100 * allowed_perplexity_rise));
+          definition("the choice",
+                     fmt::format("the fastest decode (on a busy machine: the smallest weights) of those whose "
+                                 "perplexity is at most {:.0f} % above the reference's; rates within 5 % "
+                                 "count as the same, and then the smaller divergence decides",
+                                 100 * allowed_perplexity_rise));
   return section("What the numbers mean",
                  "MB are 10<sup>6</sup> bytes. Speeds are medians of repeats after a first that is not counted.",
                  "<dl>" + list + "</dl>");

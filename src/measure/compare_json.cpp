@@ -11,6 +11,17 @@ MemoryReport memory_from_json(const Json& json) {
 }
 
 // One list of fields for both directions.
+template <class Value, class Visit>
+void visit_repeats(Value& repeats, Visit visit) {
+  visit("prefill_lowest_tokens_per_s", repeats.prefill_lowest);
+  visit("prefill_highest_tokens_per_s", repeats.prefill_highest);
+  visit("decode_lowest_tokens_per_s", repeats.decode_lowest);
+  visit("decode_highest_tokens_per_s", repeats.decode_highest);
+  visit("processor_share", repeats.processor_share);
+  visit("waiting_share", repeats.waiting_share);
+  visit("stolen_share", repeats.stolen_share);
+  visit("busy", repeats.busy);
+}
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
   visit("disk_bytes", r.disk_bytes);
@@ -20,6 +31,7 @@ void visit_result(Result& r, Visit visit) {
   visit("load_seconds", r.load_seconds);
   visit("prefill_tokens_per_s", r.prefill_tokens_per_s);
   visit("decode_tokens_per_s", r.decode_tokens_per_s);
+  visit_repeats(r.repeats, visit);
   visit("perplexity", r.perplexity);
   visit("mean_nll", r.mean_nll);
   visit("mean_kl", r.divergence.mean_kl);
@@ -86,6 +98,7 @@ std::string to_json(const Comparison& c) {
                {"recipe", c.recipe},
                {"prompt", c.prompt},
                {"chat", c.chat},
+               {"busy", c.busy},
                {"verdict", c.verdict}};
   json["results"] = Json::array();
   for (const PrecisionResult& r : c.results) json["results"].push_back(to_json_object(r));

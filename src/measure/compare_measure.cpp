@@ -117,6 +117,7 @@ Result<void> measure_rates(const Model& model, const CompareOptions& options, Pr
   NIBBLE_TRY(const Speed speed, measure_speed(model.implementation(), prefill, decode, 1, options.repeats));
   out.prefill_tokens_per_s = speed.prefill_tokens_per_s;
   out.decode_tokens_per_s = speed.decode_tokens_per_s;
+  out.repeats = speed.repeats;
   return {};
 }
 

@@ -61,8 +61,8 @@ std::string to_table(const Comparison& c, const TextStyle& style) {
              "MB = 10^6 bytes. peak: the process's own memory; mapped: pages of files, reclaimable. Speeds: "
              "medians, warm.") +
          lines(fmt::format("Perplexity: {}.", c.recipe)) +
-         lines(fmt::format("KL and top-1: against {}.", c.reference)) + copy_problems(c, lines) + "\n" + lines(describe_prompt(c) + ":") +
-         answers_of(c, style) + "\n" + verdict;
+         lines(fmt::format("KL and top-1: against {}.", c.reference)) + copy_problems(c, lines) + "\n" +
+         lines(describe_prompt(c) + ":") + answers_of(c, style) + "\n" + verdict;
 }
 
 std::string to_markdown(const Comparison& c) {

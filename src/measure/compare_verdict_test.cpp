@@ -49,5 +49,33 @@ TEST(Verdict, OfSomeKeepsWhatIsKnownOfThem) {
   EXPECT_TRUE(says(c.verdict, "int8 was not measured")) << c.verdict;
 }
 
+TEST(Verdict, OnABusyMachineRestsOnSizesAndQualityAndSaysSo) {
+  std::vector<PrecisionResult> results = {
+      measured(Precision::bf16, 20, 9, 32'000'000), measured(Precision::fp16, 20.01, 87, 32'000'000),
+      measured(Precision::int8, 20.1, 8, 19'000'000), measured(Precision::nf4, 22, 300, 13'000'000)};
+  EXPECT_EQ(choose(comparison_of(results))->precision.label(), "fp16");
+  results[2].repeats.busy = "its threads waited for a processor 46 % of the time";
+  Comparison c = comparison_of(results);
+  c.busy = explain_busy(c);
+  c.verdict = explain_choice(c);
+  EXPECT_EQ(c.busy, "int8: its threads waited for a processor 46 % of the time");
+  EXPECT_EQ(choose(c)->precision.label(), "int8");
+  for (const std::string& form : {c.verdict, to_markdown(c), to_html(c), to_json(c)}) {
+    EXPECT_TRUE(says(form, "the choice rests on sizes and quality alone")) << form;
+    EXPECT_TRUE(says(form, "46 % of the time")) << form;
+  }
+  for (const char* speed : {"fastest", "tokens/s", "times as fast"}) EXPECT_FALSE(says(c.verdict, speed)) << c.verdict;
+}
+
+TEST(Comparing, RefusesAPrecisionThatIsNamedTwice) {
+  CompareOptions options;
+  options.precisions = {Precision::nf4, Precision::bf16, Precision::nf4};
+  options.text = "a text";
+  const auto refused = compare("models/small", options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::bad_request);
+  EXPECT_TRUE(says(refused.error().message, "nf4 is named twice")) << refused.error().message;
+}
+
 }  // namespace
 }  // namespace nibble
