@@ -78,19 +78,57 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   return out;
 }
 
+Json json_of(const Evaluation& e) {
+  Json json = {{"perplexity", e.perplexity},
+               {"perplexity_se", e.perplexity_se},
+               {"mean_nll", e.mean_nll},
+               {"mean_nll_se", e.mean_nll_se},
+               {"bits_per_byte", e.bits_per_byte ? Json(*e.bits_per_byte) : Json()},
+               {"predicted_tokens", e.tokens.size()},
+               {"windows", e.windows},
+               {"context", e.context},
+               {"stride", e.stride},
+               {"bos", e.bos},
+               {"recipe", e.recipe},
+               {"seconds", e.seconds}};
+  if (e.divergence)
+    json["divergence"] = {{"mean_kl", e.divergence->mean_kl},
+                          {"mean_kl_se", e.divergence->mean_kl_se},
+                          {"p99_kl", e.divergence->p99_kl},
+                          {"max_kl", e.divergence->max_kl},
+                          {"top1_agreement", e.divergence->top1_agreement}};
+  if (e.reference)
+    json["reference"] = {{"perplexity", e.reference->perplexity},
+                         {"perplexity_se", e.reference->perplexity_se},
+                         {"ratio", e.reference->ratio},
+                         {"ratio_se", e.reference->ratio_se}};
+  return json;
+}
+
+// Each figure with its standard error.
+void print_figures(const Evaluation& e) {
+  const auto line = [](const char* name, const std::string& text) { print_field(name, text, 13); };
+  line("perplexity", fmt::format("{:.4f} +/- {:.4f}", e.perplexity, e.perplexity_se));
+  line("mean nll", fmt::format("{:.6f} +/- {:.6f} nats{}", e.mean_nll, e.mean_nll_se,
+                               e.bits_per_byte ? fmt::format(", {:.4f} bits per byte", *e.bits_per_byte) : ""));
+  line("tokens", fmt::format("{} predicted", e.tokens.size()));
+  line("recipe", e.recipe);
+  if (e.reference)
+    line("reference",
+         fmt::format("perplexity {:.4f} +/- {:.4f}; the model's is {:.5f} +/- {:.5f} times that",
+                     e.reference->perplexity, e.reference->perplexity_se, e.reference->ratio, e.reference->ratio_se));
+  if (!e.divergence) return;
+  line("KL", fmt::format("mean {:.6f} +/- {:.6f}, p99 {:.6f}, max {:.6f} nats", e.divergence->mean_kl,
+                         e.divergence->mean_kl_se, e.divergence->p99_kl, e.divergence->max_kl));
+  line("top-1", fmt::format("{:.2f} % agree with the reference", 100 * e.divergence->top1_agreement));
+}
+
 int eval_verb(const EvalArguments& a, const Common& common) {
   auto result = evaluate_verb(a, common);
   if (!result) return fail(result.error());
   const Evaluation& e = result->quality;
   if (common.json) {
-    Json json = {{"perplexity", e.perplexity}, {"mean_nll", e.mean_nll}, {"predicted_tokens", e.tokens.size()},
-                 {"windows", e.windows},       {"context", e.context},   {"bos", e.bos},
-                 {"recipe", e.recipe},         {"seconds", e.seconds}};
-    if (e.divergence)
-      json["divergence"] = {{"mean_kl", e.divergence->mean_kl},
-                            {"p99_kl", e.divergence->p99_kl},
-                            {"max_kl", e.divergence->max_kl},
-                            {"top1_agreement", e.divergence->top1_agreement}};
+    Json json = json_of(e);
     if (result->memory) json["memory"] = to_json(*result->memory);
     if (a.per_token) {
       json["tokens"] = Json::array();
@@ -99,18 +137,7 @@ int eval_verb(const EvalArguments& a, const Common& common) {
     print_json(json);
     return 0;
   }
-  constexpr std::size_t column = 13;
-  print_field("perplexity", fmt::format("{:.4f}", e.perplexity), column);
-  print_field("mean nll", fmt::format("{:.6f} nats", e.mean_nll), column);
-  print_field("tokens", fmt::format("{} predicted", e.tokens.size()), column);
-  print_field("recipe", e.recipe, column);
-  if (e.divergence) {
-    print_field("KL",
-                fmt::format("mean {:.6f}, p99 {:.6f}, max {:.6f} nats", e.divergence->mean_kl, e.divergence->p99_kl,
-                            e.divergence->max_kl),
-                column);
-    print_field("top-1", fmt::format("{:.2f} % agree with the reference", 100 * e.divergence->top1_agreement), column);
-  }
+  print_figures(e);
   if (a.per_token)
     for (const TokenLoss& token : e.tokens) print(fmt::format("{:>8} {:.6f}\n", token.id, token.nll));
   if (result->memory) print("\n" + to_table(*result->memory));

@@ -44,6 +44,8 @@ struct PrecisionResult {
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median of repeats, warm
   Repeats repeats;
   double perplexity = 0, mean_nll = 0;
+  double perplexity_se = 0, mean_nll_se = 0;  // standard errors, see nibble/evaluate.hpp
+  double bits_per_byte = 0;
   Divergence divergence;  // against the reference; zeros for itself
   std::string answer;
   double answer_seconds = 0;

@@ -46,10 +46,17 @@ std::vector<CompareColumn> compare_columns(const Comparison& comparison) {
        [](R r) { return fmt::format("{:.0f}-{:.0f}", r.repeats.decode_lowest, r.repeats.decode_highest); }},
       {"quality", "perplexity", "exp of the mean negative log-likelihood of the text; lower is better",
        [](R r) { return fmt::format("{:.3f}", r.perplexity); }},
+      {"quality", "+/-",
+       "its standard error, by the spread of the tokens' losses: how far another text of this kind may lie. All "
+       "precisions "
+       "read the same text, so they differ from each other by far less",
+       [](R r) { return fmt::format("{:.3f}", r.perplexity_se); }},
       {"KL, nats", "mean",
        "Kullback-Leibler divergence of the next token's distribution from the reference's, averaged over the text; 0 "
        "means the same predictions",
        [](R r) { return divergence(r.divergence.mean_kl); }},
+      {"KL, nats", "+/-", "the standard error of that mean, by the spread of the positions",
+       [](R r) { return divergence(r.divergence.mean_kl_se); }},
       {"KL, nats", "p99", "one position in a hundred is further off than this",
        [](R r) { return divergence(r.divergence.p99_kl); }},
       {"KL, nats", "max", "the worst position", [](R r) { return divergence(r.divergence.max_kl); }},

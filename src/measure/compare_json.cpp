@@ -33,8 +33,12 @@ void visit_result(Result& r, Visit visit) {
   visit("decode_tokens_per_s", r.decode_tokens_per_s);
   visit_repeats(r.repeats, visit);
   visit("perplexity", r.perplexity);
+  visit("perplexity_se", r.perplexity_se);
   visit("mean_nll", r.mean_nll);
+  visit("mean_nll_se", r.mean_nll_se);
+  visit("bits_per_byte", r.bits_per_byte);
   visit("mean_kl", r.divergence.mean_kl);
+  visit("mean_kl_se", r.divergence.mean_kl_se);
   visit("p99_kl", r.divergence.p99_kl);
   visit("max_kl", r.divergence.max_kl);
   visit("top1_agreement", r.divergence.top1_agreement);

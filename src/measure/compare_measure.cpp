@@ -107,7 +107,10 @@ Result<void> measure_quality(const Model& model, const std::vector<std::int32_t>
   report.recipe = quality.recipe;
   report.result.perplexity = quality.perplexity;
   report.result.mean_nll = quality.mean_nll;
-  report.result.divergence = is_reference ? Divergence{0, 0, 0, 1} : divergence.result();
+  report.result.perplexity_se = quality.perplexity_se;
+  report.result.mean_nll_se = quality.mean_nll_se;
+  report.result.bits_per_byte = quality.bits_per_byte.value_or(0);
+  report.result.divergence = is_reference ? Divergence{.top1_agreement = 1} : divergence.result();
   return {};
 }
 
