@@ -1,6 +1,7 @@
 // bench: speed beside the measured limits of the machine.
 #include "common.hpp"
 #include "nibble/bench.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -19,6 +20,38 @@ Json machine_json(const MachineReport& m) {
           {"fp32_gflops", m.fp32_gflops},
           {"bf16_gflops", m.bf16_gflops},
           {"int8_gops", m.int8_gops}};
+}
+
+Json json_of(const BenchResult& r) {
+  return {{"precision", r.held_as},
+          {"prefill_tokens_per_s", r.prefill_tokens_per_s},
+          {"decode_tokens_per_s", r.decode_tokens_per_s},
+          {"prefill_lowest_tokens_per_s", r.repeats.prefill_lowest},
+          {"prefill_highest_tokens_per_s", r.repeats.prefill_highest},
+          {"decode_lowest_tokens_per_s", r.repeats.decode_lowest},
+          {"decode_highest_tokens_per_s", r.repeats.decode_highest},
+          {"processor_share", r.repeats.processor_share},
+          {"waiting_share", r.repeats.waiting_share},
+          {"stolen_share", r.repeats.stolen_share},
+          {"busy", r.repeats.busy},
+          {"bytes_per_token", r.bytes_per_token},
+          {"read_gb_per_s", r.read_gb_per_s},
+          {"percent_of_bandwidth", r.percent_of_bandwidth},
+          {"prefill_gflops", r.prefill_gflops},
+          {"percent_of_peak", r.percent_of_peak},
+          {"outlier_share", r.outlier_share},
+          {"load_seconds", r.load_seconds},
+          {"bytes", to_json(r.memory)}};
+}
+
+Json origin_of(const MachineReport& machine, const Common& common, const std::string& model,
+               const std::string& precision) {
+  Provenance out = provenance();
+  out.model = model;
+  out.precision = precision;
+  out.instruction_set = machine.kernel_target;
+  if (common.threads > 0) out.threads = common.threads;
+  return origin(std::move(out));
 }
 
 // Precision by precision, why its speeds say little.
@@ -44,30 +77,12 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
   if (common.json) {
     Json json = {{"model", report->model},
                  {"machine", machine_json(report->machine)},
+                 {"provenance", origin_of(report->machine, common, report->model, a.precisions)},
                  {"prompt_tokens", a.options.prompt_tokens},
                  {"new_tokens", a.options.new_tokens},
                  {"batch", a.options.batch},
                  {"results", Json::array()}};
-    for (const BenchResult& r : report->results)
-      json["results"].push_back({{"precision", r.held_as},
-                                 {"prefill_tokens_per_s", r.prefill_tokens_per_s},
-                                 {"decode_tokens_per_s", r.decode_tokens_per_s},
-                                 {"prefill_lowest_tokens_per_s", r.repeats.prefill_lowest},
-                                 {"prefill_highest_tokens_per_s", r.repeats.prefill_highest},
-                                 {"decode_lowest_tokens_per_s", r.repeats.decode_lowest},
-                                 {"decode_highest_tokens_per_s", r.repeats.decode_highest},
-                                 {"processor_share", r.repeats.processor_share},
-                                 {"waiting_share", r.repeats.waiting_share},
-                                 {"stolen_share", r.repeats.stolen_share},
-                                 {"busy", r.repeats.busy},
-                                 {"bytes_per_token", r.bytes_per_token},
-                                 {"read_gb_per_s", r.read_gb_per_s},
-                                 {"percent_of_bandwidth", r.percent_of_bandwidth},
-                                 {"prefill_gflops", r.prefill_gflops},
-                                 {"percent_of_peak", r.percent_of_peak},
-                                 {"outlier_share", r.outlier_share},
-                                 {"load_seconds", r.load_seconds},
-                                 {"bytes", to_json(r.memory)}});
+    for (const BenchResult& r : report->results) json["results"].push_back(json_of(r));
     print_json(json);
     return 0;
   }
@@ -106,7 +121,9 @@ int bench_kernels_verb(const std::string& target, const Common& common) {
   auto report = bench_kernels(common.threads, target, common.device);
   if (!report) return fail(report.error());
   if (common.json) {
-    Json json = {{"machine", machine_json(report->machine)}, {"results", Json::array()}};
+    Json json = {{"machine", machine_json(report->machine)},
+                 {"provenance", origin_of(report->machine, common, "", "")},
+                 {"results", Json::array()}};
     for (const KernelResult& r : report->results)
       json["results"].push_back({{"format", r.format},
                                  {"rows", r.rows},

@@ -1,6 +1,7 @@
 // compare: one model at several precisions.
 #include "common.hpp"
 #include "nibble/compare.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -70,6 +71,7 @@ int compare_verb(CompareArguments& a, const Common& common) {
   options.stop = interrupted;
   auto comparison = compare(a.model, options);
   if (!comparison) return fail(comparison.error());
+  comparison->provenance.command = command_line();
   for (const auto& [path, form] : files)
     if (auto written = write_file(path, form(*comparison)); !written) return fail(written.error());
   if (common.json)

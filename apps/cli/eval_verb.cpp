@@ -1,6 +1,7 @@
 // eval: how well a model predicts a text, and how far it is from a reference.
 #include "common.hpp"
 #include "nibble/evaluate.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -12,13 +13,14 @@ struct EvalArguments {
   PrecisionArguments held;
 };
 
-Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& model) {
+// `source`: what was read.
+Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& model, Provenance& source) {
+  NIBBLE_TRY(const std::string text, read_file(a.text.empty() ? a.ids : a.text));
+  source.text_sha256 = sha256_of(text);
   if (!a.text.empty()) {
-    NIBBLE_TRY(const std::string text, read_file(a.text));
     NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
     return tokenizer.encode(text, false, true);
   }
-  NIBBLE_TRY(const std::string text, read_file(a.ids));
   std::vector<std::int32_t> ids;
   const char* at = text.c_str();
   for (const char* end = at + text.size(); at < end;) {
@@ -40,6 +42,7 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
 
 struct Evaluated {
   Evaluation quality;
+  Provenance source;
   std::optional<MemoryCheck> memory;
 };
 
@@ -52,8 +55,9 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   std::optional<MemoryWatch> watch;
   if (a.memory_report) watch.emplace();
   NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
-  NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
   Evaluated out;
+  out.source = provenance(model, a.model);
+  NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model, out.source));
   EvaluateOptions options;
   options.context = a.context;
   options.stride = a.stride;
@@ -129,6 +133,7 @@ int eval_verb(const EvalArguments& a, const Common& common) {
   const Evaluation& e = result->quality;
   if (common.json) {
     Json json = json_of(e);
+    json["provenance"] = origin(result->source);
     if (result->memory) json["memory"] = to_json(*result->memory);
     if (a.per_token) {
       json["tokens"] = Json::array();

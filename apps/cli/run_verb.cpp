@@ -6,6 +6,7 @@
 #include "common.hpp"
 #include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -133,6 +134,15 @@ Result<Prompts> encode_prompts(const Model& model, const Arguments& a) {
   return out;
 }
 
+Json json_of(const Sampling& s) {
+  return {{"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"seed", s.seed},
+          {"repetition_penalty", s.repetition_penalty}};
+}
+
 Json json_of(const std::vector<Generation>& results, const Model& model, const Arguments& a, const Prompts& prompts) {
   Json json = {{"precision", model.held_as()}, {"results", Json::array()}};
   if (!model.converted_from().empty()) json["decoded_from"] = model.converted_from();
@@ -175,6 +185,8 @@ int run_verb(Arguments& a, const Common& common) {
   if (stream) print((a.hide_thinking ? filter.flush() : "") + "\n");
   if (common.json) {
     Json json = json_of(*results, *model, a, *prompts);
+    json["sampling"] = json_of(options.sampling);
+    json["provenance"] = origin(provenance(*model, a.model));
     if (watch) json["memory"] = to_json(watch->check({&*model}));
     print_json(json);
   } else if (!stream) {

@@ -8,6 +8,7 @@
 #include "nibble/evaluate.hpp"
 #include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
+#include "nibble/provenance.hpp"
 #include "nibble/text_layout.hpp"
 
 namespace nibble {
@@ -59,7 +60,8 @@ struct Comparison {
   bool chat = false;  // the prompt was put into the model's chat template; else it was continued
   std::vector<PrecisionResult> results;
   std::string busy;  // why the speeds say little ("bf16: ..."): the verdict then rests on sizes and quality; or empty
-  std::string verdict;  // which precision to choose on this machine, and why
+  Provenance provenance;  // its command is the caller's to tell
+  std::string verdict;    // which precision to choose on this machine, and why
 };
 
 // Must be called before this process has started threads of its own: each precision runs in a forked child. A precision

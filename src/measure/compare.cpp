@@ -49,6 +49,8 @@ void send(int pipe, const Json& message) {
   if (report)
     send(pipe, {{"result", to_json_object(report->result)},
                 {"machine", report->machine},
+                {"instruction_set", report->instruction_set},
+                {"threads", report->threads},
                 {"recipe", report->recipe},
                 {"prompt", report->prompt},
                 {"chat", report->chat},
@@ -136,12 +138,15 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                  WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? "; was there too little memory?" : "");
   if (last.contains("error")) return Error{Errc(last["code"].get<int>()), last["error"].get<std::string>()};
-  return PrecisionReport{result_from_json(last["result"]),
-                         last["machine"],
-                         last["recipe"],
-                         last["prompt"],
-                         last["parameters"],
-                         last["chat"]};
+  PrecisionReport report{.result = result_from_json(last["result"])};
+  last["machine"].get_to(report.machine);
+  last["instruction_set"].get_to(report.instruction_set);
+  last["threads"].get_to(report.threads);
+  last["recipe"].get_to(report.recipe);
+  last["prompt"].get_to(report.prompt);
+  last["parameters"].get_to(report.parameters);
+  last["chat"].get_to(report.chat);
+  return report;
 }
 
 // Widest first: what the others are measured against. A stored precision may be any, and is taken to be wider than four
@@ -174,6 +179,9 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
   Comparison comparison;
   comparison.model = path.string();
   comparison.available_bytes = available_memory().bytes;
+  comparison.provenance = provenance();
+  comparison.provenance.model = comparison.model;
+  comparison.provenance.text_sha256 = sha256_of(options.text);
 
   std::vector<std::size_t> order(options.precisions.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
@@ -204,6 +212,8 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
     }
     slot = report->result;
     comparison.machine = report->machine;
+    comparison.provenance.instruction_set = report->instruction_set;
+    comparison.provenance.threads = report->threads;
     comparison.recipe = report->recipe;
     comparison.prompt = report->prompt;
     comparison.parameters = report->parameters;
@@ -211,6 +221,8 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
     if (comparison.reference.empty()) comparison.reference = slot.precision.label();
   }
   if (comparison.reference.empty()) return *problem;
+  for (const PrecisionResult& r : comparison.results)
+    comparison.provenance.precision += (comparison.provenance.precision.empty() ? "" : ", ") + r.precision.label();
   comparison.busy = explain_busy(comparison);
   comparison.verdict = explain_choice(comparison);
   return comparison;

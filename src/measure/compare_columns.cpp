@@ -9,6 +9,29 @@ std::string mb(std::uint64_t bytes) { return fmt::format("{:.2f}", double(bytes)
 
 std::string divergence(double nats) { return nats > 0 && nats < 5e-6 ? "<0.00001" : fmt::format("{:.5f}", nats); }
 
+std::vector<CompareColumn> quality_columns() {
+  using R = const PrecisionResult&;
+  return {
+      {"quality", "perplexity", "exp of the mean negative log-likelihood of the text; lower is better",
+       [](R r) { return fmt::format("{:.3f}", r.perplexity); }},
+      {"quality", "+/-",
+       "its standard error, by the spread of the tokens' losses: how far another text of this kind may lie. All "
+       "precisions "
+       "read the same text, so they differ from each other by far less",
+       [](R r) { return fmt::format("{:.3f}", r.perplexity_se); }},
+      {"KL, nats", "mean",
+       "Kullback-Leibler divergence of the next token's distribution from the reference's, averaged over the text; 0 "
+       "means the same predictions",
+       [](R r) { return divergence(r.divergence.mean_kl); }},
+      {"KL, nats", "+/-", "the standard error of that mean, by the spread of the positions",
+       [](R r) { return divergence(r.divergence.mean_kl_se); }},
+      {"KL, nats", "p99", "one position in a hundred is further off than this",
+       [](R r) { return divergence(r.divergence.p99_kl); }},
+      {"KL, nats", "max", "the worst position", [](R r) { return divergence(r.divergence.max_kl); }},
+      {"same", "top-1 %", "positions at which this precision and the reference find the same token most likely",
+       [](R r) { return fmt::format("{:.1f}", 100 * r.divergence.top1_agreement); }}};
+}
+
 }  // namespace
 
 std::vector<CompareColumn> compare_columns(const Comparison& comparison) {
@@ -43,25 +66,9 @@ std::vector<CompareColumn> compare_columns(const Comparison& comparison) {
        [](R r) { return fmt::format("{:.0f}", r.decode_tokens_per_s); }},
       {"decode, tokens/s", "repeats",
        "the slowest and the fastest of its repeats, each of which writes a part of the tokens",
-       [](R r) { return fmt::format("{:.0f}-{:.0f}", r.repeats.decode_lowest, r.repeats.decode_highest); }},
-      {"quality", "perplexity", "exp of the mean negative log-likelihood of the text; lower is better",
-       [](R r) { return fmt::format("{:.3f}", r.perplexity); }},
-      {"quality", "+/-",
-       "its standard error, by the spread of the tokens' losses: how far another text of this kind may lie. All "
-       "precisions "
-       "read the same text, so they differ from each other by far less",
-       [](R r) { return fmt::format("{:.3f}", r.perplexity_se); }},
-      {"KL, nats", "mean",
-       "Kullback-Leibler divergence of the next token's distribution from the reference's, averaged over the text; 0 "
-       "means the same predictions",
-       [](R r) { return divergence(r.divergence.mean_kl); }},
-      {"KL, nats", "+/-", "the standard error of that mean, by the spread of the positions",
-       [](R r) { return divergence(r.divergence.mean_kl_se); }},
-      {"KL, nats", "p99", "one position in a hundred is further off than this",
-       [](R r) { return divergence(r.divergence.p99_kl); }},
-      {"KL, nats", "max", "the worst position", [](R r) { return divergence(r.divergence.max_kl); }},
-      {"same", "top-1 %", "positions at which this precision and the reference find the same token most likely",
-       [](R r) { return fmt::format("{:.1f}", 100 * r.divergence.top1_agreement); }}};
+       [](R r) { return fmt::format("{:.0f}-{:.0f}", r.repeats.decode_lowest, r.repeats.decode_highest); }}};
+  std::vector<CompareColumn> quality = quality_columns();
+  columns.insert(columns.end(), quality.begin(), quality.end());
   if (std::any_of(comparison.results.begin(), comparison.results.end(),
                   [](R r) { return r.stored_load_seconds || !r.stored_copy_problem.empty(); }))
     columns.insert(

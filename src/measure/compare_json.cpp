@@ -104,6 +104,7 @@ std::string to_json(const Comparison& c) {
                {"chat", c.chat},
                {"busy", c.busy},
                {"verdict", c.verdict}};
+  visit_provenance(c.provenance, [&](const char* name, const auto& value) { json["provenance"][name] = value; });
   json["results"] = Json::array();
   for (const PrecisionResult& r : c.results) json["results"].push_back(to_json_object(r));
   return json.dump(2, ' ', false, Json::error_handler_t::replace);

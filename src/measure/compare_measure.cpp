@@ -185,6 +185,8 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   out.precision = model.precision();
   out.load_seconds = model.load_seconds();
   report.machine = model.device();
+  report.instruction_set = loaded.backend->name();
+  report.threads = loaded.threads;
   for (const ModuleSpec& module : list_modules(loaded.transformer->config())) report.parameters += module.elements();
 
   NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());

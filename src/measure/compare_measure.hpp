@@ -35,7 +35,8 @@ class ReferenceLogits {
 
 struct PrecisionReport {
   PrecisionResult result;
-  std::string machine, recipe, prompt;
+  std::string machine, instruction_set, recipe, prompt;
+  int threads = 0;
   std::uint64_t parameters = 0;
   bool chat = false;
 };

@@ -33,12 +33,12 @@ TEST(Verdict, OfWhatWasNotMeasuredIsThatAndNotThatItLosesQuality) {
   const Comparison c = comparison_of(
       {measured(Precision::bf16, 20, 100, 32'000'000), not_reached(Precision::int8), not_reached(Precision::nf4)});
   EXPECT_EQ(choose(c), nullptr) << "with one there is nothing to choose";
-  for (const std::string& form : {c.verdict, to_table(c), to_markdown(c), to_html(c), to_json(c)}) {
+  for (const std::string& form : {c.verdict, to_table(c, {.width = 1000}), to_markdown(c), to_html(c), to_json(c)}) {
     EXPECT_TRUE(says(form, "int8 and nf4 were not measured")) << form;
     EXPECT_FALSE(says(form, "keep")) << form;
     EXPECT_FALSE(says(form, "failed")) << form;
   }
-  EXPECT_TRUE(says(to_table(c), "not measured: stopped"));
+  EXPECT_TRUE(says(to_table(c, {.width = 1000}), "not measured: stopped"));
 }
 
 TEST(Verdict, OfSomeKeepsWhatIsKnownOfThem) {
