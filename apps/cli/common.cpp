@@ -107,6 +107,20 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
   return out;
 }
 
+void add_recipe(CLI::App& verb, RecipeArguments& a) {
+  verb.add_option("--context", a.context, "window in tokens (default: min(model, 2048))");
+  verb.add_option("--stride", a.stride, "new tokens per window (default: the window, no overlap)");
+  verb.add_option("--bos", a.bos,
+                  "a BOS in front of every window: auto (as the tokenizer does), on or off (default: auto)");
+}
+
+Result<Bos> read_bos(const RecipeArguments& a) {
+  if (a.bos == "auto") return Bos::as_tokenizer;
+  if (a.bos == "on" || a.bos == "always") return Bos::always;
+  if (a.bos == "off" || a.bos == "never") return Bos::never;
+  return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, on or off"};
+}
+
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
   LoadOptions options;
   options.precision = precision;

@@ -17,6 +17,7 @@ struct CompareArguments {
   bool memory_report = false;
   std::string model, precisions = every_precision(), text, messages, html, report;
   CompareOptions options;
+  RecipeArguments recipe;
   PrecisionArguments held;
 };
 
@@ -50,6 +51,11 @@ int compare_verb(CompareArguments& a, const Common& common) {
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
   options.precisions = *precisions;
+  const auto bos = read_bos(a.recipe);
+  if (!bos) return fail(bos.error());
+  options.context = a.recipe.context;
+  options.stride = a.recipe.stride;
+  options.bos = *bos;
   options.ignore_config = common.ignore_config;
   options.threads = common.threads;
   options.device_map = common.device;
@@ -112,6 +118,7 @@ void add_compare(CLI::App& app, Verb& run) {
   verb->add_flag("--stored-copy", a->options.stored_copies,
                  "also write each quantized precision to a temporary folder and time loading that");
   verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default: 4096)");
+  add_recipe(*verb, a->recipe);
   verb->add_option("--new-tokens", a->options.new_tokens, "tokens of the answer (default: 100)");
   verb->add_option("--prompt-tokens", a->options.prefill_tokens, "tokens of the prefill measurement (default: 512)");
   verb->add_option("--decode-tokens", a->options.decode_tokens, "tokens of the decode measurement (default: 64)");

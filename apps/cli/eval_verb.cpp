@@ -7,8 +7,9 @@ namespace nibble::cli {
 namespace {
 
 struct EvalArguments {
-  std::string model, text, ids, reference, reference_precision = "stored", logits, bos = "auto";
-  std::int64_t context = 0, stride = 0, max_tokens = 0;
+  std::string model, text, ids, reference, reference_precision = "stored", logits;
+  std::int64_t max_tokens = 0;
+  RecipeArguments recipe;
   bool per_token = false, memory_report = false;
   PrecisionArguments held;
 };
@@ -51,6 +52,7 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   if (a.reference.empty() && a.reference_precision != "stored")
     return Error{Errc::bad_request, "--reference-precision needs --reference MODEL"};
   if (!a.logits.empty()) NIBBLE_CHECK(check_writable(a.logits));
+  NIBBLE_TRY(const Bos bos, read_bos(a.recipe));
   NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
   std::optional<MemoryWatch> watch;
   if (a.memory_report) watch.emplace();
@@ -59,13 +61,11 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   out.source = provenance(model, a.model);
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model, out.source));
   EvaluateOptions options;
-  options.context = a.context;
-  options.stride = a.stride;
+  options.context = a.recipe.context;
+  options.stride = a.recipe.stride;
+  options.bos = bos;
   options.max_tokens = a.max_tokens;
   options.logits_file = a.logits;
-  if (a.bos != "auto" && a.bos != "always" && a.bos != "never")
-    return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
-  options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
   options.progress = progress_bar(common, "eval");
   options.stop = interrupted;
   if (a.reference.empty()) {
@@ -163,10 +163,7 @@ void add_eval(CLI::App& app, Verb& run) {
   verb->add_option("--reference-precision", a->reference_precision, "its precision (default: as stored)");
   verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood, in nats");
   verb->add_flag("--memory-report", a->memory_report, "at the end: memory by category, as predicted and as measured");
-  verb->add_option("--context", a->context, "window in tokens (default: min(model, 2048))");
-  verb->add_option("--stride", a->stride, "new tokens per window (default: the window, no overlap)");
-  verb->add_option("--bos", a->bos,
-                   "a BOS in front of every window: auto (as the tokenizer does), always, never (default: auto)");
+  add_recipe(*verb, a->recipe);
   verb->add_option("--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
   verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
   add_precision(*verb, a->held, "--precision");

@@ -17,6 +17,8 @@ struct CompareOptions {
   std::vector<QuantizationConfig> precisions = {};  // the widest that can be measured is the reference of KL
   std::string text = {};                            // evaluated; must not be empty
   std::int64_t max_eval_tokens = 4096;
+  std::int64_t context = 0, stride = 0;  // of the evaluation, as in EvaluateOptions
+  Bos bos = Bos::as_tokenizer;
   std::vector<Message> messages = {};  // answered greedily; if the model has no template, the last content is completed
   std::int64_t new_tokens = 100;
   std::int64_t prefill_tokens = 512, decode_tokens = 64;
@@ -57,6 +59,8 @@ struct Comparison {
   std::uint64_t parameters = 0;
   std::uint64_t available_bytes = 0;  // memory that was free when it began; 0: unknown
   std::string recipe, prompt;
+  std::int64_t predicted_tokens = 0, context = 0, stride = 0;  // of the evaluation
+  bool bos = false;                                            // every window began with one
   bool chat = false;  // the prompt was put into the model's chat template; else it was continued
   std::vector<PrecisionResult> results;
   std::string busy;  // why the speeds say little ("bf16: ..."): the verdict then rests on sizes and quality; or empty

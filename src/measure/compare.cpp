@@ -34,6 +34,22 @@ void send(int pipe, const Json& message) {
   }
 }
 
+// What a child says beside its result, in one list for both directions.
+template <class Report, class Visit>
+void visit_report(Report& report, Visit visit) {
+  visit("machine", report.machine);
+  visit("instruction_set", report.instruction_set);
+  visit("threads", report.threads);
+  visit("recipe", report.recipe);
+  visit("predicted_tokens", report.predicted_tokens);
+  visit("context", report.context);
+  visit("stride", report.stride);
+  visit("bos", report.bos);
+  visit("prompt", report.prompt);
+  visit("parameters", report.parameters);
+  visit("chat", report.chat);
+}
+
 [[noreturn]] void be_the_child(int pipe, const std::filesystem::path& path, const QuantizationConfig& precision,
                                const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
                                const CopyFolder& copies) try {
@@ -46,17 +62,13 @@ void send(int pipe, const Json& message) {
       send(pipe, {{"progress", done}});
     });
   });
-  if (report)
-    send(pipe, {{"result", to_json_object(report->result)},
-                {"machine", report->machine},
-                {"instruction_set", report->instruction_set},
-                {"threads", report->threads},
-                {"recipe", report->recipe},
-                {"prompt", report->prompt},
-                {"chat", report->chat},
-                {"parameters", report->parameters}});
-  else
+  if (report) {
+    Json answer = {{"result", to_json_object(report->result)}};
+    visit_report(*report, [&](const char* name, const auto& value) { answer[name] = value; });
+    send(pipe, answer);
+  } else {
     send(pipe, {{"error", report.error().message}, {"code", int(report.error().code)}});
+  }
   ::_exit(0);
 } catch (...) {
   ::_exit(no_memory_to_answer);  // the copy of the caller's program must not go on
@@ -139,13 +151,7 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
                  WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? "; was there too little memory?" : "");
   if (last.contains("error")) return Error{Errc(last["code"].get<int>()), last["error"].get<std::string>()};
   PrecisionReport report{.result = result_from_json(last["result"])};
-  last["machine"].get_to(report.machine);
-  last["instruction_set"].get_to(report.instruction_set);
-  last["threads"].get_to(report.threads);
-  last["recipe"].get_to(report.recipe);
-  last["prompt"].get_to(report.prompt);
-  last["parameters"].get_to(report.parameters);
-  last["chat"].get_to(report.chat);
+  visit_report(report, [&](const char* name, auto& value) { last[name].get_to(value); });
   return report;
 }
 
@@ -159,6 +165,19 @@ std::vector<Precision> in_order_of_width() {
     out.push_back(format.precision);
   }
   return out;
+}
+
+// The order in which these are measured, the reference first.
+std::vector<std::size_t> widest_first(const std::vector<QuantizationConfig>& asked) {
+  std::vector<std::size_t> order(asked.size());
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  const std::vector<Precision> by_width = in_order_of_width();
+  const auto narrowness = [&](std::size_t i) {
+    return std::find(by_width.begin(), by_width.end(), asked[i].format) - by_width.begin();
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
+  return order;
 }
 
 // Whether no precision after one that ended so can be measured.
@@ -183,14 +202,7 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
   comparison.provenance.model = comparison.model;
   comparison.provenance.text_sha256 = sha256_of(options.text);
 
-  std::vector<std::size_t> order(options.precisions.size());
-  std::iota(order.begin(), order.end(), std::size_t(0));
-  const std::vector<Precision> by_width = in_order_of_width();
-  const auto narrowness = [&](std::size_t i) {
-    return std::find(by_width.begin(), by_width.end(), options.precisions[i].format) - by_width.begin();
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
+  const std::vector<std::size_t> order = widest_first(options.precisions);
   comparison.results.resize(order.size());  // as they were asked for
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());
   std::optional<Error> problem;
@@ -215,6 +227,10 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
     comparison.provenance.instruction_set = report->instruction_set;
     comparison.provenance.threads = report->threads;
     comparison.recipe = report->recipe;
+    comparison.predicted_tokens = report->predicted_tokens;
+    comparison.context = report->context;
+    comparison.stride = report->stride;
+    comparison.bos = report->bos;
     comparison.prompt = report->prompt;
     comparison.parameters = report->parameters;
     comparison.chat = report->chat;

@@ -139,7 +139,9 @@ std::string meanings(const Comparison& c) {
   for (const PrecisionResult& r : c.results)
     if (!r.stored_copy_problem.empty())
       list += definition("load copy of " + r.precision.label(), "not measured: " + r.stored_copy_problem);
-  list += definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured") +
+  list += definition("the text",
+                     fmt::format("{} tokens predicted: {}", with_commas(std::uint64_t(c.predicted_tokens)), c.recipe)) +
+          definition("reference", c.reference + ", the widest that was measured") +
           definition("the choice",
                      fmt::format("the fastest decode (on a busy machine: the smallest weights) of those whose "
                                  "perplexity is at most {:.0f} % above the reference's; rates within 5 % "

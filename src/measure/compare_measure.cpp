@@ -93,6 +93,9 @@ Result<void> measure_quality(const Model& model, const std::vector<std::int32_t>
   EvaluateOptions evaluation;
   evaluation.max_tokens = std::min<std::int64_t>(
       options.max_eval_tokens, std::int64_t(ReferenceLogits::budget / (std::uint64_t(model.vocabulary_size()) * 4)));
+  evaluation.context = options.context;
+  evaluation.stride = options.stride;
+  evaluation.bos = options.bos;
   evaluation.progress = progress;
   DivergenceSum divergence;
   std::vector<float> expected(static_cast<std::size_t>(model.vocabulary_size()));
@@ -105,6 +108,10 @@ Result<void> measure_quality(const Model& model, const std::vector<std::int32_t>
     return error(Errc::io_failure, "cannot {} the reference's logits in the temporary folder, which needs {} MB",
                  is_reference ? "write" : "read", ReferenceLogits::budget >> 20);
   report.recipe = quality.recipe;
+  report.predicted_tokens = std::int64_t(quality.tokens.size());
+  report.context = quality.context;
+  report.stride = quality.stride;
+  report.bos = quality.bos;
   report.result.perplexity = quality.perplexity;
   report.result.mean_nll = quality.mean_nll;
   report.result.perplexity_se = quality.perplexity_se;

@@ -60,7 +60,8 @@ std::string to_table(const Comparison& c, const TextStyle& style) {
          lines(
              "MB = 10^6 bytes. peak: the process's own memory; mapped: pages of files, reclaimable. Speeds: "
              "medians, warm.") +
-         lines(fmt::format("Perplexity: {}.", c.recipe)) +
+         lines(fmt::format("Perplexity of {} tokens: {}; +/- is its standard error.",
+                           with_commas(std::uint64_t(c.predicted_tokens)), c.recipe)) +
          lines(fmt::format("KL and top-1: against {}.", c.reference)) + copy_problems(c, lines) + "\n" +
          lines(describe_prompt(c) + ":") + answers_of(c, style) + "\n" + verdict;
 }
@@ -83,7 +84,8 @@ std::string to_markdown(const Comparison& c) {
     else
       out += cell("not measured: " + first_words(r.error, 400));
   }
-  out += fmt::format("\n\nPerplexity: {}. KL and top-1: against {}.\n\n", c.recipe, c.reference);
+  out += fmt::format("\n\nPerplexity of {} tokens: {}; +/- is its standard error. KL and top-1: against {}.\n\n",
+                     with_commas(std::uint64_t(c.predicted_tokens)), c.recipe, c.reference);
   for (const CompareColumn& column : columns)
     out += fmt::format("- {} ({}): {}\n", column.name, column.group, column.meaning);
   out += copy_problems(c, [](const std::string& sentence) { return "- " + sentence + "\n"; });
