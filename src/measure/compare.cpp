@@ -168,7 +168,7 @@ std::vector<Precision> in_order_of_width() {
 }
 
 // The order in which these are measured, the reference first.
-std::vector<std::size_t> widest_first(const std::vector<QuantizationConfig>& asked) {
+std::vector<std::size_t> order_of_measuring(const std::vector<QuantizationConfig>& asked) {
   std::vector<std::size_t> order(asked.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
   const std::vector<Precision> by_width = in_order_of_width();
@@ -202,7 +202,7 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
   comparison.provenance.model = comparison.model;
   comparison.provenance.text_sha256 = sha256_of(options.text);
 
-  const std::vector<std::size_t> order = widest_first(options.precisions);
+  const std::vector<std::size_t> order = order_of_measuring(options.precisions);
   comparison.results.resize(order.size());  // as they were asked for
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());
   std::optional<Error> problem;

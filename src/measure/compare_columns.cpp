@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "nibble/text_layout.hpp"
+
 namespace nibble {
 namespace {
 
@@ -78,6 +80,60 @@ std::vector<CompareColumn> compare_columns(const Comparison& comparison) {
          "left to do",
          [](R r) { return r.stored_load_seconds ? fmt::format("{:.3f}", *r.stored_load_seconds) : std::string("-"); }});
   return columns;
+}
+
+std::string CompareColumn::title() const {
+  return group == "seconds to" || group == "same" ? group + " " + name : name + " (" + group + ")";
+}
+
+std::string model_name(const std::string& path) {
+  // .../models--org--name/snapshots/REVISION, with or without a file in it
+  constexpr std::string_view cached = "models--", below = "/snapshots/";
+  if (const std::size_t end = path.find(below); end != std::string::npos) {
+    const std::size_t slash = path.rfind('/', end - 1), begin = slash == std::string::npos ? 0 : slash + 1;
+    std::string name = path.substr(begin, end - begin);
+    if (name.starts_with(cached)) {
+      name.erase(0, cached.size());
+      if (const std::size_t dashes = name.find("--"); dashes != std::string::npos) name.replace(dashes, 2, "/");
+      const std::size_t file = path.find('/', end + below.size());
+      return file == std::string::npos || file + 1 == path.size() ? name : name + path.substr(file);
+    }
+  }
+  const std::size_t end = path.find_last_not_of('/');
+  const std::string trimmed = end == std::string::npos ? path : path.substr(0, end + 1);
+  const std::string name = trimmed.substr(trimmed.rfind('/') + 1);
+  return name.empty() || name == "." || name == ".." ? path : name;
+}
+
+std::string escape_markdown(std::string_view text) {
+  std::string out;
+  for (const char c : printable_lines(text)) {
+    if (c == '\n' || c == '\t')
+      out += ' ';
+    else if (c == '<' || c == '>' || c == '&')
+      out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : "&amp;";
+    else if (std::string_view("\\`*_[]|~").find(c) != std::string_view::npos)
+      out += std::string("\\") + c;
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::vector<std::string> copy_problems(const Comparison& comparison) {
+  std::vector<std::string> out;
+  for (const PrecisionResult& r : comparison.results)
+    if (!r.stored_copy_problem.empty())
+      out.push_back(fmt::format("Load copy of {}: not measured: {}.", r.precision.label(),
+                                first_words(r.stored_copy_problem, 400)));
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> origin_lines(const Provenance& p) {
+  std::vector<std::pair<std::string, std::string>> out = {
+      {"command", p.command}, {"model", p.model}, {"precisions", p.precision}, {"text, sha256", p.text_sha256}};
+  std::erase_if(out, [](const auto& line) { return line.second.empty(); });
+  return out;
 }
 
 std::string short_number(double value) {

@@ -200,7 +200,7 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   NIBBLE_CHECK(measure_answer(model, tokenizer, options, start, report));
   progress(0.2);
   NIBBLE_CHECK(measure_quality(
-      model, tokenizer.encode(options.text), options, is_reference, logits,
+      model, tokenizer.encode(options.text, false), options, is_reference, logits,
       [&](double done) { progress(0.2 + 0.5 * done); }, report));
   NIBBLE_CHECK(measure_rates(model, options, out));
   out.resident = model.memory();
