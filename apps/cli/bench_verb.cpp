@@ -1,6 +1,7 @@
 // bench: speed beside the measured limits of the machine.
 #include "common.hpp"
 #include "nibble/bench.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -21,6 +22,46 @@ Json machine_json(const MachineReport& m) {
           {"int8_gops", m.int8_gops}};
 }
 
+Json json_of(const BenchResult& r) {
+  return {{"precision", r.held_as},
+          {"prefill_tokens_per_s", r.prefill_tokens_per_s},
+          {"decode_tokens_per_s", r.decode_tokens_per_s},
+          {"prefill_lowest_tokens_per_s", r.repeats.prefill_lowest},
+          {"prefill_highest_tokens_per_s", r.repeats.prefill_highest},
+          {"decode_lowest_tokens_per_s", r.repeats.decode_lowest},
+          {"decode_highest_tokens_per_s", r.repeats.decode_highest},
+          {"processor_share", r.repeats.processor_share},
+          {"waiting_share", r.repeats.waiting_share},
+          {"stolen_share", r.repeats.stolen_share},
+          {"busy", r.repeats.busy},
+          {"bytes_per_token", r.bytes_per_token},
+          {"read_gb_per_s", r.read_gb_per_s},
+          {"percent_of_bandwidth", r.percent_of_bandwidth},
+          {"prefill_gflops", r.prefill_gflops},
+          {"percent_of_peak", r.percent_of_peak},
+          {"outlier_share", r.outlier_share},
+          {"load_seconds", r.load_seconds},
+          {"bytes", to_json(r.memory)}};
+}
+
+Json origin_of(const MachineReport& machine, const Common& common, const std::string& model,
+               const std::string& precision) {
+  Provenance out = provenance();
+  out.model = model;
+  out.precision = precision;
+  out.instruction_set = machine.kernel_target;
+  if (common.threads > 0) out.threads = common.threads;
+  return origin(std::move(out));
+}
+
+// Precision by precision, why its speeds say little.
+void print_busy(const std::vector<BenchResult>& results) {
+  for (const BenchResult& r : results)
+    if (!r.repeats.busy.empty())
+      print_folded(fmt::format("\nThe machine was busy while {} was measured, so its speeds are not comparable: {}.",
+                               r.held_as, r.repeats.busy));
+}
+
 int bench_model_verb(BenchArguments& a, const Common& common) {
   if (a.model.empty() == a.random_weights.empty())
     return fail({Errc::bad_request, "name a MODEL, or --random-weights CONFIG for a shape alone"});
@@ -36,36 +77,73 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
   if (common.json) {
     Json json = {{"model", report->model},
                  {"machine", machine_json(report->machine)},
+                 {"provenance", origin_of(report->machine, common, report->model, a.precisions)},
                  {"prompt_tokens", a.options.prompt_tokens},
                  {"new_tokens", a.options.new_tokens},
                  {"batch", a.options.batch},
                  {"results", Json::array()}};
-    for (const BenchResult& r : report->results)
-      json["results"].push_back({{"precision", r.held_as},
-                                 {"prefill_tokens_per_s", r.prefill_tokens_per_s},
-                                 {"decode_tokens_per_s", r.decode_tokens_per_s},
-                                 {"bytes_per_token", r.bytes_per_token},
-                                 {"read_gb_per_s", r.read_gb_per_s},
-                                 {"percent_of_bandwidth", r.percent_of_bandwidth},
-                                 {"prefill_gflops", r.prefill_gflops},
-                                 {"percent_of_peak", r.percent_of_peak},
-                                 {"outlier_share", r.outlier_share},
-                                 {"load_seconds", r.load_seconds},
-                                 {"bytes", to_json(r.memory)}});
+    for (const BenchResult& r : report->results) json["results"].push_back(json_of(r));
     print_json(json);
     return 0;
   }
   const MachineReport& m = report->machine;
-  print(
-      fmt::format("{} on {} ({}, {} cores): {:.1f} GB/s read, {:.0f} GFLOP/s fp32, {:.0f} bf16, {:.0f} GOP/s "
-                  "int8\nprompt {}, new {}, batch {}\n\n{:<18}{:>12}{:>10}{:>8}{:>12}{:>8}{:>10}{:>8}{:>10}\n",
-                  report->model, m.cpu, m.kernel_target, m.cores, m.read_gb_per_s, m.fp32_gflops, m.bf16_gflops,
-                  m.int8_gops, a.options.prompt_tokens, a.options.new_tokens, a.options.batch, "precision",
-                  "prefill t/s", "GFLOP/s", "% peak", "decode t/s", "GB/s", "% of read", "load s", "outliers"));
+  print_folded(
+      fmt::format("{} on {} ({}, {} core{}): {:.1f} GB/s read, {:.0f} GFLOP/s fp32, {:.0f} bf16, {:.0f} GOP/s int8",
+                  report->model, m.cpu, m.kernel_target, m.cores, m.cores == 1 ? "" : "s", m.read_gb_per_s,
+                  m.fp32_gflops, m.bf16_gflops, m.int8_gops));
+  print_folded(
+      fmt::format("prompt {}, new {}, batch {}", a.options.prompt_tokens, a.options.new_tokens, a.options.batch));
+  print("\n");
+  TextTable table("precision", {{"tokens/s", "prefill"},
+                                {"repeats", "prefill"},
+                                {"GFLOP/s", "prefill"},
+                                {"% of peak", "prefill"},
+                                {"tokens/s", "decode"},
+                                {"repeats", "decode"},
+                                {"GB/s", "decode"},
+                                {"% of read", "decode"},
+                                {"load, s"},
+                                {"outliers"}});
   for (const BenchResult& r : report->results)
-    print(fmt::format("{:<18}{:>12.1f}{:>10.0f}{:>8.1f}{:>12.1f}{:>8.1f}{:>10.1f}{:>8.2f}{:>9.2f}%\n", r.held_as,
-                      r.prefill_tokens_per_s, r.prefill_gflops, r.percent_of_peak, r.decode_tokens_per_s,
-                      r.read_gb_per_s, r.percent_of_bandwidth, r.load_seconds, 100 * r.outlier_share));
+    table.add(r.held_as, {fmt::format("{:.1f}", r.prefill_tokens_per_s),
+                          fmt::format("{:.1f}-{:.1f}", r.repeats.prefill_lowest, r.repeats.prefill_highest),
+                          fmt::format("{:.0f}", r.prefill_gflops), fmt::format("{:.1f}", r.percent_of_peak),
+                          fmt::format("{:.1f}", r.decode_tokens_per_s),
+                          fmt::format("{:.1f}-{:.1f}", r.repeats.decode_lowest, r.repeats.decode_highest),
+                          fmt::format("{:.1f}", r.read_gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
+                          fmt::format("{:.2f}", r.load_seconds), fmt::format("{:.2f} %", 100 * r.outlier_share)});
+  print_table(table);
+  print_busy(report->results);
+  return 0;
+}
+
+int bench_kernels_verb(const std::string& target, const Common& common) {
+  auto report = bench_kernels(common.threads, target, common.device);
+  if (!report) return fail(report.error());
+  if (common.json) {
+    Json json = {{"machine", machine_json(report->machine)},
+                 {"provenance", origin_of(report->machine, common, "", "")},
+                 {"results", Json::array()}};
+    for (const KernelResult& r : report->results)
+      json["results"].push_back({{"format", r.format},
+                                 {"rows", r.rows},
+                                 {"cols", r.cols},
+                                 {"batch", r.batch},
+                                 {"microseconds", r.seconds * 1e6},
+                                 {"gb_per_s", r.gb_per_s},
+                                 {"percent_of_bandwidth", r.percent_of_bandwidth},
+                                 {"gflops", r.gflops},
+                                 {"percent_of_peak", r.percent_of_peak}});
+    print_json(json);
+    return 0;
+  }
+  TextTable table("format", {{"shape"}, {"batch"}, {"us"}, {"GB/s"}, {"% of read"}, {"GFLOP/s"}, {"% of peak"}});
+  for (const KernelResult& r : report->results)
+    table.add(r.format,
+              {fmt::format("{}x{}", r.rows, r.cols), std::to_string(r.batch), fmt::format("{:.1f}", r.seconds * 1e6),
+               fmt::format("{:.1f}", r.gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
+               fmt::format("{:.1f}", r.gflops), fmt::format("{:.1f}", r.percent_of_peak)});
+  print_table(table);
   return 0;
 }
 
@@ -99,34 +177,7 @@ void add_bench(CLI::App& app, Verb& run) {
   CLI::App* kernels = bench->add_subcommand("kernels", "one product in every format");
   kernels->add_option("--cpu-target", *target, "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   add_common(*kernels, *kernel_common, uses_threads);
-  kernels->callback([=, &run] {
-    run = [=] {
-      auto report = bench_kernels(kernel_common->threads, *target, kernel_common->device);
-      if (!report) return fail(report.error());
-      if (kernel_common->json) {
-        Json json = {{"machine", machine_json(report->machine)}, {"results", Json::array()}};
-        for (const KernelResult& r : report->results)
-          json["results"].push_back({{"format", r.format},
-                                     {"rows", r.rows},
-                                     {"cols", r.cols},
-                                     {"batch", r.batch},
-                                     {"microseconds", r.seconds * 1e6},
-                                     {"gb_per_s", r.gb_per_s},
-                                     {"percent_of_bandwidth", r.percent_of_bandwidth},
-                                     {"gflops", r.gflops},
-                                     {"percent_of_peak", r.percent_of_peak}});
-        print_json(json);
-        return 0;
-      }
-      print(fmt::format("{:<20}{:>14}{:>8}{:>12}{:>10}{:>10}{:>10}{:>10}\n", "format", "shape", "batch", "us", "GB/s",
-                        "% of read", "GFLOP/s", "% peak"));
-      for (const KernelResult& r : report->results)
-        print(fmt::format("{:<20}{:>14}{:>8}{:>12.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}\n", r.format,
-                          fmt::format("{}x{}", r.rows, r.cols), r.batch, r.seconds * 1e6, r.gb_per_s,
-                          r.percent_of_bandwidth, r.gflops, r.percent_of_peak));
-      return 0;
-    };
-  });
+  kernels->callback([=, &run] { run = [=] { return bench_kernels_verb(*target, *kernel_common); }; });
 }
 
 }  // namespace nibble::cli

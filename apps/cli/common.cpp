@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -15,7 +14,6 @@ namespace nibble::cli {
 namespace {
 
 std::atomic<bool> interrupt_seen{false};
-bool bar_is_open = false;  // the cursor stands behind a progress bar
 
 void on_interrupt(int signal) {
   if (interrupt_seen.exchange(true)) {
@@ -23,62 +21,6 @@ void on_interrupt(int signal) {
     std::raise(signal);
   }
 }
-
-void leave_bar() {
-  if (bar_is_open) std::fputc('\n', stderr);
-  bar_is_open = false;
-}
-
-// What cannot be shown is lost: a signal or a reader that is gone must not end the work.
-void complain(const std::string& text) { std::fputs(text.c_str(), stderr); }
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
-
-// The one printer of progress.
-class ProgressPrinter {
- public:
-  ProgressPrinter(std::string what, double patience) : what_(std::move(what)), patience_(patience) {}
-
-  // `bytes`: of all of it; 0: no bytes are counted.
-  void show(double done, std::uint64_t bytes) {
-    if (first_ < 0) {
-      first_ = done;
-      first_time_ = Clock::now();
-    }  // what was there before counts for no speed
-    const int now = int(std::clamp(done, 0.0, 1.0) * (terminal_ ? 100 : 10) + 1e-9);
-    const bool stale = terminal_ && last_ > 0 && now < 100 && seconds_since(drawn_) > 0.5;
-    if ((now <= last_ && !stale) || (last_ == 0 && seconds_since(begun_) < patience_)) return;
-    last_ = now;
-    drawn_ = Clock::now();
-    const std::string rest = pace(done, bytes);
-    if (terminal_) {
-      complain(fmt::format("\r{} [{:<40}] {:3} %{}\033[K", what_, std::string(std::size_t(now * 40 / 100), '#'), now,
-                           rest));  // and clears what stood longer there
-      bar_is_open = true;
-      if (now == 100) leave_bar();
-    } else {
-      complain(fmt::format("{}: {} %{}\n", what_, now * 10, rest));
-    }
-  }
-
- private:
-  std::string pace(double done, std::uint64_t bytes) const {
-    const double seconds = seconds_since(first_time_), share = done - first_;
-    if (seconds < 1 || share <= 0) return {};
-    std::string out = bytes ? fmt::format(", {:.2f} GB/s", share * double(bytes) / seconds / 1e9) : "";
-    const double left = (1 - done) * seconds / share;
-    if (left >= 3600) return out + fmt::format(", {:.1f} h left", left / 3600);
-    if (left >= 120) return out + fmt::format(", {:.0f} min left", left / 60);
-    return done < 1 ? out + fmt::format(", {:.0f} s left", left) : out;
-  }
-
-  std::string what_;
-  double patience_, first_ = -1;
-  bool terminal_ = ::isatty(2);
-  int last_ = 0;
-  Clock::time_point begun_ = Clock::now(), first_time_ = begun_, drawn_ = begun_;
-};
 
 }  // namespace
 
@@ -165,6 +107,20 @@ Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments
   return out;
 }
 
+void add_recipe(CLI::App& verb, RecipeArguments& a) {
+  verb.add_option("--context", a.context, "window in tokens (default: min(model, 2048))");
+  verb.add_option("--stride", a.stride, "new tokens per window (default: the window, no overlap)");
+  verb.add_option("--bos", a.bos,
+                  "a BOS in front of every window: auto (as the tokenizer does), on or off (default: auto)");
+}
+
+Result<Bos> read_bos(const RecipeArguments& a) {
+  if (a.bos == "auto") return Bos::as_tokenizer;
+  if (a.bos == "on" || a.bos == "always") return Bos::always;
+  if (a.bos == "off" || a.bos == "never") return Bos::never;
+  return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, on or off"};
+}
+
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision) {
   LoadOptions options;
   options.precision = precision;
@@ -175,40 +131,7 @@ LoadOptions load_options(const Common& common, const QuantizationConfig& precisi
   return options;
 }
 
-int fail(const Error& error) {
-  leave_bar();
-  std::fputs(fmt::format("nibble: {}\n", error.message).c_str(), stderr);
-  return error.exit_code();
-}
-
-void print(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    std::fputs("nibble: cannot write to standard output\n", stderr);
-    std::_Exit(1);
-  }
-}
-
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
-
-void print_json(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
-
-Progress progress_bar(const Common& common, const std::string& what, double patience) {
-  if (common.quiet) return {};
-  return [printer = ProgressPrinter(what, patience)](double done) mutable { printer.show(done, 0); };
-}
-
-ByteProgress byte_progress(const Common& common, const std::string& what, double patience) {
-  if (common.quiet) return {};
-  return [printer = ProgressPrinter(what, patience)](std::uint64_t done, std::uint64_t total) mutable {
-    if (total) printer.show(double(done) / double(total), total);
-  };
-}
-
-void note(const Common& common, const std::string& what, const std::string& sentence) {
-  if (common.quiet) return;
-  leave_bar();
-  complain(fmt::format("{}: {}\n", what, sentence));
-}
 
 int with_model(std::string& model, const Common& common, const std::function<int()>& verb, HubFiles files) {
   if (model.empty()) return verb();

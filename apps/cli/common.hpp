@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "nibble/evaluate.hpp"
 #include "nibble/hub.hpp"
 #include "nibble/memory_report.hpp"
+#include "terminal.hpp"
 
 namespace nibble::cli {
-
-using Json = nlohmann::ordered_json;
 
 // Options that every verb understands; a verb's help shows those that do something for it.
 struct Common {
@@ -52,13 +52,15 @@ void add_quantization(CLI::App& verb, PrecisionArguments& arguments);
 Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, const std::string& precision);
 // A comma-separated list; "nf4-dq" is the double-quantized form of nf4.
 Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
+// The options that say how a text is cut for perplexity, the same for every verb that does it.
+struct RecipeArguments {
+  std::int64_t context = 0, stride = 0;
+  std::string bos = "auto";
+};
+void add_recipe(CLI::App& verb, RecipeArguments& arguments);
+Result<Bos> read_bos(const RecipeArguments& arguments);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 
-// Prints the error to standard error and gives the exit code.
-int fail(const Error& error);
-// Text or bytes that must arrive: a write that fails is an error.
-void print(const std::string& text);
-void print_json(const Json& json);
 // Bytes in 10^9 bytes, with three digits behind the point.
 std::string gb(std::uint64_t bytes);
 

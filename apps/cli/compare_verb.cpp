@@ -1,6 +1,7 @@
 // compare: one model at several precisions.
 #include "common.hpp"
 #include "nibble/compare.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -16,6 +17,7 @@ struct CompareArguments {
   bool memory_report = false;
   std::string model, precisions = every_precision(), text, messages, html, report;
   CompareOptions options;
+  RecipeArguments recipe;
   PrecisionArguments held;
 };
 
@@ -49,6 +51,11 @@ int compare_verb(CompareArguments& a, const Common& common) {
   auto precisions = read_precisions(a.held, a.precisions);
   if (!precisions) return fail(precisions.error());
   options.precisions = *precisions;
+  const auto bos = read_bos(a.recipe);
+  if (!bos) return fail(bos.error());
+  options.context = a.recipe.context;
+  options.stride = a.recipe.stride;
+  options.bos = *bos;
   options.ignore_config = common.ignore_config;
   options.threads = common.threads;
   options.device_map = common.device;
@@ -70,15 +77,22 @@ int compare_verb(CompareArguments& a, const Common& common) {
   options.stop = interrupted;
   auto comparison = compare(a.model, options);
   if (!comparison) return fail(comparison.error());
+  comparison->provenance.command = command_line();
   for (const auto& [path, form] : files)
     if (auto written = write_file(path, form(*comparison)); !written) return fail(written.error());
-  print(common.json ? nibble::to_json(*comparison) + "\n" : to_table(*comparison));
+  if (common.json)
+    print_json_text(nibble::to_json(*comparison) + "\n");
+  else
+    print_exact(to_table(*comparison, output_style()));
   if (a.memory_report && !common.json)
     for (const PrecisionResult& r : comparison->results)
       if (r.error.empty()) print("\n" + r.precision.label() + "\n" + to_table(r.memory));
   int status = 0;
-  for (const PrecisionResult& r : comparison->results)
+  for (const PrecisionResult& r : comparison->results) {
     if (!r.error.empty()) status = fail({Errc::internal, r.precision.label() + ": " + r.error});
+    if (!r.stored_copy_problem.empty())
+      status = fail({Errc::internal, r.precision.label() + ": no stored copy: " + r.stored_copy_problem});
+  }
   return status;
 }
 
@@ -104,6 +118,7 @@ void add_compare(CLI::App& app, Verb& run) {
   verb->add_flag("--stored-copy", a->options.stored_copies,
                  "also write each quantized precision to a temporary folder and time loading that");
   verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default: 4096)");
+  add_recipe(*verb, a->recipe);
   verb->add_option("--new-tokens", a->options.new_tokens, "tokens of the answer (default: 100)");
   verb->add_option("--prompt-tokens", a->options.prefill_tokens, "tokens of the prefill measurement (default: 512)");
   verb->add_option("--decode-tokens", a->options.decode_tokens, "tokens of the decode measurement (default: 64)");

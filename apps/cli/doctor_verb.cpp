@@ -35,16 +35,17 @@ int machine(const Common& common) {
                 {"gpus", Json::array()}});
     return 0;
   }
-  print(
-      fmt::format("processor       {}, {} cores usable\ninstructions    {}\nNibble uses     {}\nmemory          {} GB, "
-                  "{} GB free\nread bandwidth  {:.1f} GB/s\nfp32            {:.0f} GFLOP/s\n",
-                  m.cpu, m.cores, m.instruction_sets, m.kernel_target, gb(m.memory_bytes), gb(m.available_bytes),
-                  m.read_gb_per_s, m.fp32_gflops));
-  print(m.bf16_gflops > 0 ? fmt::format("bf16            {:.0f} GFLOP/s\n", m.bf16_gflops)
-                          : "bf16            no instruction, computed in fp32\n");
-  print(m.int8_gops > 0 ? fmt::format("int8            {:.0f} GOP/s\n", m.int8_gops)
-                        : "int8            no dot product, computed in 16 bits\n");
-  print("GPUs            not used by this build\n");
+  print_field("processor", fmt::format("{}, {} core{} usable", m.cpu, m.cores, m.cores == 1 ? "" : "s"));
+  print_field("instructions", m.instruction_sets);
+  print_field("Nibble uses", m.kernel_target);
+  print_field("memory", fmt::format("{} GB, {} GB free", gb(m.memory_bytes), gb(m.available_bytes)));
+  print_field("read bandwidth", fmt::format("{:.1f} GB/s", m.read_gb_per_s));
+  print_field("fp32", fmt::format("{:.0f} GFLOP/s", m.fp32_gflops));
+  print_field("bf16",
+              m.bf16_gflops > 0 ? fmt::format("{:.0f} GFLOP/s", m.bf16_gflops) : "no instruction, computed in fp32");
+  print_field("int8",
+              m.int8_gops > 0 ? fmt::format("{:.0f} GOP/s", m.int8_gops) : "no dot product, computed in 16 bits");
+  print_field("GPUs", "not used by this build");
   return 0;
 }
 
@@ -55,7 +56,10 @@ Json findings_json(const std::vector<Finding>& findings) {
 }
 
 void print_findings(const std::vector<Finding>& findings) {
-  for (const Finding& finding : findings) print(fmt::format("- {}.\n    {}\n", finding.what, finding.command));
+  for (const Finding& finding : findings) {
+    print_folded(fmt::format("- {}.", finding.what), 2);
+    print(fmt::format("    {}\n", finding.command));
+  }
 }
 
 Json range_json(const ValueRange& r) {
@@ -92,34 +96,39 @@ Json json_of(const RangeReport& r) {
   return json;
 }
 
+// A sum, and below it the three largest of its parts.
+void add_ranges(TextTable& table, const std::string& name, const ValueRange& all,
+                const std::vector<ValueRange>& parts) {
+  const auto line = [&](const std::string& head, const ValueRange& v) {
+    table.add(head,
+              {std::to_string(v.values), fmt::format("{:.4g}", v.largest), std::to_string(v.beyond_fp16),
+               std::to_string(v.below_fp16_normal), std::to_string(v.zero_in_fp16), fmt::format("{:.1g}", v.bf16_rms)});
+  };
+  line(name, all);
+  std::vector<const ValueRange*> largest;
+  for (const ValueRange& part : parts) largest.push_back(&part);
+  std::stable_sort(largest.begin(), largest.end(),
+                   [](const ValueRange* a, const ValueRange* b) { return a->largest > b->largest; });
+  for (std::size_t i = 0; i < std::min<std::size_t>(3, largest.size()); ++i) {
+    const std::string& part = largest[i]->name;
+    line("  " + (part.starts_with("model.") ? part.substr(6) : part), *largest[i]);
+  }
+}
+
 void print_range(const RangeReport& r) {
-  print(fmt::format(
-      "Range: weights as stored ({}), activations of {} tokens\n\n{:<40}{:>12}{:>10}{:>10}{:>12}{:>12}{:>8}\n",
-      r.stored, r.tokens, "", "values", "largest", "> 65504", "< 6.1e-5", "0 in fp16", "bf16"));
-  const auto line = [](const std::string& name, const ValueRange& v) {
-    print(fmt::format("{:<40}{:>12}{:>10.4g}{:>10}{:>12}{:>12}{:>8.1g}\n", name, v.values, v.largest, v.beyond_fp16,
-                      v.below_fp16_normal, v.zero_in_fp16, v.bf16_rms));
-  };
-  const auto group = [&](const std::string& name, const ValueRange& all, const std::vector<ValueRange>& parts) {
-    line(name, all);
-    std::vector<const ValueRange*> largest;
-    for (const ValueRange& part : parts) largest.push_back(&part);
-    std::stable_sort(largest.begin(), largest.end(),
-                     [](const ValueRange* a, const ValueRange* b) { return a->largest > b->largest; });
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, largest.size()); ++i) {
-      std::string name = largest[i]->name;
-      if (name.starts_with("model.")) name = name.substr(6);
-      line("  " + name, *largest[i]);
-    }
-  };
-  group("weights", r.all_weights, r.weights);
-  if (r.no_activations.empty())
-    group("activations", r.all_activations, r.activations);
-  else
-    print("activations: not seen, " + r.no_activations + "\n");
-  print(
-      "\nBelow each sum the three largest. bf16: root of the mean square of the relative error that rounding to bf16 "
-      "makes.\n\n");
+  print_folded(fmt::format("Range: weights as stored ({}), activations of {} token{}", r.stored, r.tokens,
+                           r.tokens == 1 ? "" : "s"));
+  print("\n");
+  TextTable table("", {{"values"}, {"largest"}, {"> 65504"}, {"< 6.1e-5"}, {"0 in fp16"}, {"bf16"}});
+  add_ranges(table, "weights", r.all_weights, r.weights);
+  if (r.no_activations.empty()) add_ranges(table, "activations", r.all_activations, r.activations);
+  print_table(table);
+  if (!r.no_activations.empty()) print_folded("activations: not seen, " + r.no_activations);
+  print("\n");
+  print_folded(
+      "Below each sum the three largest. bf16: root of the mean square of the relative error that rounding to bf16 "
+      "makes.");
+  print("\n");
   print_findings(r.findings);
 }
 
@@ -156,20 +165,25 @@ Json json_of(const QualityReport& r) {
 }
 
 void print_quality(const QualityReport& r) {
-  print(fmt::format("Quality: {} tokens, beside the {}\n\n{:<26}{:>12}{:>12}{:>10}{:>10}{:>8}\n", r.tokens, r.reference,
-                    "", "weights, MB", "perplexity", "KL mean", "p99", "top-1"));
-  print(fmt::format("{:<26}{:>12}{:>12.3f}\n", "reference", "", r.perplexity));
-  const auto line = [](const std::string& name, const PrecisionQuality& q) {
-    print(fmt::format("{:<26}{:>12.2f}{:>12.3f}{:>10.2g}{:>10.2g}{:>6.1f} %\n", name, double(q.weight_bytes) / 1e6,
-                      q.perplexity, q.divergence.mean_kl, q.divergence.p99_kl, 100 * q.divergence.top1_agreement));
+  print_folded(fmt::format("Quality: {} token{}, beside the {}", r.tokens, r.tokens == 1 ? "" : "s", r.reference));
+  print("\n");
+  TextTable table("", {{"weights, MB"}, {"perplexity"}, {"KL mean"}, {"p99"}, {"top-1"}});
+  table.add("reference", {"", fmt::format("{:.3f}", r.perplexity)});
+  const auto line = [&](const std::string& name, const PrecisionQuality& q) {
+    table.add(name, {fmt::format("{:.2f}", double(q.weight_bytes) / 1e6), fmt::format("{:.3f}", q.perplexity),
+                     fmt::format("{:.2g}", q.divergence.mean_kl), fmt::format("{:.2g}", q.divergence.p99_kl),
+                     fmt::format("{:.1f} %", 100 * q.divergence.top1_agreement)});
   };
   for (const PrecisionQuality& quality : r.precisions) line(quality.precision.label(), quality);
   line(r.examined_whole.precision.label() + ", three kept", r.worst_kept);
-  print(fmt::format("\n{:<40}{:>12}{:>16}\n", "alone in " + r.examined_whole.precision.label(), "KL mean",
-                    "bytes saved"));
+  print_table(table);
+  print("\n");
+  TextTable layers("alone in " + r.examined_whole.precision.label(), {{"KL mean"}, {"bytes saved"}});
   for (std::size_t i = 0; i < std::min<std::size_t>(6, r.layers.size()); ++i)
-    print(fmt::format("{:<40}{:>12.2g}{:>16}\n", r.layers[i].module, r.layers[i].mean_kl,
-                      std::int64_t(r.layers[i].kept_bytes) - std::int64_t(r.layers[i].bytes)));
+    layers.add(r.layers[i].module,
+               {fmt::format("{:.2g}", r.layers[i].mean_kl),
+                std::to_string(std::int64_t(r.layers[i].kept_bytes) - std::int64_t(r.layers[i].bytes))});
+  print_table(layers);
   print(r.layers.size() > 6 ? fmt::format("and {} layers that lose less\n\n", r.layers.size() - 6) : "\n");
   print_findings(r.findings);
 }
@@ -199,18 +213,22 @@ Json json_of(const LoadingReport& r) {
 
 void print_loading(const LoadingReport& r) {
   const double mb = double(r.file_bytes) / 1e6;
-  print(fmt::format("Loading: {:.2f} MB on {}{}, {:.0f} % in the page cache\nreading every byte once  {:.3f} s\n", mb,
-                    r.filesystem, r.network ? " (may be a network)" : "", 100 * r.cached_share, r.read_seconds));
+  print_folded(fmt::format("Loading: {:.2f} MB on {}{}, {:.0f} % in the page cache", mb, r.filesystem,
+                           r.network ? " (may be a network)" : "", 100 * r.cached_share));
+  print_field("reading every byte once", fmt::format("{:.3f} s", r.read_seconds), 25);
   if (r.disk_gb_per_s)
-    print(fmt::format("past the page cache      {:.2f} GB/s, {:.3f} s for all of it\n", *r.disk_gb_per_s,
-                      mb / 1e3 / *r.disk_gb_per_s));
-  print(fmt::format("\n{:<26}{:>12}{:>10}{:>10}{:>12}{:>10}{:>10}\n", "files in the page cache", "weights, MB",
-                    "load, s", "opening", "quantizing", "packing", "other"));
+    print_field("past the page cache",
+                fmt::format("{:.2f} GB/s, {:.3f} s for all of it", *r.disk_gb_per_s, mb / 1e3 / *r.disk_gb_per_s), 25);
+  print("\n");
+  TextTable table("files in the page cache",
+                  {{"weights, MB"}, {"load, s"}, {"opening"}, {"quantizing"}, {"packing"}, {"other"}});
+  const auto seconds = [](double value) { return fmt::format("{:.4f}", value); };
   for (const LoadingTime& load : r.loads)
-    print(fmt::format("{:<26}{:>12.2f}{:>10.4f}{:>10.4f}{:>12.4f}{:>10.4f}{:>10.4f}\n",
-                      load.precision.label() + (load.as_stored ? " (as stored)" : ""), double(load.weight_bytes) / 1e6,
-                      load.seconds, load.opening_seconds, load.quantizing_seconds, load.packing_seconds,
-                      load.seconds - load.opening_seconds - load.quantizing_seconds - load.packing_seconds));
+    table.add(load.precision.label() + (load.as_stored ? " (as stored)" : ""),
+              {fmt::format("{:.2f}", double(load.weight_bytes) / 1e6), seconds(load.seconds),
+               seconds(load.opening_seconds), seconds(load.quantizing_seconds), seconds(load.packing_seconds),
+               seconds(load.seconds - load.opening_seconds - load.quantizing_seconds - load.packing_seconds)});
+  print_table(table);
   print("\n");
   print_findings(r.findings);
 }

@@ -22,7 +22,9 @@ static_assert(all_memory_groups([](MemoryGroup group) {
 
 // A stacked bar per precision, as long as its total, with a letter per part.
 void print_bars(const Estimate& e) {
-  constexpr int width = 80;
+  constexpr std::size_t names = 17, figures = 10;
+  const std::size_t window = output_style().width,
+                    width = std::clamp<std::size_t>(window, names + figures + 10, 107) - names - figures;
   std::uint64_t longest = 1;
   for (const PrecisionEstimate& p : e.precisions) longest = std::max(longest, p.bytes.total());
   for (const PrecisionEstimate& p : e.precisions) {
@@ -30,14 +32,15 @@ void print_bars(const Estimate& e) {
     std::uint64_t so_far = 0;
     for (const auto& [letter, group] : bar_letters) {
       so_far += p.bytes[group];
-      bar.resize(std::size_t(double(so_far) / double(longest) * width + 0.5), letter);
+      bar.resize(std::size_t(double(so_far) / double(longest) * double(width) + 0.5), letter);
     }
-    print(fmt::format("{:<17}{} {}\n", p.precision.label(), bar, gb(p.bytes.total())));
+    print(fmt::format("{:<{}}{} {}\n", p.precision.label(), names, bar, gb(p.bytes.total())));
   }
-  print(
-      fmt::format("{:<17}# linear weights  s scales  e embeddings, head, norms  k KV cache  a activations, tables  "
-                  "p process\n",
-                  ""));
+  print_field("",
+              "#\u00a0linear\u00a0weights; s\u00a0scales; e\u00a0embeddings, head, norms; k\u00a0KV\u00a0cache; "
+              "a\u00a0activations, "
+              "tables; p\u00a0process",
+              names);
 }
 
 struct EstimateArguments {
@@ -81,51 +84,54 @@ Json json_of(const PrecisionEstimate& p) {
           {"bits_per_weight", p.bits_per_weight}};
 }
 
-struct Column {
+struct Heading {
   Purpose purpose;
-  std::string_view heading;
-  int width;
+  std::string_view text;
 };
-// Headings narrower than the labels, so that a line fits a terminal. What has none is headed by its label.
-constexpr Column narrow_columns[] = {
-    {Purpose::linear_weights, "linear", 9}, {Purpose::embeddings, "emb+head", 9}, {Purpose::norms, "norms", 7},
-    {Purpose::scales, "scales", 8},         {Purpose::buffers, "tables", 8},      {Purpose::kv_cache, "KV cache", 9},
-    {Purpose::activations, "activat.", 9},  {Purpose::process, "process", 8},
+// Headings narrower than the labels, so that all of them fit 80 columns. What has none is headed by its label.
+constexpr Heading narrow_headings[] = {
+    {Purpose::linear_weights, "linear"}, {Purpose::embeddings, "embed."}, {Purpose::norms, "norms"},
+    {Purpose::scales, "scales"},         {Purpose::buffers, "tables"},    {Purpose::kv_cache, "cache"},
+    {Purpose::activations, "activ."},    {Purpose::process, "process"},
 };
 
-// A column per purpose, group by group; a purpose without a narrow column is shown where something is taken for it.
-std::vector<Column> columns_of(const Estimate& e) {
-  std::vector<Column> columns;
+// A column per purpose, group by group; a purpose without a narrow heading is shown where something is taken for it.
+std::vector<Heading> columns_of(const Estimate& e) {
+  std::vector<Heading> columns;
   for (std::size_t group = 0; group < memory_group_count; ++group)
     for (const PurposeFacts& facts : purposes) {
       if (facts.group != MemoryGroup(group)) continue;
-      const auto narrow = std::find_if(std::begin(narrow_columns), std::end(narrow_columns),
-                                       [&](const Column& column) { return column.purpose == facts.purpose; });
-      if (narrow != std::end(narrow_columns))
+      const auto narrow = std::find_if(std::begin(narrow_headings), std::end(narrow_headings),
+                                       [&](const Heading& heading) { return heading.purpose == facts.purpose; });
+      if (narrow != std::end(narrow_headings))
         columns.push_back(*narrow);
       else if (std::any_of(e.precisions.begin(), e.precisions.end(),
                            [&](const PrecisionEstimate& p) { return p.bytes[facts.purpose] > 0; }))
-        columns.push_back({facts.purpose, facts.label, int(facts.label.size()) + 2});
+        columns.push_back({facts.purpose, facts.label});
     }
   return columns;
 }
 
-void print_table(const Estimate& e) {
-  print(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes\n\n", e.architecture, e.parameters,
-                    e.context, e.batch));
-  const std::vector<Column> columns = columns_of(e);
-  std::string header = fmt::format("{:<17}{:>9}", "precision", "weights");
-  for (const Column& column : columns) header += fmt::format("{:>{}}", column.heading, column.width);
-  print(header + fmt::format("{:>10}{:>9}{:>9}{:>8}{:>6}\n", "total", "own peak", "mapped", "disk", "bits"));
+// `choice`: what is advised, in bold.
+void print_precisions(const Estimate& e, const std::string& choice) {
+  print_folded(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes", e.architecture, e.parameters,
+                           e.context, e.batch));
+  std::vector<TextColumn> heads = {{"weights"}, {"total"}, {"own peak"}, {"mapped"}, {"disk"}, {"bits"}};
+  const std::vector<Heading> columns = columns_of(e);
+  for (const Heading& column : columns) heads.push_back({std::string(column.text), "the total, by what it is for"});
+  TextTable table("precision", std::move(heads));
   for (const PrecisionEstimate& p : e.precisions) {
-    std::string line = fmt::format("{:<17}{:>9}", p.precision.label(), gb(p.bytes.weights_total()));
-    for (const Column& column : columns) line += fmt::format("{:>{}}", gb(p.bytes[column.purpose]), column.width);
-    print(line + fmt::format("{:>10}{:>9}{:>9}{:>8}{:>6.2f}\n", gb(p.bytes.total()), gb(p.peak), gb(p.bytes.mapped),
-                             gb(p.disk), p.bits_per_weight));
+    std::vector<std::string> cells = {
+        gb(p.bytes.weights_total()), gb(p.bytes.total()), gb(p.peak),
+        gb(p.bytes.mapped),          gb(p.disk),          fmt::format("{:.2f}", p.bits_per_weight)};
+    for (const Heading& column : columns) cells.push_back(gb(p.bytes[column.purpose]));
+    table.add(p.precision.label(), std::move(cells), p.precision.label() == choice);
   }
   print("\n");
+  print_table(table);
+  print("\n");
   print_bars(e);
-  for (const std::string& note : e.notes) print("note: " + note + "\n");
+  for (const std::string& note : e.notes) print_folded("note: " + note, 2);
 }
 
 Json json_of(const Estimate& e) {
@@ -179,41 +185,44 @@ int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_
     print_json(json);
     return 0;
   }
-  print(fmt::format("{} parameters by the rule of thumb, parameters * bits / 8 (GB = 10^9 bytes):\n", parameters));
+  print_folded(fmt::format("{} parameters by the rule of thumb, parameters * bits / 8 (GB = 10^9 bytes):", parameters));
   for (const Line& line : lines) print(fmt::format("  {:<6}{:>10} GB\n", line.name, gb(line.bytes)));
-  print(
-      "Reality is more:\n"
-      "  scales        a four-bit type keeps a scale per block of 64: 4.5 bits per weight, 4.13 with double "
-      "quantization\n"
-      "  kept layers   embeddings, lm_head and norms stay in 16 bits in every quantized precision\n"
-      "  at run time   the KV cache grows with the context and the batch, and activations come on top\n"
-      "So Qwen3-4B in nf4 is 2.822 GB of weights (2.653 with double quantization), not 2.011.\n");
+  print("Reality is more:\n");
+  print_field("  scales",
+              "a four-bit type keeps a scale per block of 64: 4.5 bits per weight, 4.13 with double quantization");
+  print_field("  kept layers", "embeddings, lm_head and norms stay in 16 bits in every quantized precision");
+  print_field("  at run time", "the KV cache grows with the context and the batch, and activations come on top");
+  print_folded("So Qwen3-4B in nf4 is 2.822 GB of weights (2.653 with double quantization), not 2.011.");
   if (*nearest) {
     print("The published model nearest in size, counted:\n\n");
-    print_table(**nearest);
+    print_precisions(**nearest, {});
   } else {
-    print("No published model that is known here lies within 20 % of this size.\n");
+    print_folded("No published model that is known here lies within 20 % of this size.");
   }
-  print("`nibble estimate MODEL` counts all of it; a config.json is enough.\n");
+  print_folded("`nibble estimate MODEL` counts all of it; a config.json is enough.");
   return 0;
 }
 
 std::string cell(const Fit& fit) { return fit.fits() ? fmt::format("{}", fit.longest_context) : std::string("-"); }
 
 void print_advice(const Advice& a, bool asked) {
-  print(fmt::format("\nIn {} GB ({}): {}.\n", gb(a.memory), asked ? "as asked" : "this machine's memory", a.reason));
+  print("\n");
+  print_folded(fmt::format("In {} GB ({}): {}.", gb(a.memory), asked ? "as asked" : "this machine's memory", a.reason));
   if (!a.command.empty()) print("    " + a.command + "\n");
-  print(fmt::format("\nLongest context, {} sequence{} at once; - is too little, * what to choose\n{:<22}", a.batch,
-                    a.batch == 1 ? "" : "s", ""));
-  for (const Fit& fit : a.fits) print(fmt::format("{:>18}", fit.precision.label()));
+  print("\n");
+  print_folded(fmt::format("Longest context, {} sequence{} at once; - is too little, * what to choose", a.batch,
+                           a.batch == 1 ? "" : "s"));
+  std::vector<TextColumn> heads = {{"GB"}};
+  for (const Fit& fit : a.fits) heads.push_back({fit.precision.label()});
+  TextTable table("", std::move(heads));
   const auto row = [&](const std::string& name, std::uint64_t memory, const std::vector<Fit>& fits, auto choice) {
-    print(fmt::format("\n{:<13}{:>6.1f} GB", name, double(memory) / 1e9));
-    for (std::size_t i = 0; i < fits.size(); ++i)
-      print(fmt::format("{:>18}", (choice && *choice == i ? "*" : "") + cell(fits[i])));
+    std::vector<std::string> cells = {fmt::format("{:.1f}", double(memory) / 1e9)};
+    for (std::size_t i = 0; i < fits.size(); ++i) cells.push_back((choice && *choice == i ? "*" : "") + cell(fits[i]));
+    table.add(name, std::move(cells));
   };
   row(asked ? "as asked" : "this machine", a.memory, a.fits, std::optional(a.choice));
   for (const CardFit& card : a.cards) row(card.card, card.memory, card.fits, card.choice);
-  print("\n");
+  print_table(table);
 }
 
 Json json_of(const std::vector<Fit>& fits) {
@@ -276,7 +285,7 @@ int estimate_verb(const EstimateArguments& a, const Common& common) {
     print_json(json);
     return 0;
   }
-  print_table(*estimated);
+  print_precisions(*estimated, advice ? advice->fits[advice->choice].precision.label() : "");
   if (advice) print_advice(*advice, a.memory.has_value());
   return 0;
 }

@@ -1,24 +1,27 @@
 // eval: how well a model predicts a text, and how far it is from a reference.
 #include "common.hpp"
 #include "nibble/evaluate.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
 
 struct EvalArguments {
-  std::string model, text, ids, reference, reference_precision = "stored", logits, bos = "auto";
-  std::int64_t context = 0, stride = 0, max_tokens = 0;
+  std::string model, text, ids, reference, reference_precision = "stored", logits;
+  std::int64_t max_tokens = 0;
+  RecipeArguments recipe;
   bool per_token = false, memory_report = false;
   PrecisionArguments held;
 };
 
-Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& model) {
+// `source`: what was read.
+Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& model, Provenance& source) {
+  NIBBLE_TRY(const std::string text, read_file(a.text.empty() ? a.ids : a.text));
+  source.text_sha256 = sha256_of(text);
   if (!a.text.empty()) {
-    NIBBLE_TRY(const std::string text, read_file(a.text));
     NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
     return tokenizer.encode(text, false, true);
   }
-  NIBBLE_TRY(const std::string text, read_file(a.ids));
   std::vector<std::int32_t> ids;
   const char* at = text.c_str();
   for (const char* end = at + text.size(); at < end;) {
@@ -40,6 +43,7 @@ Result<std::vector<std::int32_t>> read_ids(const EvalArguments& a, const Model& 
 
 struct Evaluated {
   Evaluation quality;
+  Provenance source;
   std::optional<MemoryCheck> memory;
 };
 
@@ -48,20 +52,20 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   if (a.reference.empty() && a.reference_precision != "stored")
     return Error{Errc::bad_request, "--reference-precision needs --reference MODEL"};
   if (!a.logits.empty()) NIBBLE_CHECK(check_writable(a.logits));
+  NIBBLE_TRY(const Bos bos, read_bos(a.recipe));
   NIBBLE_TRY(const QuantizationConfig precision, read_precision(a.held, a.held.precision));
   std::optional<MemoryWatch> watch;
   if (a.memory_report) watch.emplace();
   NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
-  NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model));
   Evaluated out;
+  out.source = provenance(model, a.model);
+  NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model, out.source));
   EvaluateOptions options;
-  options.context = a.context;
-  options.stride = a.stride;
+  options.context = a.recipe.context;
+  options.stride = a.recipe.stride;
+  options.bos = bos;
   options.max_tokens = a.max_tokens;
   options.logits_file = a.logits;
-  if (a.bos != "auto" && a.bos != "always" && a.bos != "never")
-    return Error{Errc::bad_request, "--bos is \"" + a.bos + "\", expected auto, always or never"};
-  options.bos = a.bos == "auto" ? Bos::as_tokenizer : a.bos == "always" ? Bos::always : Bos::never;
   options.progress = progress_bar(common, "eval");
   options.stop = interrupted;
   if (a.reference.empty()) {
@@ -78,19 +82,58 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   return out;
 }
 
+Json json_of(const Evaluation& e) {
+  Json json = {{"perplexity", e.perplexity},
+               {"perplexity_se", e.perplexity_se},
+               {"mean_nll", e.mean_nll},
+               {"mean_nll_se", e.mean_nll_se},
+               {"bits_per_byte", e.bits_per_byte ? Json(*e.bits_per_byte) : Json()},
+               {"predicted_tokens", e.tokens.size()},
+               {"windows", e.windows},
+               {"context", e.context},
+               {"stride", e.stride},
+               {"bos", e.bos},
+               {"recipe", e.recipe},
+               {"seconds", e.seconds}};
+  if (e.divergence)
+    json["divergence"] = {{"mean_kl", e.divergence->mean_kl},
+                          {"mean_kl_se", e.divergence->mean_kl_se},
+                          {"p99_kl", e.divergence->p99_kl},
+                          {"max_kl", e.divergence->max_kl},
+                          {"top1_agreement", e.divergence->top1_agreement}};
+  if (e.reference)
+    json["reference"] = {{"perplexity", e.reference->perplexity},
+                         {"perplexity_se", e.reference->perplexity_se},
+                         {"ratio", e.reference->ratio},
+                         {"ratio_se", e.reference->ratio_se}};
+  return json;
+}
+
+// Each figure with its standard error.
+void print_figures(const Evaluation& e) {
+  const auto line = [](const char* name, const std::string& text) { print_field(name, text, 13); };
+  line("perplexity", fmt::format("{:.4f} +/- {:.4f}", e.perplexity, e.perplexity_se));
+  line("mean nll", fmt::format("{:.6f} +/- {:.6f} nats{}", e.mean_nll, e.mean_nll_se,
+                               e.bits_per_byte ? fmt::format(", {:.4f} bits per byte", *e.bits_per_byte) : ""));
+  line("tokens", fmt::format("{} predicted", e.tokens.size()));
+  line("recipe", e.recipe);
+  if (e.reference)
+    line("reference",
+         fmt::format("perplexity {:.4f} +/- {:.4f}; the model's is {:.5f} +/- {:.5f} times that",
+                     e.reference->perplexity, e.reference->perplexity_se, e.reference->ratio, e.reference->ratio_se));
+  if (!e.divergence) return;
+  line("KL", fmt::format("mean {:.6f} +/- {:.6f}, p99 {:.6f}, max {:.6f} nats", e.divergence->mean_kl,
+                         e.divergence->mean_kl_se, e.divergence->p99_kl, e.divergence->max_kl));
+  line("top-1", fmt::format("{:.2f} % agree with the reference", 100 * e.divergence->top1_agreement));
+}
+
 int eval_verb(const EvalArguments& a, const Common& common) {
   auto result = evaluate_verb(a, common);
   if (!result) return fail(result.error());
   const Evaluation& e = result->quality;
   if (common.json) {
-    Json json = {{"perplexity", e.perplexity}, {"mean_nll", e.mean_nll}, {"predicted_tokens", e.tokens.size()},
-                 {"windows", e.windows},       {"context", e.context},   {"bos", e.bos},
-                 {"recipe", e.recipe},         {"seconds", e.seconds}};
-    if (e.divergence)
-      json["divergence"] = {{"mean_kl", e.divergence->mean_kl},
-                            {"p99_kl", e.divergence->p99_kl},
-                            {"max_kl", e.divergence->max_kl},
-                            {"top1_agreement", e.divergence->top1_agreement}};
+    Json json = json_of(e);
+    json["provenance"] = origin(result->source);
     if (result->memory) json["memory"] = to_json(*result->memory);
     if (a.per_token) {
       json["tokens"] = Json::array();
@@ -99,12 +142,7 @@ int eval_verb(const EvalArguments& a, const Common& common) {
     print_json(json);
     return 0;
   }
-  print(fmt::format("perplexity   {:.4f}\nmean nll     {:.6f} nats\ntokens       {} predicted\nrecipe       {}\n",
-                    e.perplexity, e.mean_nll, e.tokens.size(), e.recipe));
-  if (e.divergence)
-    print(fmt::format(
-        "KL           mean {:.6f}, p99 {:.6f}, max {:.6f} nats\ntop-1        {:.2f} % agree with the reference\n",
-        e.divergence->mean_kl, e.divergence->p99_kl, e.divergence->max_kl, 100 * e.divergence->top1_agreement));
+  print_figures(e);
   if (a.per_token)
     for (const TokenLoss& token : e.tokens) print(fmt::format("{:>8} {:.6f}\n", token.id, token.nll));
   if (result->memory) print("\n" + to_table(*result->memory));
@@ -125,10 +163,7 @@ void add_eval(CLI::App& app, Verb& run) {
   verb->add_option("--reference-precision", a->reference_precision, "its precision (default: as stored)");
   verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood, in nats");
   verb->add_flag("--memory-report", a->memory_report, "at the end: memory by category, as predicted and as measured");
-  verb->add_option("--context", a->context, "window in tokens (default: min(model, 2048))");
-  verb->add_option("--stride", a->stride, "new tokens per window (default: the window, no overlap)");
-  verb->add_option("--bos", a->bos,
-                   "a BOS in front of every window: auto (as the tokenizer does), always, never (default: auto)");
+  add_recipe(*verb, a->recipe);
   verb->add_option("--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
   verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
   add_precision(*verb, a->held, "--precision");

@@ -63,25 +63,25 @@ std::string rows_text(const ExplainedRows& c) {
   return fmt::format("{} to {} rows", c.from, c.to);
 }
 
+constexpr std::size_t reasons = 22;  // where they begin
+
 void print_choice(const ExplainedRows& c) {
-  print(fmt::format("  + {:<18}{}\n", c.product,
-                    c.instruction.empty() ? std::string("the plain reference") : c.instruction));
-  if (!c.layout.empty()) print(fmt::format("    activations       {}\n", c.layout));
+  print_field("  + " + c.product, c.instruction.empty() ? "the plain reference" : c.instruction, reasons);
+  if (!c.layout.empty()) print_field("    activations", c.layout, reasons);
 }
 
 void print_weights(const ExplainedWeights& w) {
   std::string names;
   for (const std::string& part : w.parts) names += (names.empty() ? "" : ", ") + part;
   const std::string size = fmt::format("{} x {}, {}", w.rows, w.cols, w.format);
-  print(names.empty() ? size + "\n" : fmt::format("\n{}\n  {} of {}\n", names, w.count, size));
+  print_folded(names.empty() ? size : fmt::format("\n{}\n  {} of {}", names, w.count, size), 2);
   const ExplainedRows* before = nullptr;
   for (const ExplainedRows& choice : w.choices) {
     if (!before || before->product != choice.product) {
-      for (const RefusedProduct& better : choice.refused)
-        print(fmt::format("  - {:<18}{}\n", better.product, better.why));
+      for (const RefusedProduct& better : choice.refused) print_field("  - " + better.product, better.why, reasons);
       print_choice(choice);
     }
-    if (!choice.how.empty()) print(fmt::format("    {:<18}{}\n", rows_text(choice), choice.how));
+    if (!choice.how.empty()) print_field("    " + rows_text(choice), choice.how, reasons);
     before = &choice;
   }
 }
@@ -127,8 +127,8 @@ int explain_verb(const ExplainArguments& a, const Common& common, const std::str
     print_json(json_of(subject, *explained));
     return 0;
   }
-  print(fmt::format("{}\n{}, on {}\nproducts in {} where there is a choice\n", subject, explained->precision,
-                    explained->device, explained->compute));
+  print_folded(fmt::format("{}\n{}, on {}\nproducts in {} where there is a choice", subject, explained->precision,
+                           explained->device, explained->compute));
   for (const ExplainedWeights& weights : explained->weights) print_weights(weights);
   return 0;
 }

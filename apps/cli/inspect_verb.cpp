@@ -60,23 +60,24 @@ int inspect(const std::string& path, const Common& common) {
     print_json(json);
     return 0;
   }
-  print(fmt::format("architecture    {} ({}, {})\nparameters      {}\nprecision       {}\nweight files    {} GB\n",
-                    d.architecture, d.model_type, d.container, d.parameters, d.precision, gb(d.file_bytes)));
+  print_field("architecture", fmt::format("{} ({}, {})", d.architecture, d.model_type, d.container));
+  print_field("parameters", with_commas(d.parameters));
+  if (!d.precision.empty()) print_field("precision", d.precision);
+  if (d.file_bytes > 0) print_field("weight files", gb(d.file_bytes) + " GB");
   print("bytes by class\n");
   for (const auto& [name, bytes] : d.bytes_by_class)
-    print(fmt::format("  {:<20} {:>15}{}\n", name, bytes,
+    print(fmt::format("  {:<20} {:>18}{}\n", name, with_commas(bytes),
                       name == computed_at_load ? "  (not in the files, computed at load)" : ""));
-  print("bytes by type\n");
-  for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>15}\n", name, bytes));
-  print(fmt::format(
-      "shape           {} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}\n", d.layers,
-      d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size, d.max_positions,
-      d.tied_embeddings ? ", tied embeddings" : ""));
-  print(fmt::format("tokenizer       {}\nchat template   {}\n", d.tokenizer.empty() ? d.tokenizer_problem : d.tokenizer,
-                    d.has_chat_template ? "yes" : "no"));
-  if (!d.runs) print("cannot be run:  " + d.why_not + "\n");
+  if (!d.bytes_by_dtype.empty()) print("bytes by type\n");
+  for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>18}\n", name, with_commas(bytes)));
+  print_field("shape", fmt::format("{} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}",
+                                   d.layers, d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size,
+                                   d.max_positions, d.tied_embeddings ? ", tied embeddings" : ""));
+  print_field("tokenizer", d.tokenizer.empty() ? d.tokenizer_problem : d.tokenizer);
+  print_field("chat template", d.has_chat_template ? "yes" : "no");
+  if (!d.runs) print_field("cannot be run:", d.why_not);
   for (const auto& [name, count] : by_layer(d.not_understood))
-    print(fmt::format("not understood: {} tensor{} {}\n", count, count > 1 ? "s" : "", name));
+    print_field("not understood:", fmt::format("{} tensor{} {}", count, count > 1 ? "s" : "", name));
   return 0;
 }
 

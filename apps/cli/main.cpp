@@ -9,6 +9,7 @@
 #include <new>
 
 #include "common.hpp"
+#include "origin.hpp"
 
 namespace {
 
@@ -36,6 +37,7 @@ void on_terminate() {
 
 int parse_and_run(int argc, char** argv) {
   using namespace nibble::cli;
+  remember_command(argc, argv);
   CLI::App app("Nibble loads, measures, quantizes and runs language models at any precision.", "nibble");
   app.set_version_flag("--version", NIBBLE_VERSION);
   app.require_subcommand(1);

@@ -2,6 +2,7 @@
 #include "common.hpp"
 #include "nibble/advise.hpp"
 #include "nibble/quantize.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -47,6 +48,14 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   return {};
 }
 
+Json origin_of(const QuantizeArguments& a, const std::string& label, const Common& common) {
+  Provenance out = provenance();
+  out.model = a.model;
+  out.precision = label;
+  if (common.threads > 0) out.threads = common.threads;
+  return origin(std::move(out));
+}
+
 int quantize_verb(const QuantizeArguments& a, const Common& common) {
   QuantizeCheckpointOptions options;
   if (auto ok = read_target(a, options); !ok) return fail(ok.error());
@@ -80,7 +89,8 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
                 {"worst_error", report->worst_error},
                 {"worst_tensor", report->worst_tensor.empty() ? Json() : Json(report->worst_tensor)},
                 {"requantized_from", report->requantized_from.empty() ? Json() : Json(report->requantized_from)},
-                {"seconds", report->seconds}});
+                {"seconds", report->seconds},
+                {"provenance", origin_of(a, label, common)}});
     return 0;
   }
   std::string loss;

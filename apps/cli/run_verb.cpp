@@ -6,6 +6,7 @@
 #include "common.hpp"
 #include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
+#include "origin.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -97,10 +98,10 @@ void report_speed(const std::vector<Generation>& all, const Model& model, const 
   }
   const Generation& g = all.front();
   const std::string from = model.converted_from();
-  fmt::print(stderr, "[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.held_as(),
-             from.empty() ? "" : " decoded from " + from, prompt, g.prefill_seconds, decoded,
-             g.decode_seconds > 0 ? double(decoded - std::int64_t(all.size())) / g.decode_seconds : 0.0,
-             all.size() > 1 ? fmt::format("{} prompts", all.size()) : std::string(name_of(g.stopped)));
+  complain(fmt::format("[{}{}; {} prompt tokens in {:.3f} s, {} tokens at {:.1f}/s; {}]\n", model.held_as(),
+                       from.empty() ? "" : " decoded from " + from, prompt, g.prefill_seconds, decoded,
+                       g.decode_seconds > 0 ? double(decoded - std::int64_t(all.size())) / g.decode_seconds : 0.0,
+                       all.size() > 1 ? fmt::format("{} prompts", all.size()) : std::string(name_of(g.stopped))));
 }
 
 // What stands in for PROMPT: standard input, without the line end that a shell puts there.
@@ -131,6 +132,15 @@ Result<Prompts> encode_prompts(const Model& model, const Arguments& a) {
     out.thinking.push_back(ends_in_thinking(text));
   }
   return out;
+}
+
+Json json_of(const Sampling& s) {
+  return {{"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"seed", s.seed},
+          {"repetition_penalty", s.repetition_penalty}};
 }
 
 Json json_of(const std::vector<Generation>& results, const Model& model, const Arguments& a, const Prompts& prompts) {
@@ -175,6 +185,8 @@ int run_verb(Arguments& a, const Common& common) {
   if (stream) print((a.hide_thinking ? filter.flush() : "") + "\n");
   if (common.json) {
     Json json = json_of(*results, *model, a, *prompts);
+    json["sampling"] = json_of(options.sampling);
+    json["provenance"] = origin(provenance(*model, a.model));
     if (watch) json["memory"] = to_json(watch->check({&*model}));
     print_json(json);
   } else if (!stream) {
@@ -185,7 +197,7 @@ int run_verb(Arguments& a, const Common& common) {
     }
   }
   report_speed(*results, *model, common);
-  if (watch && !common.json) fmt::print(stderr, "{}", to_table(watch->check({&*model})));
+  if (watch && !common.json) complain(to_table(watch->check({&*model})));
   return interrupted() ? 1 : 0;
 }
 
@@ -226,13 +238,14 @@ int chat_verb(const Arguments& a, const Common& common) {
       continue;  // the conversation is as it was
     }
     if (common.json)
-      print(Json{{"text", a.hide_thinking ? without_thinking(answer->text, chat->opened_thinking()) : answer->text},
-                 {"prompt_tokens", answer->prompt_tokens},
-                 {"reused_tokens", chat->reused_tokens()},
-                 {"new_tokens", answer->ids.size()},
-                 {"stopped", name_of(answer->stopped)}}
-                .dump(-1, ' ', false, Json::error_handler_t::replace) +
-            "\n");
+      print_json_text(
+          Json{{"text", a.hide_thinking ? without_thinking(answer->text, chat->opened_thinking()) : answer->text},
+               {"prompt_tokens", answer->prompt_tokens},
+               {"reused_tokens", chat->reused_tokens()},
+               {"new_tokens", answer->ids.size()},
+               {"stopped", name_of(answer->stopped)}}
+              .dump(-1, ' ', false, Json::error_handler_t::replace) +
+          "\n");
     else
       print((a.hide_thinking && filter ? filter->flush() : "") + "\n");
     if (interrupted() && !terminal) return 1;

@@ -66,7 +66,7 @@ int tokenize_verb(const TokenizeArguments& a, bool has_text, const Common& commo
     else
       print(decoded + (has_text || !a.separator.empty() ? "\n" : ""));
   }
-  if (common.json) print((a.separator.empty() ? results[0] : results).dump() + "\n");
+  if (common.json) print_json_text((a.separator.empty() ? results[0] : results).dump() + "\n");
   return 0;
 }
 

@@ -27,15 +27,18 @@ int verify_verb(const std::string& out, const std::string& source, const Common&
                 {"problems", report->problems}});
     return intact ? 0 : 1;
   }
-  print(fmt::format("{}: {} from {}, by Nibble {}; {} tensors{}: {}\n", out, report->recipe, report->source_type,
-                    report->version, report->tensors,
-                    source.empty() ? "" : fmt::format(", {} compared with {}", report->compared, source),
-                    intact ? "as they were written" : fmt::format("{} problems", report->problems.size())));
+  print_folded(fmt::format(
+      "{}: {} from {}, by Nibble {}; {} tensors{}: {}", out, report->recipe, report->source_type, report->version,
+      report->tensors, source.empty() ? "" : fmt::format(", {} compared with {}", report->compared, source),
+      intact ? "as they were written"
+             : fmt::format("{} problem{}", report->problems.size(), report->problems.size() == 1 ? "" : "s")));
   if (report->worst_error > 0)
-    print(
-        fmt::format("largest relative error (rms): {:.3f} % ({})\n", 100 * report->worst_error, report->worst_tensor));
-  for (const std::string& problem : report->problems) print("  " + problem + "\n");
-  return intact ? 0 : fail({Errc::corrupt_file, out + ": not as it was written; take it again or convert it anew"});
+    print_folded(
+        fmt::format("largest relative error (rms): {:.3f} % ({})", 100 * report->worst_error, report->worst_tensor));
+  for (const std::string& problem : report->problems) print_folded("  " + problem, 2);
+  return intact ? 0
+                : fail({Errc::corrupt_file,
+                        out + ": not as it was written; download or copy it again, or convert it anew"});
 }
 
 }  // namespace

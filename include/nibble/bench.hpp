@@ -28,6 +28,16 @@ struct BenchOptions {
   Progress progress = {};
 };
 
+// How the repeats of one speed measurement went, and what else the machine did meanwhile.
+struct Repeats {
+  double prefill_lowest = 0, prefill_highest = 0, decode_lowest = 0, decode_highest = 0;  // tokens/s
+  // Shares of the time that the threads could have computed in (wall time times threads, at most the usable cores).
+  double processor_share = 0;  // this process computed
+  double waiting_share = 0;    // its threads waited for a processor; 0 where the system does not count that
+  double stolen_share = 0;     // a hypervisor ran other machines
+  std::string busy;            // why the rates say little, as the rest of a sentence about the measurement; or empty
+};
+
 struct BenchResult {
   QuantizationConfig precision;
   std::string held_as;                                       // its label, or the block type of a GGUF file
@@ -35,6 +45,7 @@ struct BenchResult {
   std::uint64_t bytes_per_token = 0;                         // weights read for one decode step
   double read_gb_per_s = 0, percent_of_bandwidth = 0;
   double prefill_gflops = 0, percent_of_peak = 0;
+  Repeats repeats;
   double outlier_share = 0;  // int8: share of activation columns at or above the threshold
   MemoryReport memory;
   double load_seconds = 0;
@@ -46,6 +57,7 @@ struct BenchReport {
   std::vector<BenchResult> results;
 };
 
+// bad_request if a precision is named twice.
 // The weights of `model`; or, with random_weights, seeded random weights of the shape in that config.json.
 Result<BenchReport> bench_model(const std::filesystem::path& model, bool random_weights, const BenchOptions& options);
 

@@ -4,9 +4,12 @@
 // Implemented in src/measure/compare.cpp; the reports in compare_text.cpp, compare_json.cpp and compare_html.cpp there.
 #pragma once
 
+#include "nibble/bench.hpp"
 #include "nibble/evaluate.hpp"
 #include "nibble/generate.hpp"
 #include "nibble/memory_report.hpp"
+#include "nibble/provenance.hpp"
+#include "nibble/text_layout.hpp"
 
 namespace nibble {
 
@@ -14,6 +17,8 @@ struct CompareOptions {
   std::vector<QuantizationConfig> precisions = {};  // the widest that can be measured is the reference of KL
   std::string text = {};                            // evaluated; must not be empty
   std::int64_t max_eval_tokens = 4096;
+  std::int64_t context = 0, stride = 0;  // of the evaluation, as in EvaluateOptions
+  Bos bos = Bos::as_tokenizer;
   std::vector<Message> messages = {};  // answered greedily; if the model has no template, the last content is completed
   std::int64_t new_tokens = 100;
   std::int64_t prefill_tokens = 512, decode_tokens = 64;
@@ -29,7 +34,7 @@ struct CompareOptions {
 
 struct PrecisionResult {
   QuantizationConfig precision;
-  std::string error;             // not empty: this precision failed, the rest is meaningless
+  std::string error;             // not empty: why this precision was not measured; the rest is then meaningless
   std::uint64_t disk_bytes = 0;  // of the weight files in this precision: as they are, as written, or computed
   MemoryReport resident;
   MemoryCheck memory;                                        // as it was predicted and as it was measured
@@ -37,9 +42,13 @@ struct PrecisionResult {
   std::uint64_t peak_mapped = 0;                             // highest RssFile
   double load_seconds = 0;                                   // files opened until ready, quantizing included
   std::optional<double> stored_load_seconds;                 // the same from a folder that holds this precision already
+  std::string stored_copy_problem;                           // why that was asked for and not measured, or empty
   double first_token_seconds = 0;                            // files opened until the first token of the answer
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median of repeats, warm
+  Repeats repeats;
   double perplexity = 0, mean_nll = 0;
+  double perplexity_se = 0, mean_nll_se = 0;  // standard errors, see nibble/evaluate.hpp
+  double bits_per_byte = 0;
   Divergence divergence;  // against the reference; zeros for itself
   std::string answer;
   double answer_seconds = 0;
@@ -50,19 +59,24 @@ struct Comparison {
   std::uint64_t parameters = 0;
   std::uint64_t available_bytes = 0;  // memory that was free when it began; 0: unknown
   std::string recipe, prompt;
+  std::int64_t predicted_tokens = 0, context = 0, stride = 0;  // of the evaluation
+  bool bos = false;                                            // every window began with one
   bool chat = false;  // the prompt was put into the model's chat template; else it was continued
   std::vector<PrecisionResult> results;
-  std::string verdict;  // which precision to choose on this machine, and why
+  std::string busy;  // why the speeds say little ("bf16: ..."): the verdict then rests on sizes and quality; or empty
+  Provenance provenance;  // its command is the caller's to tell
+  std::string verdict;    // which precision to choose on this machine, and why
 };
 
 // Must be called before this process has started threads of its own: each precision runs in a forked child. A precision
-// that fails is a result with an error; only if none can be measured is the whole an error.
+// that fails, or that was not reached before `stop`, is a result with an error; only if none can be measured is the
+// whole an error. A stored copy that cannot be written takes nothing but its own figure.
 Result<Comparison> compare(const std::filesystem::path& model, const CompareOptions& options);
 
 // Held-out prose (public domain), the default text to evaluate.
 const std::string& held_out_text();
 
-std::string to_table(const Comparison& comparison);  // for a terminal
+std::string to_table(const Comparison& comparison, const TextStyle& style = {});  // for a terminal
 std::string to_markdown(const Comparison& comparison);
 std::string to_json(const Comparison& comparison);
 std::string to_html(const Comparison& comparison);  // one self-contained file with charts

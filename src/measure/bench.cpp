@@ -10,6 +10,7 @@
 #include "engine/backends.hpp"
 #include "measure/instruction_rate.hpp"
 #include "measure/load_options.hpp"
+#include "measure/named_once.hpp"
 #include "measure/speed.hpp"
 
 namespace nibble {
@@ -64,6 +65,7 @@ Result<Measured> bench_one(const std::filesystem::path& path, bool random_weight
   result.held_as = model->held_as();
   result.prefill_tokens_per_s = speed.prefill_tokens_per_s;
   result.decode_tokens_per_s = speed.decode_tokens_per_s;
+  result.repeats = speed.repeats;
   result.bytes_per_token = bytes_per_step(*model);
   result.read_gb_per_s = double(result.bytes_per_token) * speed.decode_tokens_per_s / double(options.batch) / 1e9;
   result.prefill_gflops = 2 * double(linear_parameters(*model)) * speed.prefill_tokens_per_s / 1e9;
@@ -114,6 +116,7 @@ Result<MachineReport> measure_machine(int threads, const std::string& device) {
 
 Result<BenchReport> bench_model(const std::filesystem::path& path, bool random_weights, const BenchOptions& options) {
   return or_out_of_memory(path.native(), "measuring speed", [&]() -> Result<BenchReport> {
+    NIBBLE_CHECK(named_once(options.precisions));
     BenchReport report;
     report.model = path.string();
     NIBBLE_TRY(report.machine, measure_machine(options.threads, options.device_map));

@@ -16,6 +16,7 @@
 #include "measure/compare_json.hpp"
 #include "measure/compare_measure.hpp"
 #include "measure/compare_verdict.hpp"
+#include "measure/named_once.hpp"
 #include "models/checkpoint.hpp"
 
 namespace nibble {
@@ -33,6 +34,22 @@ void send(int pipe, const Json& message) {
   }
 }
 
+// What a child says beside its result, in one list for both directions.
+template <class Report, class Visit>
+void visit_report(Report& report, Visit visit) {
+  visit("machine", report.machine);
+  visit("instruction_set", report.instruction_set);
+  visit("threads", report.threads);
+  visit("recipe", report.recipe);
+  visit("predicted_tokens", report.predicted_tokens);
+  visit("context", report.context);
+  visit("stride", report.stride);
+  visit("bos", report.bos);
+  visit("prompt", report.prompt);
+  visit("parameters", report.parameters);
+  visit("chat", report.chat);
+}
+
 [[noreturn]] void be_the_child(int pipe, const std::filesystem::path& path, const QuantizationConfig& precision,
                                const CompareOptions& options, bool is_reference, ReferenceLogits& logits,
                                const CopyFolder& copies) try {
@@ -45,15 +62,13 @@ void send(int pipe, const Json& message) {
       send(pipe, {{"progress", done}});
     });
   });
-  if (report)
-    send(pipe, {{"result", to_json_object(report->result)},
-                {"machine", report->machine},
-                {"recipe", report->recipe},
-                {"prompt", report->prompt},
-                {"chat", report->chat},
-                {"parameters", report->parameters}});
-  else
+  if (report) {
+    Json answer = {{"result", to_json_object(report->result)}};
+    visit_report(*report, [&](const char* name, const auto& value) { answer[name] = value; });
+    send(pipe, answer);
+  } else {
     send(pipe, {{"error", report.error().message}, {"code", int(report.error().code)}});
+  }
   ::_exit(0);
 } catch (...) {
   ::_exit(no_memory_to_answer);  // the copy of the caller's program must not go on
@@ -125,7 +140,7 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
     if (message.contains("progress")) return progress(message["progress"].get<double>());
     last = std::move(message);
   });
-  if (!finished) return error(Errc::cancelled, "stopped before it was measured");
+  if (!finished) return error(Errc::cancelled, "stopped");
   const int status = child.wait();
   if (last.is_null() && WIFEXITED(status) && WEXITSTATUS(status) == no_memory_to_answer)
     return out_of_memory(path.native(), "measuring");
@@ -135,12 +150,9 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                  WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? "; was there too little memory?" : "");
   if (last.contains("error")) return Error{Errc(last["code"].get<int>()), last["error"].get<std::string>()};
-  return PrecisionReport{result_from_json(last["result"]),
-                         last["machine"],
-                         last["recipe"],
-                         last["prompt"],
-                         last["parameters"],
-                         last["chat"]};
+  PrecisionReport report{.result = result_from_json(last["result"])};
+  visit_report(report, [&](const char* name, auto& value) { last[name].get_to(value); });
+  return report;
 }
 
 // Widest first: what the others are measured against. A stored precision may be any, and is taken to be wider than four
@@ -155,9 +167,29 @@ std::vector<Precision> in_order_of_width() {
   return out;
 }
 
+// The order in which these are measured, the reference first.
+std::vector<std::size_t> order_of_measuring(const std::vector<QuantizationConfig>& asked) {
+  std::vector<std::size_t> order(asked.size());
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  const std::vector<Precision> by_width = in_order_of_width();
+  const auto narrowness = [&](std::size_t i) {
+    return std::find(by_width.begin(), by_width.end(), asked[i].format) - by_width.begin();
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
+  return order;
+}
+
+// Whether no precision after one that ended so can be measured.
+bool ends_all(const Error& problem, const Comparison& comparison) {
+  if (problem.code == Errc::cancelled) return true;
+  return comparison.reference.empty() && (problem.code == Errc::not_found || problem.code == Errc::bad_request);
+}
+
 Result<Comparison> compare_apart(const std::filesystem::path& path, const CompareOptions& options) {
   if (options.precisions.empty())
     return error(Errc::bad_request, "no precision was named; choose some of {}", names_of(widest_first(precisions())));
+  NIBBLE_CHECK(named_once(options.precisions));
   if (options.text.empty()) return error(Errc::bad_request, "the text to evaluate is empty");
   if (options.max_eval_tokens < 2 || options.new_tokens < 1 || options.prefill_tokens < 1 ||
       options.decode_tokens < 1 || options.repeats < 1)
@@ -166,40 +198,48 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
   Comparison comparison;
   comparison.model = path.string();
   comparison.available_bytes = available_memory().bytes;
+  comparison.provenance = provenance();
+  comparison.provenance.model = comparison.model;
+  comparison.provenance.text_sha256 = sha256_of(options.text);
 
-  std::vector<std::size_t> order(options.precisions.size());
-  std::iota(order.begin(), order.end(), std::size_t(0));
-  const std::vector<Precision> by_width = in_order_of_width();
-  const auto narrowness = [&](std::size_t i) {
-    return std::find(by_width.begin(), by_width.end(), options.precisions[i].format) - by_width.begin();
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
+  const std::vector<std::size_t> order = order_of_measuring(options.precisions);
   comparison.results.resize(order.size());  // as they were asked for
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());
-  std::optional<Error> first_problem;
+  std::optional<Error> problem;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const QuantizationConfig& precision = options.precisions[order[i]];
+    PrecisionResult& slot = comparison.results[order[i]];
+    slot.precision = precision;
+    if (problem && ends_all(*problem, comparison)) {
+      slot.error = problem->message;
+      continue;
+    }
     const auto report = measure_apart(path, precision, options, comparison.reference.empty(), logits, [&](double done) {
       if (options.progress) options.progress(precision.label(), (double(i) + done) / double(order.size()));
     });
-    PrecisionResult& slot = comparison.results[order[i]];
     if (!report) {
-      slot.precision = precision;
       slot.error = report.error().message;
-      if (!first_problem) first_problem = report.error();
-      if (report.error().code == Errc::not_found || report.error().code == Errc::bad_request) break;  // so would all
+      if (!problem || report.error().code == Errc::cancelled) problem = report.error();
       continue;
     }
     slot = report->result;
     comparison.machine = report->machine;
+    comparison.provenance.instruction_set = report->instruction_set;
+    comparison.provenance.threads = report->threads;
     comparison.recipe = report->recipe;
+    comparison.predicted_tokens = report->predicted_tokens;
+    comparison.context = report->context;
+    comparison.stride = report->stride;
+    comparison.bos = report->bos;
     comparison.prompt = report->prompt;
     comparison.parameters = report->parameters;
     comparison.chat = report->chat;
     if (comparison.reference.empty()) comparison.reference = slot.precision.label();
   }
-  if (comparison.reference.empty()) return *first_problem;
+  if (comparison.reference.empty()) return *problem;
+  for (const PrecisionResult& r : comparison.results)
+    comparison.provenance.precision += (comparison.provenance.precision.empty() ? "" : ", ") + r.precision.label();
+  comparison.busy = explain_busy(comparison);
   comparison.verdict = explain_choice(comparison);
   return comparison;
 }

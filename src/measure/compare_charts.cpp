@@ -6,6 +6,7 @@
 
 #include "measure/compare_columns.hpp"
 #include "measure/compare_verdict.hpp"
+#include "nibble/text_layout.hpp"
 
 namespace nibble {
 namespace {
@@ -23,8 +24,10 @@ std::string text(double x, double y, std::string_view anchor, std::string_view s
                      escape_html(words));
 }
 std::string svg(double width, double height, std::string_view title, const std::string& body) {
-  return fmt::format("<svg viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" aria-label=\"{2}\"><title>{2}</title>{3}</svg>",
-                     width, height, escape_html(title), body);
+  return fmt::format(
+      "<div class=\"scroll\"><svg viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\" "
+      "aria-label=\"{2}\"><title>{2}</title>{3}</svg></div>",
+      width, height, escape_html(title), body);
 }
 
 // A step of 1, 2 or 5 times a power of ten that divides [0, highest] into four to eight.
@@ -131,7 +134,6 @@ constexpr double page = 720;
 // Parts of the memory bars are told apart by pattern, not by colour alone.
 constexpr const char* memory_patterns = R"(<defs>
 <pattern id="scales" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" class="under"/><path d="M0 5L5 0" class="hatch"/></pattern>
-<pattern id="files" width="6" height="6" patternUnits="userSpaceOnUse"><circle cx="2" cy="2" r="1.1" class="dots"/></pattern>
 <pattern id="kept" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="ground"/><path d="M0 2H4" class="stripe"/></pattern>
 <pattern id="cache" width="4" height="4" patternUnits="userSpaceOnUse"><rect width="4" height="4" class="ground"/><path d="M2 0V4" class="stripe"/></pattern>
 <pattern id="work" width="5" height="5" patternUnits="userSpaceOnUse"><path d="M0 0L5 5" class="stripe"/></pattern>
@@ -160,11 +162,39 @@ static_assert(all_memory_groups([](MemoryGroup group) {
               }),
               "the memory chart leaves a group out");
 
+// Of a piece, what is the process's own memory. What is mapped is taken off the embeddings and head first, which stay
+// as they are stored at every precision, then off the linear layers and their scales.
+std::uint64_t own_bytes(const MemoryReport& memory, const MemoryPiece& wanted) {
+  std::uint64_t mapped = memory.mapped;
+  for (const MemoryGroup group : {MemoryGroup::dense, MemoryGroup::linear, MemoryGroup::scales}) {
+    const std::uint64_t here = std::min(mapped, memory[group]);
+    mapped -= here;
+    if (wanted.group == group) return memory[group] - here + (wanted.with ? memory[*wanted.with] : 0);
+  }
+  return memory[wanted.group] + (wanted.with ? memory[*wanted.with] : 0);
+}
+
+// Both bars of one precision: own memory alone, so that they can be compared.
+std::string memory_bars(const PrecisionResult& r, const HorizontalAxis& axis, double y) {
+  const auto short_mb = [](double mb) { return short_number(std::round(mb * 10) / 10); };
+  std::string out;
+  double at = 0;
+  for (const MemoryPiece& piece : memory_pieces) {
+    const double size = double(own_bytes(r.memory.predicted, piece)) / 1e6;
+    out += rect(axis.at(at), y, axis.at(at + size) - axis.at(at), 15, piece.style);
+    at += size;
+  }
+  out += text(axis.at(at) + 6, y + 12, "start", "tick", short_mb(at));
+  const double own = double(r.peak_anonymous) / 1e6;
+  return out + rect(axis.at(0), y + 18, axis.at(own) - axis.at(0), 15, "part own") +
+         text(axis.at(own) + 6, y + 30, "start", "tick", short_mb(own));
+}
+
 }  // namespace
 
 std::string escape_html(std::string_view text) {
   std::string out;
-  for (const char c : text)
+  for (const char c : printable_lines(text))
     out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
   return out;
 }
@@ -215,7 +245,7 @@ std::string rate_chart(const Comparison& c, std::string_view title, double (*val
              text(axis.at(value(r)) + 6, y + 15, "start", "label",
                   fmt::format("{:.0f}{}", value(r), &r == chosen ? " \u25c0 choice" : ""));
     else
-      out += text(left + 6, y + 15, "start", "label", "failed");
+      out += text(left + 6, y + 15, "start", "label", "not measured");
     y += row;
   }
   return svg(page, bottom + 44, title, out);
@@ -224,9 +254,11 @@ std::string rate_chart(const Comparison& c, std::string_view title, double (*val
 std::string memory_chart(const Comparison& c) {
   constexpr double left = 132, right = page - 92, top = 64, row = 46;
   double highest = 0;
-  for (const PrecisionResult& r : c.results)
-    highest =
-        std::max({highest, double(r.memory.predicted.total()) / 1e6, double(r.peak_anonymous + r.peak_mapped) / 1e6});
+  for (const PrecisionResult& r : c.results) {
+    double predicted = 0;
+    for (const MemoryPiece& piece : memory_pieces) predicted += double(own_bytes(r.memory.predicted, piece));
+    highest = std::max({highest, predicted / 1e6, double(r.peak_anonymous) / 1e6});
+  }
   const HorizontalAxis axis(left, right, highest);
   const double bottom = top + 6 + row * double(c.results.size());
   std::string out = memory_patterns;
@@ -239,32 +271,11 @@ std::string memory_chart(const Comparison& c) {
     legend(columns[i % 3], i < 3 ? 2 : 20, memory_pieces[i].style, memory_pieces[i].name);
   out += text(left - 10, 48, "end", "tick", "measured");
   legend(left, 38, "part own", "own memory, peak");
-  legend(left + 150, 38, "part files", "mapped files, peak");
   out += axis.draw(top, bottom, "MB");
   double y = top + 6;
   for (const PrecisionResult& r : c.results) {
     out += text(left - 10, y + 22, "end", "label", r.precision.label());
-    if (!r.error.empty()) {
-      out += text(left + 6, y + 22, "start", "label", "failed");
-    } else {
-      double at = 0;
-      const auto piece = [&](std::uint64_t bytes, double below, const char* style) {
-        const double size = double(bytes) / 1e6;
-        out += rect(axis.at(at), y + below, axis.at(at + size) - axis.at(at), 15, style);
-        at += size;
-      };
-      for (const MemoryPiece& part : memory_pieces) {
-        const MemoryReport& m = r.memory.predicted;
-        piece(m[part.group] + (part.with ? m[*part.with] : 0), 0, part.style);
-      }
-      out += text(axis.at(at) + 6, y + 12, "start", "tick", short_number(std::round(at * 10) / 10));
-      at = 0;
-      piece(r.peak_anonymous, 18, "part own");
-      piece(r.peak_mapped, 18, "part files");
-      out += text(axis.at(at) + 6, y + 30, "start", "tick",
-                  fmt::format("{} + {}", short_number(std::round(double(r.peak_anonymous) / 1e5) / 10),
-                              short_number(std::round(double(r.peak_mapped) / 1e5) / 10)));
-    }
+    out += r.error.empty() ? memory_bars(r, axis, y) : text(left + 6, y + 22, "start", "label", "not measured");
     y += row;
   }
   return svg(page, bottom + 44, "Memory", out);

@@ -15,7 +15,7 @@ std::string escape_html(std::string_view text);
 std::string size_and_quality_chart(const Comparison& comparison);
 // A bar per precision from zero; the chosen one is marked.
 std::string rate_chart(const Comparison& comparison, std::string_view title, double (*value)(const PrecisionResult&));
-// What the model holds, and the highest memory of the process, as two bars per precision.
+// The process's own memory as it was predicted and as it was measured, as two bars per precision.
 std::string memory_chart(const Comparison& comparison);
 
 }  // namespace nibble

@@ -21,7 +21,11 @@ h2{font-size:1.15rem;margin:2.5rem 0 .5rem}
 p{margin:.4rem 0;max-width:46rem}.soft{color:var(--soft)}
 .choice{background:var(--panel);border-left:4px solid var(--accent);padding:.9rem 1.1rem;margin:1.2rem 0;border-radius:0 6px 6px 0}
 .choice p{max-width:none}
-.scroll{overflow-x:auto;margin-bottom:1.2rem}
+.scroll{overflow-x:auto;margin-bottom:1.2rem;background:linear-gradient(to right,var(--page) 30%,transparent),
+linear-gradient(to left,var(--page) 30%,transparent) 100% 0,radial-gradient(farthest-side at 0 50%,var(--soft),transparent),
+radial-gradient(farthest-side at 100% 50%,var(--soft),transparent) 100% 0;background-repeat:no-repeat;
+background-size:2.5rem 100%,2.5rem 100%,.8rem 100%,.8rem 100%;background-attachment:local,local,scroll,scroll}
+.hint{display:none;color:var(--soft);font-size:.9rem}
 table{border-collapse:collapse;width:100%;font-size:.84rem;font-variant-numeric:tabular-nums;white-space:nowrap}
 th,td{padding:.35rem .5rem;text-align:right;border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{text-align:left}
@@ -33,11 +37,14 @@ svg text{fill:var(--ink)}svg .tick,svg .name{fill:var(--soft);font-size:12px}
 .bar,.mark{fill:var(--bar)}.mark{stroke:var(--ink);stroke-width:1}.bar.chosen,.mark.chosen{fill:var(--accent)}
 .part{stroke:var(--page);stroke-width:.6}.linear{fill:var(--linear)}.kept{fill:url(#kept)}.ground{fill:var(--kept)}.stripe{stroke:var(--linear);stroke-width:.7}.scales{fill:url(#scales)}
 .cache{fill:url(#cache)}.work{fill:url(#work);stroke:var(--linear)}.program{fill:var(--soft)}
-.own{fill:var(--own)}.files{fill:url(#files);stroke:var(--soft);stroke-width:.8}
-.under{fill:var(--scales)}.hatch{stroke:var(--page);stroke-width:1.2}.dots{fill:var(--soft)}
+.own{fill:var(--own)}
+.under{fill:var(--scales)}.hatch{stroke:var(--page);stroke-width:1.2}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;font-size:.92rem}dt{font-weight:600}dd{margin:0}
 dt .soft{font-weight:400}u{text-decoration-color:var(--scales);text-decoration-thickness:2px;text-underline-offset:3px}
+@media (max-width:48rem){.hint{display:block}svg{min-width:40rem}}
 @media (max-width:40rem){dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}
+footer{margin-top:3rem;border-top:1px solid var(--rule);padding-top:.8rem;font-size:.85rem;color:var(--soft);
+overflow-wrap:anywhere}footer p{max-width:none}
 @media print{main{padding:0}.choice{border:1px solid var(--rule)}}
 )";
 
@@ -64,7 +71,8 @@ std::string table(const Comparison& c, bool (*shows)(const std::string& group)) 
     if (r.error.empty())
       for (const CompareColumn& column : columns) out += "<td>" + escape_html(column.cell(r)) + "</td>";
     else
-      out += fmt::format("<td colspan=\"{}\" class=\"failed\">failed: {}</td>", columns.size(), escape_html(r.error));
+      out += fmt::format("<td colspan=\"{}\" class=\"failed\">not measured: {}</td>", columns.size(),
+                         escape_html(r.error));
     out += "</tr>";
   }
   return out + "</tbody></table></div>";
@@ -96,20 +104,32 @@ std::string charts(const Comparison& c) {
                          "with 0 at its foot. Circles hold 32 bits per weight, squares 16, triangles 8, diamonds 4.",
                          escape_html(c.reference)),
              size_and_quality_chart(c)) +
-         section("Speed",
+         section(
+             "Speed",
+             std::string(
                  "Decode is writing: one sequence, one token at a time. Every weight is read once per token, so it is "
-                 "limited by memory, and fewer bytes mean more tokens.",
-                 rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; })) +
+                 "limited by memory, and fewer bytes mean more tokens.") +
+                 (c.busy.empty()
+                      ? ""
+                      : " <b>The machine was busy (" + escape_html(c.busy) + "): these speeds are not comparable.</b>"),
+             rate_chart(c, "Decode", [](const PrecisionResult& r) { return r.decode_tokens_per_s; })) +
          "<p>Prefill is reading the prompt: all its tokens together, limited by arithmetic.</p>" +
          rate_chart(c, "Prefill", [](const PrecisionResult& r) { return r.prefill_tokens_per_s; }) +
          section(
              "Memory",
-             "Above, what was predicted before a byte was read, the highest of every part; below, the highest memory "
-             "of "
-             "the process that measured it: its own, and pages of mapped files, which are shared between processes and "
-             "can be dropped and read again. Weights that are used as they are stored count as file pages, not as own "
-             "memory. Parts that are not needed together make the upper bar the longer one.",
+             "The process's own memory: above, what was predicted before a byte was read, the highest of every part; "
+             "below, the highest that was measured. Parts that are not needed together make the upper bar the longer "
+             "one. Neither bar has pages of mapped files, which are shared between processes and can be dropped and "
+             "read again: weights that are used as they are stored, the source of those that are not, and the program "
+             "itself. The table has them as \"mapped\".",
              memory_chart(c));
+}
+
+// Where the document comes from.
+std::string footer(const Comparison& c) {
+  std::string out = "<footer><p>" + escape_html(made_by(c.provenance)) + "</p>";
+  for (const auto& [name, value] : origin_lines(c.provenance)) out += "<p>" + name + ": " + escape_html(value) + "</p>";
+  return out + "</footer>";
 }
 
 std::string answers(const Comparison& c) {
@@ -128,13 +148,16 @@ std::string answers(const Comparison& c) {
 
 std::string meanings(const Comparison& c) {
   std::string list;
-  for (const CompareColumn& column : compare_columns(c))
-    list += definition(column.name + ", " + column.group, column.meaning);
-  list += definition("the text", c.recipe) + definition("reference", c.reference + ", the widest that was measured") +
-          definition("the choice", fmt::format("the fastest decode of those whose perplexity is at most {:.0f} % above "
-                                               "the reference's; rates within 5 % count as the same, and then the "
-                                               "smaller divergence decides",
-                                               100 * allowed_perplexity_rise));
+  for (const CompareColumn& column : compare_columns(c)) list += definition(column.title(), column.meaning);
+  for (const std::string& problem : copy_problems(c)) list += definition("load copy", problem);
+  list += definition("the text",
+                     fmt::format("{} tokens predicted: {}", with_commas(std::uint64_t(c.predicted_tokens)), c.recipe)) +
+          definition("reference", c.reference + ", the widest that was measured") +
+          definition("the choice",
+                     fmt::format("the fastest decode (on a busy machine: the smallest weights) of those whose "
+                                 "perplexity is at most {:.0f} % above the reference's; rates within 5 % "
+                                 "count as the same, and then the smaller divergence decides",
+                                 100 * allowed_perplexity_rise));
   return section("What the numbers mean",
                  "MB are 10<sup>6</sup> bytes. Speeds are medians of repeats after a first that is not counted.",
                  "<dl>" + list + "</dl>");
@@ -150,11 +173,12 @@ std::string to_html(const Comparison& c) {
              "content=\"width=device-width,initial-scale=1\"><title>Nibble: "
              "{0}</title><style>{1}</style></head><body><main>"
              "<h1>{0} at {2} precisions</h1><p class=\"soft\">{3} parameters, measured on {4}. Each precision ran in a "
-             "process of its own.</p><div class=\"choice\"><p>{5}</p></div>",
-             escape_html(c.model), style, c.results.size(), with_commas(c.parameters), escape_html(c.machine),
-             escape_html(c.verdict)) +
+             "process of its own.</p><div class=\"choice\"><p>{5}</p></div>"
+             "<p class=\"hint\">Tables and charts that are wider than this window scroll sideways.</p>",
+             escape_html(model_name(c.model)), style, c.results.size(), with_commas(c.parameters),
+             escape_html(c.machine), escape_html(c.verdict)) +
          table(c, [](const std::string& group) { return !is_quality(group); }) + table(c, is_quality) + charts(c) +
-         answers(c) + meanings(c) + "</main></body></html>\n";
+         answers(c) + meanings(c) + footer(c) + "</main></body></html>\n";
 }
 
 }  // namespace nibble

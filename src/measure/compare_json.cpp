@@ -11,6 +11,17 @@ MemoryReport memory_from_json(const Json& json) {
 }
 
 // One list of fields for both directions.
+template <class Value, class Visit>
+void visit_repeats(Value& repeats, Visit visit) {
+  visit("prefill_lowest_tokens_per_s", repeats.prefill_lowest);
+  visit("prefill_highest_tokens_per_s", repeats.prefill_highest);
+  visit("decode_lowest_tokens_per_s", repeats.decode_lowest);
+  visit("decode_highest_tokens_per_s", repeats.decode_highest);
+  visit("processor_share", repeats.processor_share);
+  visit("waiting_share", repeats.waiting_share);
+  visit("stolen_share", repeats.stolen_share);
+  visit("busy", repeats.busy);
+}
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
   visit("disk_bytes", r.disk_bytes);
@@ -20,13 +31,19 @@ void visit_result(Result& r, Visit visit) {
   visit("load_seconds", r.load_seconds);
   visit("prefill_tokens_per_s", r.prefill_tokens_per_s);
   visit("decode_tokens_per_s", r.decode_tokens_per_s);
+  visit_repeats(r.repeats, visit);
   visit("perplexity", r.perplexity);
+  visit("perplexity_se", r.perplexity_se);
   visit("mean_nll", r.mean_nll);
+  visit("mean_nll_se", r.mean_nll_se);
+  visit("bits_per_byte", r.bits_per_byte);
   visit("mean_kl", r.divergence.mean_kl);
+  visit("mean_kl_se", r.divergence.mean_kl_se);
   visit("p99_kl", r.divergence.p99_kl);
   visit("max_kl", r.divergence.max_kl);
   visit("top1_agreement", r.divergence.top1_agreement);
   visit("first_token_seconds", r.first_token_seconds);
+  visit("stored_copy_problem", r.stored_copy_problem);
   visit("answer", r.answer);
   visit("answer_seconds", r.answer_seconds);
   visit("error", r.error);
@@ -83,9 +100,15 @@ std::string to_json(const Comparison& c) {
                {"parameters", c.parameters},
                {"available_bytes", c.available_bytes},
                {"recipe", c.recipe},
+               {"predicted_tokens", c.predicted_tokens},
+               {"context", c.context},
+               {"stride", c.stride},
+               {"bos", c.bos},
                {"prompt", c.prompt},
                {"chat", c.chat},
+               {"busy", c.busy},
                {"verdict", c.verdict}};
+  visit_provenance(c.provenance, [&](const char* name, const auto& value) { json["provenance"][name] = value; });
   json["results"] = Json::array();
   for (const PrecisionResult& r : c.results) json["results"].push_back(to_json_object(r));
   return json.dump(2, ' ', false, Json::error_handler_t::replace);

@@ -93,6 +93,9 @@ Result<void> measure_quality(const Model& model, const std::vector<std::int32_t>
   EvaluateOptions evaluation;
   evaluation.max_tokens = std::min<std::int64_t>(
       options.max_eval_tokens, std::int64_t(ReferenceLogits::budget / (std::uint64_t(model.vocabulary_size()) * 4)));
+  evaluation.context = options.context;
+  evaluation.stride = options.stride;
+  evaluation.bos = options.bos;
   evaluation.progress = progress;
   DivergenceSum divergence;
   std::vector<float> expected(static_cast<std::size_t>(model.vocabulary_size()));
@@ -105,9 +108,16 @@ Result<void> measure_quality(const Model& model, const std::vector<std::int32_t>
     return error(Errc::io_failure, "cannot {} the reference's logits in the temporary folder, which needs {} MB",
                  is_reference ? "write" : "read", ReferenceLogits::budget >> 20);
   report.recipe = quality.recipe;
+  report.predicted_tokens = std::int64_t(quality.tokens.size());
+  report.context = quality.context;
+  report.stride = quality.stride;
+  report.bos = quality.bos;
   report.result.perplexity = quality.perplexity;
   report.result.mean_nll = quality.mean_nll;
-  report.result.divergence = is_reference ? Divergence{0, 0, 0, 1} : divergence.result();
+  report.result.perplexity_se = quality.perplexity_se;
+  report.result.mean_nll_se = quality.mean_nll_se;
+  report.result.bits_per_byte = quality.bits_per_byte.value_or(0);
+  report.result.divergence = is_reference ? Divergence{.top1_agreement = 1} : divergence.result();
   return {};
 }
 
@@ -117,6 +127,7 @@ Result<void> measure_rates(const Model& model, const CompareOptions& options, Pr
   NIBBLE_TRY(const Speed speed, measure_speed(model.implementation(), prefill, decode, 1, options.repeats));
   out.prefill_tokens_per_s = speed.prefill_tokens_per_s;
   out.decode_tokens_per_s = speed.decode_tokens_per_s;
+  out.repeats = speed.repeats;
   return {};
 }
 
@@ -130,7 +141,10 @@ Result<void> measure_disk(const fs::path& path, const Checkpoint& checkpoint, co
   out.disk_bytes =
       as_stored ? checkpoint.file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
   if (!options.stored_copies || as_stored || gguf || !out.precision.quantized()) return {};
-  return measure_stored_copy(path, copies.path(), options, out);
+  const auto copied = measure_stored_copy(path, copies.path(), options, out);
+  if (!copied && copied.error().code == Errc::out_of_memory) return copied.error();
+  if (!copied) out.stored_copy_problem = copied.error().message;  // what was measured before stands
+  return {};
 }
 
 }  // namespace
@@ -178,13 +192,15 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   out.precision = model.precision();
   out.load_seconds = model.load_seconds();
   report.machine = model.device();
+  report.instruction_set = loaded.backend->name();
+  report.threads = loaded.threads;
   for (const ModuleSpec& module : list_modules(loaded.transformer->config())) report.parameters += module.elements();
 
   NIBBLE_TRY(const TextTokenizer tokenizer, model.tokenizer());
   NIBBLE_CHECK(measure_answer(model, tokenizer, options, start, report));
   progress(0.2);
   NIBBLE_CHECK(measure_quality(
-      model, tokenizer.encode(options.text), options, is_reference, logits,
+      model, tokenizer.encode(options.text, false), options, is_reference, logits,
       [&](double done) { progress(0.2 + 0.5 * done); }, report));
   NIBBLE_CHECK(measure_rates(model, options, out));
   out.resident = model.memory();

@@ -35,7 +35,10 @@ class ReferenceLogits {
 
 struct PrecisionReport {
   PrecisionResult result;
-  std::string machine, recipe, prompt;
+  std::string machine, instruction_set, recipe, prompt;
+  int threads = 0;
+  std::int64_t predicted_tokens = 0, context = 0, stride = 0;
+  bool bos = false;
   std::uint64_t parameters = 0;
   bool chat = false;
 };

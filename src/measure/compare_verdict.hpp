@@ -9,8 +9,11 @@ namespace nibble {
 // A perplexity at most this much above the reference's counts as the same quality.
 inline constexpr double allowed_perplexity_rise = 0.01;
 
-// The precision to choose; null if nothing was measured.
+// The precision to choose, by quality and speed, or on a busy machine by quality and size; null if fewer than two were
+// measured.
 const PrecisionResult* choose(const Comparison& comparison);
+// Why the speeds say little, precision by precision; empty where nothing speaks against them.
+std::string explain_busy(const Comparison& comparison);
 // The choice and its reasons, with figures.
 std::string explain_choice(const Comparison& comparison);
 

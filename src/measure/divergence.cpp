@@ -16,6 +16,16 @@ double negative_log_likelihood(std::span<const float> logits, std::int32_t targe
   return log_sum_exp(logits) - double(logits[std::size_t(target)]);
 }
 
+MeanAndError mean_and_error(std::span<const double> values) {
+  if (values.empty()) return {};
+  const auto count = double(values.size());
+  double sum = 0, squares = 0;
+  for (const double x : values) sum += x;
+  const double mean = sum / count;
+  for (const double x : values) squares += (x - mean) * (x - mean);
+  return {mean, values.size() < 2 ? 0 : std::sqrt(squares / (count - 1) / count)};
+}
+
 void DivergenceSum::add(std::span<const float> expected, std::span<const float> actual) {
   const double expected_total = log_sum_exp(expected), actual_total = log_sum_exp(actual);
   double kl = 0;
@@ -32,10 +42,9 @@ Divergence DivergenceSum::result() const {
   if (kl_.empty()) return {};
   std::vector<double> sorted = kl_;
   std::sort(sorted.begin(), sorted.end());
-  double sum = 0;
-  for (const double kl : sorted) sum += kl;
+  const MeanAndError mean = mean_and_error(sorted);
   const auto p99 = std::size_t(std::ceil(0.99 * double(sorted.size()))) - 1;
-  return {sum / double(sorted.size()), sorted[p99], sorted.back(), double(agreed_) / double(kl_.size())};
+  return {mean.mean, sorted[p99], sorted.back(), double(agreed_) / double(kl_.size()), mean.error};
 }
 
 }  // namespace nibble

@@ -13,6 +13,13 @@ namespace nibble {
 double log_sum_exp(std::span<const float> logits);
 double negative_log_likelihood(std::span<const float> logits, std::int32_t target);  // nats
 
+// The mean of n values and its standard error, s / sqrt(n) with s^2 = sum (x - mean)^2 / (n - 1). Zeros of nothing; one
+// value has no error that could be told.
+struct MeanAndError {
+  double mean = 0, error = 0;
+};
+MeanAndError mean_and_error(std::span<const double> values);
+
 // KL(expected || actual) per position, gathered.
 class DivergenceSum {
  public:

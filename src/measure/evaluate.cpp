@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include "base/clock.hpp"
@@ -24,7 +25,7 @@ struct Window {
 
 struct Plan {
   std::vector<Window> windows;
-  std::int64_t context = 0;
+  std::int64_t context = 0, stride = 0;
   std::size_t predicted = 0;  // ids, of all windows
   bool bos = false;
   std::string recipe;
@@ -47,6 +48,7 @@ Result<Plan> plan_windows(LoadedModel& model, const std::vector<std::int32_t>& i
   const std::int64_t room = plan.context - (plan.bos ? 1 : 0), stride = options.stride ? options.stride : room;
   if (stride < 1 || stride > room)
     return error(Errc::bad_request, "a stride of {} was asked for, expected 1 to {}", stride, room);
+  plan.stride = stride;
   std::vector<std::int32_t> text = ids;
   if (plan.bos && !text.empty() && text.front() == *bos) text.erase(text.begin());  // every window gets its own
   if (options.max_tokens > 0 && std::int64_t(text.size()) > options.max_tokens)
@@ -129,6 +131,7 @@ struct Reader {
 // What is found, window after window.
 struct Scores {
   std::vector<TokenLoss> tokens;
+  std::vector<double> of_reference;  // the same tokens' losses there
   DivergenceSum divergence;
   std::optional<LogitsFile> file;
 };
@@ -144,21 +147,61 @@ Result<void> score(const Window& window, Reader& model, Reader* reference, float
   const float* at = expected;
   return model.read(window, options, [&](std::int32_t target, std::span<const float> logits) {
     scores.tokens.push_back({target, negative_log_likelihood(logits, target)});
-    if (reference) scores.divergence.add({std::exchange(at, at + logits.size()), logits.size()}, logits);
+    if (reference) {
+      const std::span<const float> expected_here(std::exchange(at, at + logits.size()), logits.size());
+      scores.of_reference.push_back(negative_log_likelihood(expected_here, target));
+      scores.divergence.add(expected_here, logits);
+    }
     if (scores.file) scores.file->add(logits);
     if (visit) visit(logits);
   });
 }
 
+// Bytes of the text that the predicted tokens stand for; 0 if nobody has asked for the tokenizer.
+std::size_t predicted_bytes(const LoadedModel& model, const Plan& plan) {
+  if (!model.has_read_tokenizer()) return 0;
+  const auto tokenizer = model.tokenizer();
+  if (!tokenizer) return 0;
+  std::size_t bytes = 0;
+  for (const Window& window : plan.windows) {
+    const std::span<const std::int32_t> all(window.ids);
+    bytes += (*tokenizer)->decode(all).size() - (*tokenizer)->decode(all.first(std::size_t(window.scored_from))).size();
+  }
+  return bytes;
+}
+
+ReferencePerplexity perplexity_of_reference(const Scores& scores) {
+  const MeanAndError loss = mean_and_error(scores.of_reference);
+  std::vector<double> differences;
+  differences.reserve(scores.tokens.size());
+  for (std::size_t i = 0; i < scores.tokens.size(); ++i)
+    differences.push_back(scores.tokens[i].nll - scores.of_reference[i]);
+  const MeanAndError difference = mean_and_error(differences);
+  const double perplexity = std::exp(loss.mean), ratio = std::exp(difference.mean);
+  return {perplexity, perplexity * loss.error, ratio, ratio * difference.error};
+}
+
 Result<Evaluation> evaluation_of(Scores scores, const LoadedModel& model, const Plan& plan) {
   Evaluation out;
+  std::vector<double> losses;
+  losses.reserve(scores.tokens.size());
+  for (const TokenLoss& token : scores.tokens) losses.push_back(token.nll);
+  const MeanAndError loss = mean_and_error(losses);
+  if (!std::isfinite(loss.mean)) return model.explain_nonfinite();
+  out.mean_nll = loss.mean;
+  out.mean_nll_se = loss.error;
+  out.perplexity = std::exp(loss.mean);
+  out.perplexity_se = out.perplexity * loss.error;
+  if (const std::size_t bytes = predicted_bytes(model, plan); bytes > 0)
+    out.bits_per_byte = loss.mean * double(losses.size()) / std::numbers::ln2 / double(bytes);
+  if (!scores.of_reference.empty()) {
+    out.divergence = scores.divergence.result();
+    out.reference = perplexity_of_reference(scores);
+  }
   out.tokens = std::move(scores.tokens);
-  for (const TokenLoss& token : out.tokens) out.mean_nll += token.nll;
-  out.mean_nll /= double(out.tokens.size());
-  if (!std::isfinite(out.mean_nll)) return model.explain_nonfinite();
-  out.perplexity = std::exp(out.mean_nll);
   out.windows = std::int64_t(plan.windows.size());
   out.context = plan.context;
+  out.stride = plan.stride;
   out.bos = plan.bos;
   out.recipe = plan.recipe;
   if (scores.file) NIBBLE_CHECK(scores.file->commit());  // last: nothing can fail behind it
@@ -178,9 +221,9 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   NIBBLE_TRY(const Plan plan, plan_windows(model, ids, options));
   // The reference's logits of one window wait for the model's.
   const std::size_t waiting = other ? std::size_t(plan.context * vocabulary) * sizeof(float) : 0;
-  // A loss and an id for each that is predicted; what finding the ids took is not all given back.
-  const std::size_t text =
-      ids.size() * 6 * sizeof(std::int32_t) + plan.predicted * (sizeof(TokenLoss) + sizeof(std::int32_t));
+  // A loss, alone and with its id, for each that is predicted; what finding the ids took is not all given back.
+  const std::size_t text = ids.size() * 6 * sizeof(std::int32_t) +
+                           plan.predicted * (sizeof(TokenLoss) + sizeof(double) + sizeof(std::int32_t));
   NIBBLE_CHECK(model.plan({.context = plan.context, .all_logits = true, .workspace = waiting, .text = text}));
   if (other) NIBBLE_CHECK(other->plan({.context = plan.context, .all_logits = true}));
   NIBBLE_TRY(const Buffer expected, Buffer::take(model.backend->memory(), waiting, Purpose::workspace));
@@ -194,15 +237,13 @@ Result<Evaluation> run(const Model& handle, const Model* reference_handle, const
   Scores scores;
   NIBBLE_TRY(scores.file, LogitsFile::create(options, plan, vocabulary));
   scores.tokens.reserve(plan.predicted);
+  if (other) scores.of_reference.reserve(plan.predicted);
   for (std::size_t w = 0; w < plan.windows.size(); ++w) {
     NIBBLE_CHECK(score(plan.windows[w], reader, reference ? &*reference : nullptr, expected.as<float>(), options, visit,
                        scores));
     if (options.progress) options.progress(double(w + 1) / double(plan.windows.size()));
   }
-  std::optional<Divergence> divergence;
-  if (other) divergence = scores.divergence.result();
   NIBBLE_TRY(Evaluation out, evaluation_of(std::move(scores), model, plan));
-  out.divergence = divergence;
   out.seconds = now_seconds() - start;
   return out;
 }

@@ -157,12 +157,36 @@ TEST_F(Program, CompareMeasuresEachPrecisionInItsOwnProcess) {
             results[0]["peak_anonymous_bytes"].get<std::int64_t>());
   const std::string page = read(html);
   EXPECT_NE(page.find("<svg"), std::string::npos);
-  for (const char* part : {"linear", "kept", "scales", "cache", "work", "program", "own", "files"}) {  // stacked bars
+  for (const char* part : {"linear", "kept", "scales", "cache", "work", "program", "own"}) {  // stacked bars
     const std::string bar = " height=\"15.0\" class=\"part " + std::string(part) + "\"/>";
     EXPECT_NE(page.find(bar), std::string::npos) << part;
   }
   for (const char* outside : {"<script", "http:", "https:", "<link", "@import", "src="})
     EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+}
+
+TEST_F(Program, CompareEvaluatesByTheRecipeThatEvalHas) {
+  const std::string recipe =
+      " --context 64 --stride 32 --bos on --text " + source + "/data/held_out.txt --json --quiet";
+  const Outcome evaluated = run("eval " + shipped + " --precision nf4 --max-tokens 200" + recipe);
+  const Outcome compared = run(
+      "compare " + shipped +
+      " --precisions nf4,bf16 --max-eval-tokens 200 --prompt-tokens 8 --decode-tokens 2 --new-tokens 2 --repeats 1" +
+      recipe);
+  ASSERT_EQ(evaluated.status, 0) << evaluated.err;
+  ASSERT_EQ(compared.status, 0) << compared.err;
+  const Json e = evaluated.json(), c = compared.json();
+  EXPECT_EQ(c["context"], 64);
+  EXPECT_EQ(c["stride"], 32);
+  EXPECT_EQ(c["bos"], true);
+  for (const char* name : {"recipe", "context", "stride", "bos", "predicted_tokens"})
+    EXPECT_EQ(c[name], e[name]) << name;
+  for (const char* name : {"perplexity", "perplexity_se", "mean_nll", "mean_nll_se", "bits_per_byte"})
+    EXPECT_EQ(c["results"][0][name], e[name]) << name;
+  EXPECT_EQ(c["provenance"]["text_sha256"], e["provenance"]["text_sha256"]);
+  const Outcome refused = run("compare " + shipped + " --bos maybe");
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("auto, on or off"), std::string::npos) << refused.err;
 }
 
 TEST_F(Program, ChatAnswersOneLinePerTurnAndKeepsWhatItRead) {

@@ -1,6 +1,7 @@
 // What every verb prints with --json, against its schema in docs/json.
 #include "json_schema.hpp"
 #include "nibble/memory.hpp"
+#include "nibble/provenance.hpp"
 #include "program.hpp"
 
 namespace {
@@ -11,7 +12,8 @@ using namespace nibble::test;
 class JsonOutput : public Program {
  protected:
   JsonSchema schema_of(const std::string& name) {
-    return JsonSchema(parsed(name), {{"memory.schema.json", parsed("memory")}});
+    return JsonSchema(parsed(name),
+                      {{"memory.schema.json", parsed("memory")}, {"provenance.schema.json", parsed("provenance")}});
   }
   Json parsed(const std::string& name) { return Json::parse(read(source + "/docs/json/" + name + ".schema.json")); }
   // Runs it, checks the document and that nothing else is on standard output; returns the document.
@@ -99,6 +101,27 @@ TEST_F(JsonOutput, OfTheVerbsThatMeasureFitsItsSchema) {
           "compare " + shipped +
               " --precisions bf16,nf4 --stored-copy --max-eval-tokens 60 --prompt-tokens 8 --decode-tokens 2 "
               "--new-tokens 3 --repeats 1");
+}
+
+TEST_F(JsonOutput, SaysWhereItComesFrom) {
+  const std::string words = "The old house stood at the end of the lane.", text = write("text", words);
+  const Json evaluated =
+      checked("eval", "eval " + shipped + " --precision nf4 --threads 1 --text " + text)["provenance"];
+  EXPECT_EQ(evaluated["text_sha256"], sha256_of(words));
+  EXPECT_EQ(evaluated["model"], shipped);
+  EXPECT_EQ(evaluated["precision"], "nf4");
+  EXPECT_EQ(evaluated["threads"], 1);
+  EXPECT_EQ(evaluated["command"], "nibble eval " + shipped + " --precision nf4 --threads 1 --text " + text + " --json");
+  EXPECT_EQ(evaluated["date"].get<std::string>().size(), std::string("2026-11-30T03:10:00Z").size());
+  for (const char* name : {"version", "commit", "processor"}) EXPECT_NE(evaluated[name], "") << name;
+  EXPECT_EQ(evaluated["instruction_set"].get<std::string>().substr(0, 3), "cpu");
+
+  const Json ran = checked("run", "run " + shipped + " \"it's\" -n 2 --seed 7 --temperature 0.5 --top-k 3");
+  EXPECT_EQ(ran["sampling"]["seed"], 7);
+  EXPECT_EQ(ran["sampling"]["temperature"], 0.5);
+  EXPECT_EQ(ran["sampling"]["top_k"], 3);
+  EXPECT_NE(ran["provenance"]["command"].get<std::string>().find(R"( 'it'\''s' -n 2)"), std::string::npos)
+      << ran["provenance"]["command"];
 }
 
 TEST(JsonSchemaValidator, FindsEveryKindOfBreach) {

@@ -1,0 +1,45 @@
+#include "measure/processor_time.hpp"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace nibble {
+namespace {
+
+// /proc/self/task/N/schedstat: nanoseconds on a processor, nanoseconds on a run queue, turns.
+std::optional<double> waiting_seconds() {
+  std::error_code none;
+  std::optional<double> sum;
+  for (std::filesystem::directory_iterator task("/proc/self/task", none), end; !none && task != end;
+       task.increment(none)) {
+    std::ifstream file(task->path() / "schedstat");
+    double used = 0, waited = 0;
+    if (file >> used >> waited) sum = sum.value_or(0) + waited / 1e9;
+  }
+  return sum;
+}
+
+// The eighth number of "cpu ..." in /proc/stat, in ticks.
+double stolen_seconds() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  double ticks = 0;
+  if (!(file >> name) || name != "cpu") return 0;
+  for (int field = 0; field < 8; ++field)
+    if (!(file >> ticks)) return 0;
+  return ticks / double(::sysconf(_SC_CLK_TCK));
+}
+
+}  // namespace
+
+ProcessorTime processor_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return {double(used.tv_sec) + double(used.tv_nsec) * 1e-9, waiting_seconds(), stolen_seconds()};
+}
+
+}  // namespace nibble
