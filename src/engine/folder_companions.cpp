@@ -1,12 +1,12 @@
 #include "engine/folder_companions.hpp"
 
+#include "base/utf8.hpp"
 #include "engine/placement.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "io/codecs/bnb_quant_state.hpp"
 #include "io/folder.hpp"
 #include "models/gguf_config.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 

@@ -2,8 +2,8 @@
 // tokenizer_config.json beside it changes, against transformers.
 #include <gtest/gtest.h>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/tokenizer_loaders.hpp"
-#include "text/tokenizer/utf8.hpp"
 #include "tokenizer_golden.hpp"
 
 namespace nibble {

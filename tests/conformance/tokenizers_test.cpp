@@ -1,8 +1,8 @@
 // Tokenizers of every source, against the ids and texts that `tokenizers` and `sentencepiece` gave.
 #include <gtest/gtest.h>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/model_tokenizer.hpp"
-#include "text/tokenizer/utf8.hpp"
 #include "tokenizer_golden.hpp"
 
 namespace nibble {

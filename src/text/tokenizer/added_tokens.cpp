@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/unicode_class.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/byte_alphabet.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

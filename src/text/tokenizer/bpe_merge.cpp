@@ -2,9 +2,9 @@
 // (O(n log n): a megabyte of one letter is a legal word).
 #include <algorithm>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/bpe_scratch.hpp"
 #include "text/tokenizer/byte_alphabet.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

@@ -1,6 +1,6 @@
 #include "text/tokenizer/byte_alphabet.hpp"
 
-#include "text/tokenizer/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace nibble {
 namespace {

@@ -7,8 +7,8 @@
 #include <memory>
 #include <new>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/unicode_class.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

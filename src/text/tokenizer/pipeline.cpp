@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "text/tokenizer/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace nibble {
 

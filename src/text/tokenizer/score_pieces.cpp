@@ -1,7 +1,7 @@
 #include "text/tokenizer/score_pieces.hpp"
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/pipeline.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 

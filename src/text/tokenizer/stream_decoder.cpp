@@ -3,8 +3,8 @@
 // (a leading space that is dropped) never falls on text in the middle.
 #include <algorithm>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/model_tokenizer.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 

@@ -1,7 +1,7 @@
 #include "text/tokenizer/token_decoder.hpp"
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/byte_alphabet.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 

@@ -1,9 +1,9 @@
 // tokenizer.ggml.* in a GGUF file.
+#include "base/utf8.hpp"
 #include "text/tokenizer/bpe_json.hpp"
 #include "text/tokenizer/gguf_pre_types.hpp"
 #include "text/tokenizer/pipeline.hpp"
 #include "text/tokenizer/score_pieces.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

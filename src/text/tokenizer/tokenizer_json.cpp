@@ -1,9 +1,9 @@
 // tokenizer.json, as Hugging Face's tokenizers library writes it.
+#include "base/utf8.hpp"
 #include "text/tokenizer/bpe_json.hpp"
 #include "text/tokenizer/json_parts.hpp"
 #include "text/tokenizer/tokenizer_json_file.hpp"
 #include "text/tokenizer/tokenizer_loaders.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

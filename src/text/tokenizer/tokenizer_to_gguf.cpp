@@ -3,6 +3,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/utf8.hpp"
 #include "text/tokenizer/gguf_pre_types.hpp"
 #include "text/tokenizer/json_parts.hpp"
 #include "text/tokenizer/known_patterns.hpp"
@@ -10,7 +11,6 @@
 #include "text/tokenizer/tokenizer_convert.hpp"
 #include "text/tokenizer/tokenizer_json_file.hpp"
 #include "text/tokenizer/tokenizer_sample.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 namespace {

@@ -1,8 +1,8 @@
 // vocab.json with merges.txt, the ancestor of tokenizer.json: GPT-2's own files, and Qwen's.
+#include "base/utf8.hpp"
 #include "text/tokenizer/bpe_json.hpp"
 #include "text/tokenizer/json_parts.hpp"
 #include "text/tokenizer/tokenizer_loaders.hpp"
-#include "text/tokenizer/utf8.hpp"
 
 namespace nibble {
 

@@ -1,4 +1,4 @@
-#include "text/tokenizer/utf8.hpp"
+#include "base/utf8.hpp"
 
 #include <cstring>
 

@@ -1,5 +1,4 @@
-// UTF-8 as the tokenizers read it: text is repaired once at the door, so everything behind it may assume valid
-// sequences.
+// UTF-8: text is repaired once at the door, so everything behind it may assume valid sequences.
 #pragma once
 
 #include <cstdint>
