@@ -7,9 +7,13 @@
 
 namespace nibble {
 
+// A message of what a file or a user may have said: texts among the arguments are shown as printable() shows them, at
+// most 200 characters of each.
+std::string message_of(fmt::string_view format, fmt::format_args arguments);
+
 template <class... Args>
 Error error(Errc code, fmt::format_string<Args...> format, Args&&... args) {
-  return {code, fmt::format(format, std::forward<Args>(args)...)};
+  return {code, message_of(format, fmt::make_format_args(args...))};
 }
 
 // Prints the sentence with its place and aborts.

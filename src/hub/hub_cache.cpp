@@ -187,7 +187,7 @@ Result<std::vector<std::string>> choose_files(const std::vector<std::string>& th
 }
 
 Result<std::vector<std::string>> shards_of_index(const fs::path& index) {
-  NIBBLE_TRY(const Json json, read_json(index));
+  NIBBLE_TRY(const Json json, read_json(index, large_json_limit));
   NIBBLE_TRY(const auto map, parse_shard_index(json, index.string()));
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : map) shards.insert(shard);

@@ -13,12 +13,16 @@ namespace nibble {
 // that names a tensor twice is refused.
 enum class RepeatedKeys { keep_last, refuse };
 
-// `place` is named in errors ("config.json"). Depth is limited to 200, a file to 100 MB: as a tree it takes some twenty
-// times that. Errors give the byte where parsing stopped.
-Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedKeys repeated = RepeatedKeys::keep_last);
-Result<Json> read_json(const std::filesystem::path& path);
+// The largest published config has 100 KB, the largest tokenizer_config.json 1 MB, the largest index of shards 10 MB.
+constexpr std::size_t small_json_limit = 10'000'000;
+constexpr std::size_t large_json_limit = 100'000'000;  // as of a safetensors header
 
-// A value as an error message shows it: at most 80 bytes, and text that is not UTF-8 (GGUF may hold some) replaced.
+// `place` is named in errors ("config.json"). Depth is limited to 200, and the tree to what json_tree_budget() says:
+// some eight times the text. Errors give the byte where parsing stopped.
+Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedKeys repeated = RepeatedKeys::keep_last);
+Result<Json> read_json(const std::filesystem::path& path, std::size_t most_bytes = small_json_limit);
+
+// A value as an error message shows it: printable, at most 80 characters.
 std::string shown(const Json& value);
 
 }  // namespace nibble

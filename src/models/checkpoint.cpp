@@ -101,7 +101,7 @@ Result<std::vector<std::string>> find_shards(const std::filesystem::path& folder
   NIBBLE_TRY(const bool single, present(folder / "model.safetensors"));
   if (sharded) {
     const auto file = folder / "model.safetensors.index.json";
-    NIBBLE_TRY(const Json json, read_json(file));
+    NIBBLE_TRY(const Json json, read_json(file, large_json_limit));
     NIBBLE_TRY(index, parse_shard_index(json, file.string()));
     std::set<std::string> unique;
     for (const auto& [tensor, shard] : index) unique.insert(shard);

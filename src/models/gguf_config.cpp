@@ -94,10 +94,13 @@ Result<std::int64_t> head_count(const Json& config, const char* name, const std:
 Result<void> read_heads(const Gguf& file, const std::string& prefix, GgufConfig& out) {
   NIBBLE_TRY(out.heads, head_count(out.config, "num_attention_heads", prefix + "attention.head_count"));
   NIBBLE_TRY(out.kv_heads, head_count(out.config, "num_key_value_heads", prefix + "attention.head_count_kv"));
-  const Json head_dim = !out.config["head_dim"].is_null()
-                            ? out.config["head_dim"]
-                            : Json(out.config.value("hidden_size", std::int64_t(0)) / out.heads);
-  out.head_dim = head_dim.get<std::int64_t>();
+  if (out.config["head_dim"].is_null()) {
+    NIBBLE_TRY(const std::int64_t width, head_count(out.config, "hidden_size", prefix + "embedding_length"));
+    out.head_dim = width / out.heads;
+  } else {
+    NIBBLE_TRY(out.head_dim, head_count(out.config, "head_dim", prefix + "attention.key_length"));
+  }
+  const Json head_dim = out.head_dim;
   for (const char* key : {"rope.dimension_count", "attention.value_length"}) {
     Json value;
     NIBBLE_CHECK(read_number(file, prefix + key, value));

@@ -111,6 +111,9 @@ else
   echo "lint: formatting was not checked, there is no clang-format 14 here"
 fi
 
+# 12. Every integer that a file supplies is in the table that says where it is checked.
+tools/lint/checked_integers.sh >>"$breaches"
+
 [ -s "$breaches" ] || exit 0
 cat "$breaches"
 exit 1

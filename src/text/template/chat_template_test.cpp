@@ -204,6 +204,28 @@ TEST(ChatTemplate, NamespacesThatHoldEachOtherAreNoLeak) {
                "{% macro m() %}{% endmacro %}{% set a.m = m %}{% for i in [1] %}{% set a.l = loop %}{% endfor %}"));
 }
 
+TEST(ChatTemplate, ALoopThatRemembersItselfIsNoLeak) {
+  EXPECT_EQ(*rendered("{% for i in [1, 2] %}{{ loop.changed(loop) }} {{ loop.changed([loop, i]) }} {% endfor %}"),
+            "True True True True ");
+  EXPECT_EQ(*rendered("{% set ns = namespace() %}{% for i in [1] %}{% set ns.l = loop %}{% endfor %}"
+                      "{{ ns.l.changed(ns.l) }}{{ ns.l.changed(ns.l) }}"),
+            "TrueFalse");
+  EXPECT_EQ(*rendered("{% for i in [1, 1, 2] %}{{ loop.changed(i) }} {% endfor %}"
+                      "{% for i in [2, 2] %}{{ loop.changed(i) }} {% endfor %}"),
+            "True False True True False ");
+}
+
+TEST(ChatTemplate, RangesReachToTheEndsOfTheIntegers) {
+  EXPECT_EQ(*rendered("{{ range(-9223372036854775807 - 1, 9223372036854775807, 9223372036854775807)|list }}"),
+            "[-9223372036854775808, -1, 9223372036854775806]");
+  EXPECT_EQ(*rendered("{{ range(9223372036854775807, -9223372036854775807 - 1, -9223372036854775807 - 1)|list }}"),
+            "[9223372036854775807, -1]");
+}
+
+TEST(ChatTemplate, LowersTheCapitalIWithADotToTwoCharacters) {
+  EXPECT_EQ(*rendered("{{ '\xC4\xB0X'.lower() }}{{ '\xC4\xB0'|lower|length }}"), "i\xCC\x87x2");
+}
+
 TEST(ChatTemplate, AMacroOutlivesNoBlockItStandsIn) {
   expect_refusals(
       {{"{% set ns = namespace() %}{% for i in [1] %}{% macro m() %}{{ i }}{% endmacro %}{% set ns.m = m %}{% endfor %}"

@@ -51,13 +51,14 @@ Result<Value> loop_cycle(Rendering&, const Value& self, const Bound& arguments) 
 }
 
 Result<Value> loop_changed(Rendering& rendering, const Value& self, const Bound& arguments) {
-  Loop& loop = *self.loop();
   const Values& now = arguments.all->positional;
-  bool same = loop.last_changed && loop.last_changed->size() == now.size();
+  const auto [last, is_first] = rendering.changed.try_emplace(self.loop());
+  bool same = !is_first && last->second.size() == now.size();
   for (std::size_t i = 0; same && i < now.size(); ++i) {
-    NIBBLE_TRY(same, equal(rendering, (*loop.last_changed)[i], now[i]));
+    NIBBLE_TRY(same, equal(rendering, last->second[i], now[i]));
   }
-  loop.last_changed = now;
+  NIBBLE_CHECK(rendering.made(now.size() * sizeof(Value)));
+  last->second = now;
   return Value(!same);
 }
 

@@ -65,7 +65,7 @@ Result<Value> range(Rendering& rendering, const Value&, const Bound& arguments) 
   const __int128 count = apart > 0 ? (apart - 1) / (step > 0 ? step : -__int128(step)) + 1 : 0;
   if (count > 100'000) return error(Errc::bad_request, "range is too long; the sandbox allows 100000 items");
   Values items;
-  for (std::int64_t i = 0; i < std::int64_t(count); ++i) items.emplace_back(std::int64_t(start) + i * step);
+  for (std::int64_t i = 0; i < std::int64_t(count); ++i) items.emplace_back(std::int64_t(start + __int128(i) * step));
   NIBBLE_CHECK(rendering.work(std::size_t(count)));
   return rendering.list(std::move(items), Sequence::range);
 }

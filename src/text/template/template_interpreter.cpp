@@ -26,7 +26,6 @@ Result<void> Interpreter::check_depth() const {
 std::shared_ptr<Scope> Interpreter::enter() {
   auto inner = std::make_shared<Scope>();
   inner->outer = scope_;
-  inner->names.reserve(4);
   return std::exchange(scope_, std::move(inner));
 }
 
@@ -128,6 +127,7 @@ Result<Interpreter::Flow> Interpreter::loop(const Statement& statement) {
   NIBBLE_TRY(const Value iterated, evaluate(*statement.expressions[1]));
   NIBBLE_TRY(Values source, iterate(rendering_, iterated));
   const auto loop = std::make_shared<Loop>();
+  rendering_.changed.erase(loop.get());  // of a loop that lay at this place before
   loop->depth = iterated.depth() + 1;
   std::size_t taken = 0;
   const auto around = scope_;
@@ -177,7 +177,7 @@ Result<void> Interpreter::assign(const Expression& target, Value value) {
     NIBBLE_TRY(const Value holder, evaluate(*target.children[0]));
     if (!holder.space()) return error(Errc::bad_request, "only attributes of a namespace can be set");
     if (target.text.starts_with('_')) return error(Errc::bad_request, "a namespace holds no name that begins with _");
-    NIBBLE_CHECK(rendering_.made(sizeof(Value) + 32));
+    NIBBLE_CHECK(rendering_.made(sizeof(Value) + 96));
     holder.space()->set(target.text, std::move(value));
     return {};
   }

@@ -108,7 +108,12 @@ void put_upper(char32_t c, std::string& out) {
     append_utf8(out, char32_t(utf8proc_toupper(utf8proc_int32_t(c))));
   }
 }
-void put_lower(char32_t c, std::string& out) { append_utf8(out, char32_t(utf8proc_tolower(utf8proc_int32_t(c)))); }
+void put_lower(char32_t c, std::string& out) {
+  if (c == 0x130)
+    out += "i\xCC\x87";  // the one character whose lower case is two
+  else
+    append_utf8(out, char32_t(utf8proc_tolower(utf8proc_int32_t(c))));
+}
 void put_title(char32_t c, std::string& out) {
   out += c == 0xDF ? "Ss" : "";
   if (c != 0xDF) append_utf8(out, char32_t(utf8proc_totitle(utf8proc_int32_t(c))));

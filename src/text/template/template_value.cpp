@@ -60,16 +60,6 @@ bool Value::same_object(const Value& other) const {
          (function() && function() == other.function());
 }
 
-namespace {
-
-template <class Pairs>
-auto* found_in(Pairs& pairs, std::string_view name) {
-  const auto at = std::find_if(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair.first == name; });
-  return at == pairs.end() ? nullptr : &at->second;
-}
-
-}  // namespace
-
 const Value* Dict::find(std::string_view key) const {
   for (const auto& [name, value] : items) {
     if (name.text() && *name.text() == key) return &value;
@@ -78,25 +68,23 @@ const Value* Dict::find(std::string_view key) const {
 }
 
 void Namespace::set(std::string_view name, Value value) {
-  if (Value* old = found_in(attributes, name)) {
-    *old = std::move(value);
-  } else {
-    attributes.emplace_back(name, std::move(value));
-  }
+  const auto found = attributes.find(name);
+  if (found != attributes.end())
+    found->second = std::move(value);
+  else
+    attributes.emplace(name, std::move(value));
 }
-const Value* Namespace::find(std::string_view name) const { return found_in(attributes, name); }
 
-void Scope::set(std::string_view name, Value value) {
-  if (Value* old = found_in(names, name)) {
-    *old = std::move(value);
-  } else {
-    names.emplace_back(name, std::move(value));
-  }
+const Value* Namespace::find(std::string_view name) const {
+  const auto found = attributes.find(name);
+  return found == attributes.end() ? nullptr : &found->second;
 }
+
+void Scope::set(std::string_view name, Value value) { names.insert_or_assign(name, std::move(value)); }
 
 const Value* Scope::find(std::string_view name) const {
   for (const Scope* scope = this; scope; scope = scope->outer.get()) {
-    if (const Value* found = found_in(scope->names, name)) return found;
+    if (const auto found = scope->names.find(name); found != scope->names.end()) return &found->second;
   }
   return nullptr;
 }

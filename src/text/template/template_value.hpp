@@ -7,10 +7,12 @@
 #include <ctime>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -123,7 +125,7 @@ struct Dict {
 };
 
 struct Namespace {
-  std::vector<std::pair<std::string, Value>> attributes;
+  std::map<std::string, Value, std::less<>> attributes;
   void set(std::string_view name, Value value);
   const Value* find(std::string_view name) const;
 };
@@ -134,7 +136,6 @@ struct Loop {
   std::size_t index = 0;
   int depth = 1;  // how many containers deep
   std::function<Result<bool>()> more;
-  std::optional<Values> last_changed;
 };
 
 // A method bound to the value it was taken from: "abc".upper
@@ -144,7 +145,7 @@ struct Method {
 };
 
 struct Scope {
-  std::vector<std::pair<std::string_view, Value>> names;
+  std::map<std::string_view, Value> names;
   std::shared_ptr<Scope> outer;
   void set(std::string_view name, Value value);
   const Value* find(std::string_view name) const;  // here or outside
@@ -172,6 +173,8 @@ class Rendering {
   Result<void> work(std::size_t steps = 1);
   Result<void> made(std::size_t bytes);
   std::time_t now() const { return now_; }
+  // What each loop's changed() was given last. Here and not in the loop, which may be among it: that would be a leak.
+  std::unordered_map<const Loop*, Values> changed;
 
  private:
   std::time_t now_;

@@ -24,31 +24,32 @@ bool space_at(std::string_view text, std::size_t at) {
 void AddedTokens::Trie::add(std::string_view text, std::size_t token) {
   if (text.empty()) return;
   first_[static_cast<unsigned char>(text[0])] = true;
-  std::size_t node = 0;
+  std::uint32_t node = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    auto& next = nodes_[node].next;
-    const auto found = std::find_if(next.begin(), next.end(), [&](const auto& edge) { return edge.first == byte; });
-    if (found != next.end()) {
-      node = found->second;
-      continue;
+    std::uint32_t next = child_of(node, byte);
+    if (next == 0) {
+      next = std::uint32_t(nodes_.size());
+      nodes_.push_back({-1, 0, nodes_[node].child, byte});
+      nodes_[node].child = next;
     }
-    next.emplace_back(byte, nodes_.size());
-    node = nodes_.size();
-    nodes_.emplace_back();
+    node = next;
   }
-  nodes_[node].token = std::int64_t(token);
+  nodes_[node].token = std::int32_t(token);
+}
+
+std::uint32_t AddedTokens::Trie::child_of(std::uint32_t node, unsigned char byte) const {
+  std::uint32_t child = nodes_[node].child;
+  while (child != 0 && nodes_[child].byte != byte) child = nodes_[child].sibling;
+  return child;
 }
 
 std::optional<std::pair<std::size_t, std::size_t>> AddedTokens::Trie::longest(std::string_view text,
                                                                               std::size_t at) const {
   std::optional<std::pair<std::size_t, std::size_t>> best;
-  for (std::size_t node = 0; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    const auto& next = nodes_[node].next;
-    const auto found = std::find_if(next.begin(), next.end(), [&](const auto& edge) { return edge.first == byte; });
-    if (found == next.end()) break;
-    node = found->second;
+  for (std::uint32_t node = 0; at < text.size(); ++at) {
+    node = child_of(node, static_cast<unsigned char>(text[at]));
+    if (node == 0) break;
     if (nodes_[node].token >= 0) best = {std::size_t(nodes_[node].token), at + 1};
   }
   return best;

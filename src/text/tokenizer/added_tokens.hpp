@@ -57,10 +57,12 @@ class AddedTokens {
     std::size_t next_candidate(std::string_view text, std::size_t at) const;
 
    private:
-    struct Node {
-      std::int64_t token = -1;
-      std::vector<std::pair<unsigned char, std::size_t>> next;
+    struct Node {  // sixteen bytes: there is one for every byte of the tokens
+      std::int32_t token = -1;
+      std::uint32_t child = 0, sibling = 0;  // 0: none, which is the root
+      unsigned char byte = 0;
     };
+    std::uint32_t child_of(std::uint32_t node, unsigned char byte) const;
     std::vector<Node> nodes_ = std::vector<Node>(1);
     bool first_[256] = {};
   };

@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "io/gguf.hpp"
+#include "text/tokenizer/decoder_stream.hpp"
 
 namespace nibble {
 
@@ -34,9 +35,9 @@ class Tokenizer {
   virtual std::vector<std::int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   // skip_special drops special tokens. Ids out of range are skipped.
   virtual std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const = 0;
-  // What of that is certain while more ids follow: whole characters only. With `ended` nothing follows, and the result
-  // still begins with what was certain before; it differs from decode() only where a run of byte tokens is malformed.
-  virtual std::string decode_stream(std::span<const std::int32_t> ids, bool skip_special, bool ended) const = 0;
+  // What decode() begins with for one id; nothing where it drops it.
+  virtual std::optional<std::string> stored_text(std::int32_t id, bool skip_special) const = 0;
+  virtual const TokenDecoder& decoder() const = 0;
 
   virtual std::int64_t vocabulary_size() const = 0;                          // highest id + 1, added tokens included
   virtual std::string token(std::int32_t id) const = 0;                      // as stored ("Ġthe", "▁the", "<0x0A>")
@@ -49,22 +50,24 @@ class Tokenizer {
 };
 
 // Decodes one id at a time and hands out only whole characters: never half of a UTF-8 sequence, and never a character
-// that a later id takes back. All pieces together are decode_stream() of all ids.
+// that a later id takes back. All pieces together are decode() of all ids, but that whole characters are kept of a run
+// of byte tokens that is not valid as a whole.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true)
+      : tokenizer_(tokenizer), skip_special_(skip_special), stream_(tokenizer.decoder()) {}
   // Text that became certain with this id (may be empty).
-  std::string push(std::int32_t id);
-  // What is left (incomplete sequences as U+FFFD).
-  std::string flush();
+  std::string push(std::int32_t id) {
+    auto text = tokenizer_.stored_text(id, skip_special_);
+    return text ? stream_.push(std::move(*text)) : std::string();
+  }
+  // What is left (incomplete sequences as U+FFFD); then a new text may begin.
+  std::string flush() { return stream_.end(); }
 
  private:
-  std::string take(bool ended);
-
   const Tokenizer& tokenizer_;
   bool skip_special_;
-  std::vector<std::int32_t> ids_;
-  std::size_t printed_ = 0;
+  DecoderStream stream_;
 };
 
 }  // namespace nibble

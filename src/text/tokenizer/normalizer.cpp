@@ -119,7 +119,21 @@ bool apply(const Step& step, std::string_view text, bool, std::string& out) {
   return apply(step, text, out);
 }
 
+double growth(const UnicodeForm& form) { return form.compatibility ? 12 : 3; }  // U+FDFA, U+0390
+double growth(const ReplaceText& step) { return step.pattern.growth(step.content.size()); }
+double growth(const PrependText& step) { return 1 + double(step.prefix.size()); }
+double growth(const LowercaseText&) { return 1.5; }
+double growth(const StripSpaces&) { return 1; }
+double growth(const EscapeSpaces&) { return 2 * double(metaspace.size()); }
+double growth(const StripAccents&) { return 1; }
+
 }  // namespace
+
+double Normalizer::growth() const {
+  double product = 1;
+  for (const Step& step : steps_) product *= std::visit([](const auto& s) { return nibble::growth(s); }, step);
+  return product;
+}
 
 void Normalizer::add(Step step) { steps_.push_back(std::move(step)); }
 

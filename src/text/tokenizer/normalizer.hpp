@@ -39,6 +39,9 @@ class Normalizer {
 
   void add(Step step);
   bool empty() const { return steps_.empty(); }
+  std::size_t steps() const { return steps_.size(); }
+  // How many times as long a text may become, at most.
+  double growth() const;
   // The result is `text` itself or lives in `storage`. `at_start`: the text begins where the whole input does.
   std::string_view apply(std::string_view text, bool at_start, std::string& storage) const;
 

@@ -13,10 +13,45 @@ struct Pipeline::Scratch {
   std::vector<AddedTokens::Segment> segments, inner;
 };
 
-Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
-  parts_.pre_tokenizer.finish();
-  parts_.added.finish(parts_.normalizer);
+namespace {
+
+Result<void> check_chain(const char* what, std::size_t steps, double growth) {
+  if (steps > PipelineLimits::steps)
+    return error(Errc::unsupported, "its {} has {} steps; the limit is {}", what, steps, PipelineLimits::steps);
+  if (growth > PipelineLimits::growth)
+    return error(Errc::unsupported,
+                 "its {} may make a text {:.3g} times as long; the limit is {}, which no published tokenizer reaches",
+                 what, growth, PipelineLimits::growth);
+  return {};
 }
+
+Result<void> check_added(const AddedTokens& added) {
+  std::size_t bytes = 0;
+  for (const AddedToken& token : added.tokens()) {
+    bytes += token.content.size();
+    if (token.content.size() > PipelineLimits::longest)
+      return error(Errc::unsupported, "added token {} has {} bytes; the limit is {}", token.id, token.content.size(),
+                   PipelineLimits::longest);
+  }
+  if (bytes > PipelineLimits::added)
+    return error(Errc::unsupported, "its added tokens have {} bytes together; the limit is {}", bytes,
+                 PipelineLimits::added);
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> make_pipeline(PipelineParts parts) {
+  parts.pre_tokenizer.finish();
+  NIBBLE_CHECK(check_chain("normalizer", parts.normalizer.steps(), parts.normalizer.growth()));
+  NIBBLE_CHECK(check_chain("pre-tokenizer", parts.pre_tokenizer.steps().size(), parts.pre_tokenizer.growth()));
+  NIBBLE_CHECK(check_chain("decoder", parts.decoder.steps().size(), parts.decoder.growth()));
+  NIBBLE_CHECK(check_added(parts.added));
+  parts.added.finish(parts.normalizer);
+  return std::unique_ptr<Tokenizer>(std::make_unique<Pipeline>(std::move(parts)));
+}
+
+Pipeline::Pipeline(PipelineParts parts) : parts_(std::move(parts)) {}
 Pipeline::~Pipeline() = default;
 
 std::unique_ptr<Pipeline::Scratch> Pipeline::take_scratch() const {
@@ -75,24 +110,19 @@ void Pipeline::encode_text(std::string_view text, bool at_start, bool parse_spec
   }
 }
 
-std::vector<std::string> Pipeline::tokens_of(std::span<const std::int32_t> ids, bool skip_special) const {
-  std::vector<std::string> tokens;
-  tokens.reserve(ids.size());
-  for (const std::int32_t id : ids) {
-    const AddedToken* added = parts_.added.by_id(id);
-    if (added == nullptr && !parts_.bpe.vocabulary().has(id)) continue;
-    if (added != nullptr && added->special && skip_special) continue;
-    tokens.emplace_back(added ? std::string_view(added->content) : parts_.bpe.vocabulary().token(id));
-  }
-  return tokens;
+std::optional<std::string> Pipeline::stored_text(std::int32_t id, bool skip_special) const {
+  const AddedToken* added = parts_.added.by_id(id);
+  if (added == nullptr && !parts_.bpe.vocabulary().has(id)) return {};
+  if (added != nullptr && added->special && skip_special) return {};
+  return std::string(added ? std::string_view(added->content) : parts_.bpe.vocabulary().token(id));
 }
 
 std::string Pipeline::decode(std::span<const std::int32_t> ids, bool skip_special) const {
-  return parts_.decoder.decode(tokens_of(ids, skip_special));
-}
-
-std::string Pipeline::decode_stream(std::span<const std::int32_t> ids, bool skip_special, bool ended) const {
-  return parts_.decoder.decode_stream(tokens_of(ids, skip_special), ended);
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (const std::int32_t id : ids)
+    if (auto text = stored_text(id, skip_special)) tokens.push_back(std::move(*text));
+  return parts_.decoder.decode(std::move(tokens));
 }
 
 std::int64_t Pipeline::vocabulary_size() const {

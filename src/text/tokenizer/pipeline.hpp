@@ -27,6 +27,16 @@ struct PipelineParts {
   std::string_view kind;
 };
 
+// What a tokenizer's file may ask for; real ones ask for a fraction of it. Errors name the part and its limit.
+struct PipelineLimits {
+  static constexpr std::size_t steps = 64;         // of the normalizer, the pre-tokenizer, the decoder each
+  static constexpr double growth = 256;            // of a text in one of them
+  static constexpr std::size_t around = 1024;      // ids before and behind a text together
+  static constexpr std::size_t added = 1 << 22;    // bytes of all added tokens
+  static constexpr std::size_t longest = 1 << 12;  // bytes of one of them
+};
+Result<std::unique_ptr<Tokenizer>> make_pipeline(PipelineParts parts);
+
 class Pipeline final : public Tokenizer {
  public:
   explicit Pipeline(PipelineParts parts);
@@ -34,7 +44,8 @@ class Pipeline final : public Tokenizer {
 
   std::vector<std::int32_t> encode(std::string_view text, const EncodeOptions& options) const override;
   std::string decode(std::span<const std::int32_t> ids, bool skip_special) const override;
-  std::string decode_stream(std::span<const std::int32_t> ids, bool skip_special, bool ended) const override;
+  std::optional<std::string> stored_text(std::int32_t id, bool skip_special) const override;
+  const TokenDecoder& decoder() const override { return parts_.decoder; }
   std::int64_t vocabulary_size() const override;
   std::string token(std::int32_t id) const override;
   std::optional<std::int32_t> id(std::string_view token) const override;
@@ -48,7 +59,6 @@ class Pipeline final : public Tokenizer {
   struct Scratch;
   std::unique_ptr<Scratch> take_scratch() const;
   void give_scratch(std::unique_ptr<Scratch> scratch) const;
-  std::vector<std::string> tokens_of(std::span<const std::int32_t> ids, bool skip_special) const;
   void encode_text(std::string_view text, bool at_start, bool parse_special, Scratch& scratch,
                    std::vector<std::int32_t>& out) const;
 

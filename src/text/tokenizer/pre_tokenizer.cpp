@@ -135,7 +135,18 @@ void split(const MetaspaceSplit& step, std::string_view text, bool at_start, Pre
   cut(written, storage.matches, SplitBehavior::merged_with_next, false, storage.next);
 }
 
+double growth(const SplitByPattern&) { return 1; }
+double growth(const SplitByClass&) { return 1; }
+double growth(const ByteLevelSplit& step) { return (step.add_prefix_space ? 2 : 1) * (step.map_bytes ? 2 : 1); }
+double growth(const MetaspaceSplit& step) { return 2 * double(step.replacement.size()); }  // one more in front
+
 }  // namespace
+
+double PreTokenizer::growth() const {
+  double product = 1;
+  for (const Step& step : steps_) product *= std::visit([](const auto& s) { return nibble::growth(s); }, step);
+  return product;
+}
 
 void PreTokenizer::add(Step step) { steps_.push_back(std::move(step)); }
 

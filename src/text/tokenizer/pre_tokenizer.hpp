@@ -41,6 +41,8 @@ class PreTokenizer {
   void add(Step step);
   bool empty() const { return steps_.empty(); }
   const std::vector<Step>& steps() const { return steps_; }
+  // How many times as long the pieces together may be as the text, at most.
+  double growth() const;
   // To be called once all steps are there: decides where bytes must be spelled out in GPT-2's alphabet.
   void finish();
   bool is_byte_level() const;

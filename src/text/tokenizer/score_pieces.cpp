@@ -60,7 +60,7 @@ TokenizerResult make_score_tokenizer(ScorePieces pieces) {
   if (pieces.add_bos && parts.bos) parts.prefix = {*parts.bos};
   if (pieces.add_eos && parts.eos) parts.suffix = {*parts.eos};
   parts.kind = "SentencePiece BPE";
-  return std::unique_ptr<Tokenizer>(new Pipeline(std::move(parts)));
+  return make_pipeline(std::move(parts));
 }
 
 }  // namespace nibble

@@ -3,6 +3,7 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -153,6 +154,16 @@ Result<SplitPattern> SplitPattern::regex(std::string_view text) {
   SplitPattern pattern;
   pattern.compiled_ = std::move(compiled);
   return pattern;
+}
+
+double SplitPattern::growth(std::size_t replacement_bytes) const {
+  std::uint32_t shortest = 1;
+  if (compiled_ && pcre2_pattern_info(compiled_->code, PCRE2_INFO_MINLENGTH, &shortest) != 0) shortest = 0;
+  if (!compiled_ && !known_) shortest = std::uint32_t(std::min(literal_.size(), std::size_t(1) << 30));
+  const bool finds_nothing = !compiled_ && !known_ && literal_.empty();
+  if (finds_nothing) return 1;
+  if (shortest == 0) return 1 + double(replacement_bytes);  // also between any two characters
+  return std::max(1.0, double(replacement_bytes) / shortest);
 }
 
 void SplitPattern::find_all(std::string_view text, std::vector<Span>& matches) const {

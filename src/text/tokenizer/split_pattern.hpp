@@ -25,6 +25,9 @@ class SplitPattern {
   // Written for Oniguruma, as tokenizer.json does. What PCRE2 would read differently is translated or refused.
   static Result<SplitPattern> regex(std::string_view pattern);
 
+  // How many times as long a text may become where each match becomes `replacement_bytes`: at least 1.
+  double growth(std::size_t replacement_bytes) const;
+  const std::string& literal_text() const { return literal_; }  // empty: no literal
   // Appends all matches in `text` (valid UTF-8), leftmost first, not overlapping, none empty beside the last match.
   void find_all(std::string_view text, std::vector<Span>& matches) const;
 

@@ -19,42 +19,65 @@ int byte_of_fallback(std::string_view token) {
   return byte;
 }
 
+void append_byte_level(std::string_view token, std::string& bytes) {
+  if (!from_byte_alphabet(token, bytes)) bytes += token;
+}
+
+std::string salvage_utf8(std::string_view run) {
+  std::string out;
+  while (!run.empty()) {
+    std::size_t consumed = 0;
+    const std::size_t length = well_formed_length(run, consumed);
+    out += length ? run.substr(0, length) : replacement_character;
+    run.remove_prefix(length ? length : 1);
+  }
+  return out;
+}
+
+void replace_in_token(std::string& token, const SplitPattern& pattern, std::string_view content) {
+  std::vector<Span> matches;
+  pattern.find_all(token, matches);
+  if (matches.empty()) return;
+  std::string out;
+  std::size_t at = 0;
+  for (const Span match : matches) {
+    out.append(token, at, match.begin - at).append(content);
+    at = match.end;
+  }
+  token = out.append(token, at);
+}
+
+void strip_token(const DecodeStrip& step, std::string& token) {
+  if (step.content.empty()) return;
+  std::string_view rest = token;
+  for (std::size_t i = 0; i < step.start && rest.starts_with(step.content); ++i)
+    rest.remove_prefix(step.content.size());
+  for (std::size_t i = 0; i < step.stop && rest.ends_with(step.content); ++i) rest.remove_suffix(step.content.size());
+  token = std::string(rest);
+}
+
+bool drop_prefix(const DecodeDropPrefix& step, std::string& token) {
+  const bool dropped = token.starts_with(metaspace);
+  if (dropped) token.erase(0, metaspace.size());
+  return !token.empty() || (dropped && !step.all);
+}
+
 namespace {
 
 using Tokens = std::vector<std::string>;
 
-struct Mode {
-  bool salvage = false;  // whole characters of a malformed run of byte tokens are kept
-  bool open = false;     // more follows: half a character at the end is left out
-};
-
-void apply(const DecodeByteLevel&, Tokens& tokens, Mode mode) {
+void apply(const DecodeByteLevel&, Tokens& tokens) {
   std::string bytes;
-  for (const std::string& token : tokens) {
-    if (!from_byte_alphabet(token, bytes)) bytes += token;
-  }
-  if (mode.open) bytes.resize(bytes.size() - incomplete_tail(bytes));
+  for (const std::string& token : tokens) append_byte_level(token, bytes);
   tokens = {is_valid_utf8(bytes) ? std::move(bytes) : repair_utf8(bytes)};
 }
 
-// Each byte that begins no character is U+FFFD: finer than repair_utf8.
-void add_salvaged(std::string_view run, Tokens& out) {
-  while (!run.empty()) {
-    std::size_t consumed = 0;
-    const std::size_t length = well_formed_length(run, consumed);
-    out.emplace_back(length ? run.substr(0, length) : replacement_character);
-    run.remove_prefix(length ? length : 1);
-  }
-}
-
-void apply(const DecodeByteFallback& step, Tokens& tokens, Mode mode) {
+void apply(const DecodeByteFallback& step, Tokens& tokens) {
   Tokens out;
   std::string run;
   const auto end_run = [&] {
-    if (is_valid_utf8(run))
-      out.push_back(run);
-    else if (step.salvage || mode.salvage)
-      add_salvaged(run, out);
+    if (is_valid_utf8(run) || step.salvage)
+      out.push_back(salvage_utf8(run));
     else
       out.insert(out.end(), run.size(), std::string(replacement_character));
     run.clear();
@@ -67,77 +90,61 @@ void apply(const DecodeByteFallback& step, Tokens& tokens, Mode mode) {
     if (!run.empty()) end_run();
     out.push_back(std::move(token));
   }
-  if (mode.open) run.resize(run.size() - incomplete_tail(run));
   if (!run.empty()) end_run();
   tokens = std::move(out);
 }
 
-void apply(const DecodeFuse&, Tokens& tokens, Mode) {
+void apply(const DecodeFuse&, Tokens& tokens) {
   std::string whole;
   for (const std::string& token : tokens) whole += token;
   tokens = {std::move(whole)};
 }
 
-void replace(std::string& token, const SplitPattern& pattern, std::string_view content) {
-  std::vector<Span> matches;
-  pattern.find_all(token, matches);
-  for (auto match = matches.rbegin(); match != matches.rend(); ++match) {
-    token.replace(match->begin, match->end - match->begin, content);
-  }
-}
-
-void apply(const DecodeMetaspace& step, Tokens& tokens, Mode) {
+void apply(const DecodeMetaspace& step, Tokens& tokens) {
   const SplitPattern pattern = SplitPattern::literal(step.replacement);
-  for (std::size_t i = 0; i < tokens.size(); ++i) replace(tokens[i], pattern, i == 0 && step.drop_first ? "" : " ");
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    replace_in_token(tokens[i], pattern, i == 0 && step.drop_first ? "" : " ");
 }
 
-void apply(const DecodeReplace& step, Tokens& tokens, Mode) {
-  for (std::string& token : tokens) replace(token, step.pattern, step.content);
+void apply(const DecodeReplace& step, Tokens& tokens) {
+  for (std::string& token : tokens) replace_in_token(token, step.pattern, step.content);
 }
 
-void apply(const DecodeStrip& step, Tokens& tokens, Mode) {
-  if (step.content.empty()) return;
-  for (std::string& token : tokens) {
-    std::size_t begin = 0, end = token.size();
-    for (std::size_t i = 0; i < step.start && token.compare(begin, step.content.size(), step.content) == 0; ++i) {
-      begin += step.content.size();
-    }
-    for (std::size_t i = 0; i < step.stop && end >= begin + step.content.size() &&
-                            token.compare(end - step.content.size(), step.content.size(), step.content) == 0;
-         ++i) {
-      end -= step.content.size();
-    }
-    token = token.substr(begin, end - begin);
-  }
+void apply(const DecodeStrip& step, Tokens& tokens) {
+  for (std::string& token : tokens) strip_token(step, token);
 }
 
-void apply(const DecodeDropPrefix& step, Tokens& tokens, Mode) {
-  constexpr std::string_view metaspace = "\xE2\x96\x81";
-  for (std::string& token : tokens) {
-    const bool dropped = token.starts_with(metaspace);
-    if (dropped) token.erase(0, metaspace.size());
-    if (!token.empty() || (dropped && !step.all)) return;
-  }
+void apply(const DecodeDropPrefix& step, Tokens& tokens) {
+  for (std::string& token : tokens)
+    if (drop_prefix(step, token)) return;
 }
 
-std::string run(const std::vector<TokenDecoder::Step>& steps, Tokens tokens, Mode mode) {
-  for (const auto& step : steps) std::visit([&](const auto& s) { apply(s, tokens, mode); }, step);
-  std::string out;
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (i > 0 && steps.empty()) out += ' ';
-    out += tokens[i];
-  }
-  return out;
-}
+double growth(const DecodeByteLevel&) { return 3; }  // U+FFFD for a byte
+double growth(const DecodeByteFallback&) { return 1; }
+double growth(const DecodeFuse&) { return 1; }
+double growth(const DecodeDropPrefix&) { return 1; }
+double growth(const DecodeMetaspace&) { return 1; }
+double growth(const DecodeReplace& step) { return step.pattern.growth(step.content.size()); }
+double growth(const DecodeStrip&) { return 1; }
 
 }  // namespace
 
+double TokenDecoder::growth() const {
+  double product = 1;
+  for (const Step& step : steps_) product *= std::visit([](const auto& s) { return nibble::growth(s); }, step);
+  return product;
+}
+
 void TokenDecoder::add(Step step) { steps_.push_back(std::move(step)); }
 
-std::string TokenDecoder::decode(Tokens tokens) const { return run(steps_, std::move(tokens), {}); }
-
-std::string TokenDecoder::decode_stream(Tokens tokens, bool ended) const {
-  return run(steps_, std::move(tokens), {true, !ended});
+std::string TokenDecoder::decode(Tokens tokens) const {
+  for (const Step& step : steps_) std::visit([&](const auto& s) { apply(s, tokens); }, step);
+  std::string out;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i > 0 && steps_.empty()) out += ' ';
+    out += tokens[i];
+  }
+  return out;
 }
 
 }  // namespace nibble

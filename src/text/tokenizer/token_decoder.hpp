@@ -43,15 +43,25 @@ class TokenDecoder {
   void add(Step step);
   // A tokenizer without a decoder joins its tokens with spaces.
   std::string decode(std::vector<std::string> tokens) const;
-  // The beginning of a text, or all of it as streaming has shown it (`ended`): whole characters of a run of byte tokens
-  // count at once, and unless ended, a character that lacks bytes at the end is left out.
-  std::string decode_stream(std::vector<std::string> tokens, bool ended) const;
+  // How many times as long as its tokens a text may be, at most.
+  double growth() const;
+  const std::vector<Step>& steps() const { return steps_; }
 
  private:
   std::vector<Step> steps_;
 };
 
+// What the steps do to one token; decoder_stream.cpp does the same to a text that grows.
+
 // The byte of "<0x0A>", or -1.
 int byte_of_fallback(std::string_view token);
+// Appends the bytes that a token of GPT-2's alphabet means, or the token where it is of no such text.
+void append_byte_level(std::string_view token, std::string& bytes);
+// Each byte that begins no character is U+FFFD: finer than repair_utf8.
+std::string salvage_utf8(std::string_view run);
+void replace_in_token(std::string& token, const SplitPattern& pattern, std::string_view content);
+void strip_token(const DecodeStrip& step, std::string& token);
+// Whether it was the last token that loses anything.
+bool drop_prefix(const DecodeDropPrefix& step, std::string& token);
 
 }  // namespace nibble

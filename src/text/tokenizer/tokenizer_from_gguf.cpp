@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "text/tokenizer/bpe_json.hpp"
+#include "text/tokenizer/gguf_keys.hpp"
 #include "text/tokenizer/gguf_pre_types.hpp"
 #include "text/tokenizer/score_pieces.hpp"
 #include "text/tokenizer/tokenizer_convert.hpp"
@@ -27,12 +28,6 @@ std::vector<std::int64_t> types_of(const Gguf& file, std::size_t count) {
 
 const GgufValue::Array& array_of(const Gguf& file, std::string_view key) {
   return std::get<GgufValue::Array>(file.find(key)->value);
-}
-
-bool flag(const Gguf& file, std::string_view key, bool otherwise) {
-  const GgufValue* value = file.find(key);
-  const bool* found = value ? std::get_if<bool>(&value->value) : nullptr;
-  return found ? *found : otherwise;
 }
 
 OrderedJson byte_level_step(bool add_prefix_space, bool use_regex) {
@@ -111,6 +106,7 @@ OrderedJson merges_of_scores(const GgufValue::Array& tokens, const GgufValue::Ar
   OrderedJson out = OrderedJson::array();
   for (const std::size_t id : order) {
     const std::string_view piece = std::get<std::string>(tokens[id].value);
+    if (piece.size() > Bpe::longest_piece) continue;
     for (std::size_t cut = 1; cut < piece.size(); ++cut)
       if ((piece[cut] & 0xC0) != 0x80 && vocabulary.id(piece.substr(0, cut)) && vocabulary.id(piece.substr(cut)))
         out.push_back({std::string(piece.substr(0, cut)), std::string(piece.substr(cut))});
@@ -125,9 +121,9 @@ OrderedJson replace(const char* from, const char* to) {
 // Everything that depends on which of the two kinds it is.
 Result<void> add_pieces(const Gguf& file, const std::vector<std::int64_t>& types, OrderedJson& out,
                         OrderedJson& model) {
-  if (flag(file, "tokenizer.ggml.remove_extra_whitespaces", false))
+  if (gguf_flag(file, "tokenizer.ggml.remove_extra_whitespaces").value_or(false))
     return error(Errc::unsupported, "its tokenizer drops extra spaces, which tokenizer.json is not written for");
-  const bool prefix = flag(file, "tokenizer.ggml.add_space_prefix", true);
+  const bool prefix = gguf_flag(file, "tokenizer.ggml.add_space_prefix").value_or(true);
   OrderedJson spaces = OrderedJson::array();
   if (prefix) spaces.push_back({{"type", "Prepend"}, {"prepend", metaspace}});
   spaces.push_back(replace(" ", metaspace));
@@ -135,11 +131,11 @@ Result<void> add_pieces(const Gguf& file, const std::vector<std::int64_t>& types
   if (prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
   out["normalizer"] = {{"type", "Sequence"}, {"normalizers", spaces}};
   out["decoder"] = {{"type", "Sequence"}, {"decoders", decoders}};
-  if (const auto unk = file.integer("tokenizer.ggml.unknown_token_id"))
-    model["unk_token"] = std::get<std::string>(array_of(file, "tokenizer.ggml.tokens")[std::size_t(*unk)].value);
+  const GgufValue::Array& tokens = array_of(file, "tokenizer.ggml.tokens");
+  if (const auto unk = gguf_token_id(file, "tokenizer.ggml.unknown_token_id", tokens.size()))
+    model["unk_token"] = std::get<std::string>(tokens[std::size_t(*unk)].value);
   model["fuse_unk"] = model["byte_fallback"] = true;
-  model["merges"] =
-      merges_of_scores(array_of(file, "tokenizer.ggml.tokens"), array_of(file, "tokenizer.ggml.scores"), types);
+  model["merges"] = merges_of_scores(tokens, array_of(file, "tokenizer.ggml.scores"), types);
   return {};
 }
 
@@ -201,8 +197,7 @@ Result<TokenizerFiles> tokenizer_from_gguf(const Gguf& file) {
 
   files.config = {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"clean_up_tokenization_spaces", false}};
   const auto name = [&](const char* key, std::string_view gguf_key) {
-    const auto id = file.integer(gguf_key);
-    if (id && *id >= 0 && std::size_t(*id) < tokens.size()) files.config[key] = tokenizer->token(std::int32_t(*id));
+    if (const auto id = gguf_token_id(file, gguf_key, tokens.size())) files.config[key] = tokenizer->token(*id);
   };
   name("bos_token", "tokenizer.ggml.bos_token_id");
   name("eos_token", "tokenizer.ggml.eos_token_id");

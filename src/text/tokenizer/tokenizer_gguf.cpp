@@ -1,25 +1,13 @@
 // tokenizer.ggml.* in a GGUF file.
 #include "base/utf8.hpp"
 #include "text/tokenizer/bpe_json.hpp"
+#include "text/tokenizer/gguf_keys.hpp"
 #include "text/tokenizer/gguf_pre_types.hpp"
 #include "text/tokenizer/pipeline.hpp"
 #include "text/tokenizer/score_pieces.hpp"
 
 namespace nibble {
 namespace {
-
-std::optional<bool> flag(const Gguf& file, std::string_view key) {
-  const GgufValue* value = file.find(key);
-  const bool* found = value ? std::get_if<bool>(&value->value) : nullptr;
-  return found ? std::optional(*found) : std::nullopt;
-}
-
-std::optional<std::int32_t> token_id(const Gguf& file, std::string_view key, std::size_t tokens) {
-  if (file.find(key) == nullptr) return {};
-  const auto id = file.integer(key);
-  if (!id || *id < 0 || std::uint64_t(*id) >= tokens) return {};
-  return std::int32_t(*id);
-}
 
 Result<const GgufValue::Array*> array(const Gguf& file, std::string_view key) {
   const GgufValue* value = file.find(key);
@@ -77,13 +65,13 @@ TokenizerResult load_scores(const Gguf& file) {
     pieces.scores.push_back(float(*value));
   }
   const std::size_t count = pieces.texts.size();
-  pieces.add_space_prefix = flag(file, "tokenizer.ggml.add_space_prefix").value_or(true);
-  pieces.remove_extra_spaces = flag(file, "tokenizer.ggml.remove_extra_whitespaces").value_or(false);
-  pieces.bos = token_id(file, "tokenizer.ggml.bos_token_id", count);
-  pieces.eos = token_id(file, "tokenizer.ggml.eos_token_id", count);
-  pieces.unk = token_id(file, "tokenizer.ggml.unknown_token_id", count);
-  pieces.add_bos = flag(file, "tokenizer.ggml.add_bos_token").value_or(true);
-  pieces.add_eos = flag(file, "tokenizer.ggml.add_eos_token").value_or(false);
+  pieces.add_space_prefix = gguf_flag(file, "tokenizer.ggml.add_space_prefix").value_or(true);
+  pieces.remove_extra_spaces = gguf_flag(file, "tokenizer.ggml.remove_extra_whitespaces").value_or(false);
+  pieces.bos = gguf_token_id(file, "tokenizer.ggml.bos_token_id", count);
+  pieces.eos = gguf_token_id(file, "tokenizer.ggml.eos_token_id", count);
+  pieces.unk = gguf_token_id(file, "tokenizer.ggml.unknown_token_id", count);
+  pieces.add_bos = gguf_flag(file, "tokenizer.ggml.add_bos_token").value_or(true);
+  pieces.add_eos = gguf_flag(file, "tokenizer.ggml.add_eos_token").value_or(false);
   return make_score_tokenizer(std::move(pieces));
 }
 
@@ -120,12 +108,12 @@ TokenizerResult load_merges(const Gguf& file) {
   NIBBLE_TRY(parts.pre_tokenizer, pre_tokenizer_of(type));
   parts.decoder.add(DecodeByteLevel{});
   NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(vocabulary), pairs, options));
-  parts.bos = token_id(file, "tokenizer.ggml.bos_token_id", tokens.size());
-  parts.eos = token_id(file, "tokenizer.ggml.eos_token_id", tokens.size());
-  if (flag(file, "tokenizer.ggml.add_bos_token").value_or(type.adds_bos) && parts.bos) parts.prefix = {*parts.bos};
-  if (flag(file, "tokenizer.ggml.add_eos_token").value_or(false) && parts.eos) parts.suffix = {*parts.eos};
+  parts.bos = gguf_token_id(file, "tokenizer.ggml.bos_token_id", tokens.size());
+  parts.eos = gguf_token_id(file, "tokenizer.ggml.eos_token_id", tokens.size());
+  if (gguf_flag(file, "tokenizer.ggml.add_bos_token").value_or(type.adds_bos) && parts.bos) parts.prefix = {*parts.bos};
+  if (gguf_flag(file, "tokenizer.ggml.add_eos_token").value_or(false) && parts.eos) parts.suffix = {*parts.eos};
   parts.kind = "byte-level BPE";
-  return std::unique_ptr<Tokenizer>(new Pipeline(std::move(parts)));
+  return make_pipeline(std::move(parts));
 }
 
 }  // namespace

@@ -35,11 +35,13 @@ Result<void> add_post_processor(const Json& entry, PipelineParts& parts, int dep
     NIBBLE_TRY(const std::string name, json_text(piece["SpecialToken"], "id"));
     if (specials == entry.end() || !specials->is_object() || !specials->contains(name))
       return error(Errc::corrupt_file, "the post-processor's template names \"{}\", which it does not define", name);
-    const Json& ids =
-        (*specials)[name].is_object() && (*specials)[name].contains("ids") ? (*specials)[name]["ids"] : Json::array();
-    if (!ids.is_array() || ids.empty())
+    const Json& special = (*specials)[name];
+    const auto ids = special.is_object() ? special.find("ids") : special.end();
+    if (ids == special.end() || !ids->is_array() || ids->empty())
       return error(Errc::corrupt_file, "the post-processor's \"{}\" has no ids", name);
-    for (const Json& id : ids) {
+    if (ids->size() + parts.prefix.size() + parts.suffix.size() > PipelineLimits::around)
+      return error(Errc::unsupported, "the post-processor puts more than {} ids around a text", PipelineLimits::around);
+    for (const Json& id : *ids) {
       if (!id.is_number_integer() || id < 0 || id >= Vocabulary::limit)
         return error(Errc::corrupt_file, "the post-processor's \"{}\" has no usable id", name);
       (after ? parts.suffix : parts.prefix).push_back(id.get<std::int32_t>());
@@ -119,7 +121,7 @@ TokenizerResult load_tokenizer_json(std::string_view text, const TokenizerConfig
     }
   }
   apply_config(config, parts);
-  return std::unique_ptr<Tokenizer>(std::make_unique<Pipeline>(std::move(parts)));
+  return make_pipeline(std::move(parts));
 }
 
 }  // namespace nibble

@@ -106,6 +106,10 @@ Result<std::vector<float>> scores_of(const TokenizerFile& file, std::int64_t row
     if (const auto id = vocabulary.id(order[rank])) scores[std::size_t(*id)] = -float(rank);
   for (std::int64_t id = 0; id < vocabulary.size(); ++id) {
     const std::string_view piece = vocabulary.token(id);
+    if (piece.size() > Bpe::longest_piece) {
+      if (ways.count(std::string(piece))) return unnamed(fmt::format("a merge of {} bytes", piece.size()));
+      continue;
+    }
     std::int64_t possible = 0;
     for (std::size_t cut = 1; cut < piece.size(); ++cut)
       if ((piece[cut] & 0xC0) != 0x80 && vocabulary.id(piece.substr(0, cut)) && vocabulary.id(piece.substr(cut)))

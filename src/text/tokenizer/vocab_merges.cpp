@@ -38,7 +38,7 @@ TokenizerResult load_vocab_merges(std::string_view vocab, std::string_view text,
   }
   NIBBLE_TRY(parts.bpe, Bpe::from_merges(std::move(vocabulary), merges->pairs, {}));
   apply_config(config, parts);
-  return std::unique_ptr<Tokenizer>(std::make_unique<Pipeline>(std::move(parts)));
+  return make_pipeline(std::move(parts));
 }
 
 }  // namespace nibble

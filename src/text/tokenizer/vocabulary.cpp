@@ -46,6 +46,8 @@ Result<void> Vocabulary::add(std::string_view token, std::int64_t id) {
   if (id < 0 || id >= limit) {
     return error(Errc::corrupt_file, "token \"{}\" has id {}; ids go from 0 to {}", token, id, limit - 1);
   }
+  if (token.size() > longest)
+    return error(Errc::unsupported, "token {} has {} bytes; the limit is {}", id, token.size(), longest);
   if (has(id)) {
     return error(Errc::corrupt_file, "id {} is given to both \"{}\" and \"{}\"", id, this->token(id), token);
   }

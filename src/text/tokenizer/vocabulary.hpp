@@ -18,6 +18,9 @@ class Vocabulary {
   // Larger ids are refused: the largest published vocabularies hold about a million tokens, and the table is dense.
   static constexpr std::int64_t limit = std::int64_t(1) << 22;
 
+  // No published token has a thousand bytes. A text is never longer than its ids times this.
+  static constexpr std::size_t longest = 1 << 16;
+
   void reserve(std::size_t tokens);
   // Refuses an id that is out of range or taken, and a text that is there already.
   Result<void> add(std::string_view token, std::int64_t id);
