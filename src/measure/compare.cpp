@@ -150,7 +150,8 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                  WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? "; was there too little memory?" : "");
   if (last.contains("error")) return Error{Errc(last["code"].get<int>()), last["error"].get<std::string>()};
-  PrecisionReport report{.result = result_from_json(last["result"])};
+  PrecisionReport report;
+  report.result = result_from_json(last["result"]);
   visit_report(report, [&](const char* name, auto& value) { last[name].get_to(value); });
   return report;
 }
