@@ -30,7 +30,7 @@ table{border-collapse:collapse;width:100%;font-size:.84rem;font-variant-numeric:
 th,td{padding:.35rem .5rem;text-align:right;border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{text-align:left}
 thead tr:first-child th{color:var(--soft);font-weight:400;border-bottom:0;text-align:center;padding-bottom:0}
-tr.chosen td{background:var(--panel);font-weight:600}td.failed{text-align:left;white-space:normal}
+tr.chosen td{background:var(--panel);font-weight:600}td.missing{text-align:left;white-space:normal}
 svg{display:block;width:100%;max-width:46rem;height:auto;margin:.6rem 0 0;font-size:13px}
 svg text{fill:var(--ink)}svg .tick,svg .name{fill:var(--soft);font-size:12px}
 .axis{stroke:var(--soft);stroke-width:1}.grid{stroke:var(--grid);stroke-width:1}
@@ -71,7 +71,7 @@ std::string table(const Comparison& c, bool (*shows)(const std::string& group)) 
     if (r.error.empty())
       for (const CompareColumn& column : columns) out += "<td>" + escape_html(column.cell(r)) + "</td>";
     else
-      out += fmt::format("<td colspan=\"{}\" class=\"failed\">not measured: {}</td>", columns.size(),
+      out += fmt::format("<td colspan=\"{}\" class=\"missing\">not measured: {}</td>", columns.size(),
                          escape_html(r.error));
     out += "</tr>";
   }

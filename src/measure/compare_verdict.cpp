@@ -63,11 +63,16 @@ const PrecisionResult* choose(const Comparison& comparison) {
 }
 
 std::string explain_busy(const Comparison& comparison) {
-  std::string list;
-  for (const PrecisionResult& r : comparison.results)
-    if (r.error.empty() && !r.repeats.busy.empty())
-      list += fmt::format("{}{}: {}", list.empty() ? "" : "; ", r.precision.label(), r.repeats.busy);
-  return list;
+  std::string first;
+  std::vector<std::string> others;
+  for (const PrecisionResult& r : comparison.results) {
+    if (!r.error.empty() || r.repeats.busy.empty()) continue;
+    if (first.empty())
+      first = r.precision.label() + ": " + r.repeats.busy;
+    else
+      others.push_back(r.precision.label());
+  }
+  return others.empty() ? first : fmt::format("{}; {} as well", first, joined(others));
 }
 
 std::string explain_choice(const Comparison& comparison) {

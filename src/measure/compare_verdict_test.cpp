@@ -55,10 +55,11 @@ TEST(Verdict, OnABusyMachineRestsOnSizesAndQualityAndSaysSo) {
       measured(Precision::int8, 20.1, 8, 19'000'000), measured(Precision::nf4, 22, 300, 13'000'000)};
   EXPECT_EQ(choose(comparison_of(results))->precision.label(), "fp16");
   results[2].repeats.busy = "its threads waited for a processor 46 % of the time";
+  results[3].repeats.busy = "repeats of decode lie between 14 and 114 tokens/s";
   Comparison c = comparison_of(results);
   c.busy = explain_busy(c);
   c.verdict = explain_choice(c);
-  EXPECT_EQ(c.busy, "int8: its threads waited for a processor 46 % of the time");
+  EXPECT_EQ(c.busy, "int8: its threads waited for a processor 46 % of the time; nf4 as well");
   EXPECT_EQ(choose(c)->precision.label(), "int8");
   for (const std::string& form : {c.verdict, to_markdown(c), to_html(c), to_json(c)}) {
     EXPECT_TRUE(says(form, "the choice rests on sizes and quality alone")) << form;

@@ -142,6 +142,42 @@ TEST_F(Habits, EstimateOfABareSizeGivesTheRuleOfThumbAndWhyRealityDiffers) {
     EXPECT_NE(all.out.find(word), std::string::npos) << word << "\n" << all.out;
 }
 
+TEST_F(Habits, CompareKeepsWhatItMeasuredWhereTheStoredCopyDoesNotFit) {
+  const Outcome r =
+      run("compare " + shipped +
+              " --precisions bf16,nf4 --stored-copy --max-eval-tokens 40 --prompt-tokens 8 --decode-tokens 2 "
+              "--new-tokens 2 --repeats 1 --quiet --report " +
+              (folder / "report").string(),
+          "ulimit -f 8000;");  // 4 MB; the copy has 13
+  EXPECT_EQ(r.status, 1) << r.err;
+  EXPECT_NE(r.err.find("nf4: no stored copy: "), std::string::npos) << r.err;
+  EXPECT_NE(r.out.find("Load copy of nf4: not measured: "), std::string::npos) << r.out;
+  const Json nf4 = Json::parse(read(folder / "report.json"))["results"][1];
+  EXPECT_EQ(nf4["error"], "");
+  EXPECT_GT(nf4["perplexity"].get<double>(), 1);
+  EXPECT_TRUE(nf4["stored_load_seconds"].is_null());
+  EXPECT_NE(nf4["stored_copy_problem"], "");
+}
+
+TEST_F(Habits, CompareAndBenchSayThatTheMachineIsBusy) {
+  // Beside a process that counts, on one processor: half of the time is waited for.
+  const std::string busy = "taskset -c 0 sh -c 'while :; do :; done & \"$@\"; status=$?; kill $!; exit $status' sh";
+  const std::string work = " --threads 1 --prompt-tokens 128 --decode-tokens 64 --repeats 8 --json --quiet";
+  const Outcome compared =
+      run("compare " + shipped + " --precisions bf16,nf4 --max-eval-tokens 40 --new-tokens 2" + work, busy);
+  ASSERT_EQ(compared.status, 0) << compared.err;
+  const Json document = compared.json();
+  EXPECT_GT(document["results"][0]["waiting_share"].get<double>(), 0.1) << compared.out;
+  EXPECT_NE(document["busy"], "");
+  EXPECT_NE(document["verdict"].get<std::string>().find("rests on sizes and quality alone"), std::string::npos)
+      << document["verdict"];
+  const Outcome measured =
+      run("bench model " + shipped + " --threads 1 --prompt-tokens 128 --new-tokens 64 --repeats 8", busy);
+  ASSERT_EQ(measured.status, 0) << measured.err;
+  EXPECT_NE(measured.out.find("The machine was busy while bf16 was measured"), std::string::npos) << measured.out;
+  EXPECT_EQ(run("bench model " + shipped + " --precisions nf4,bf16,nf4").status, 2);
+}
+
 TEST_F(Habits, CompareReportsAPrecisionThatFailsAndGoesOn) {
   const fs::path model = copied_model();
   // One weight beyond fp16's range: bf16 takes it, int8 refuses it.
