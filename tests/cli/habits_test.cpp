@@ -1,4 +1,6 @@
 // The habits of the command line: help, wrong requests, pipes, progress, Ctrl-C.
+#include <sched.h>
+
 #include "program.hpp"
 
 namespace {
@@ -161,7 +163,12 @@ TEST_F(Habits, CompareKeepsWhatItMeasuredWhereTheStoredCopyDoesNotFit) {
 
 TEST_F(Habits, CompareAndBenchSayThatTheMachineIsBusy) {
   // Beside a process that counts, on one processor: half of the time is waited for.
-  const std::string busy = "taskset -c 0 sh -c 'while :; do :; done & \"$@\"; status=$?; kill $!; exit $status' sh";
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  int processor = 0;
+  while (!CPU_ISSET(processor, &allowed)) ++processor;
+  const std::string busy = "taskset -c " + std::to_string(processor) +
+                           " sh -c 'while :; do :; done & \"$@\"; status=$?; kill $!; exit $status' sh";
   const std::string work = " --threads 1 --prompt-tokens 128 --decode-tokens 64 --repeats 8 --json --quiet";
   const Outcome compared =
       run("compare " + shipped + " --precisions bf16,nf4 --max-eval-tokens 40 --new-tokens 2" + work, busy);
