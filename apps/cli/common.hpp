@@ -61,6 +61,10 @@ void add_recipe(CLI::App& verb, RecipeArguments& arguments);
 Result<Bos> read_bos(const RecipeArguments& arguments);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 
+// Beside 0 (done) and what Error::exit_code() gives (1: the job failed, 2: the request was wrong): a right question whose
+// answer is that nothing fits.
+inline constexpr int does_not_fit_status = 3;
+
 // Bytes in 10^9 bytes, with three digits behind the point.
 std::string gb(std::uint64_t bytes);
 
