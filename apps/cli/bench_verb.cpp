@@ -69,6 +69,7 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
   if (!precisions) return fail(precisions.error());
   a.options.precisions = *precisions;
   a.options.ignore_config = common.ignore_config;
+  a.options.ignore_tensors = common.ignore_tensors;
   a.options.threads = common.threads;
   a.options.device_map = common.device;
   a.options.progress = progress_bar(common, "bench");
@@ -167,7 +168,7 @@ void add_bench(CLI::App& app, Verb& run) {
   verb->add_option("--cpu-target", a->options.cpu_target,
                    "avx512_vnni_bf16, avx512, avx2 or reference (default: the best here)");
   add_quantization(*verb, a->held);
-  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);
   verb->callback([=, &run] {
     run = [=] { return with_model(a->model, *common, [&] { return bench_model_verb(*a, *common); }); };
   });

@@ -2,27 +2,14 @@
 
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <thread>
 
 namespace nibble::cli {
-namespace {
-
-std::atomic<bool> interrupt_seen{false};
-
-void on_interrupt(int signal) {
-  if (interrupt_seen.exchange(true)) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-  }
-}
-
-}  // namespace
 
 void add_common(CLI::App& verb, Common& common, int uses) {
   // What does nothing for this verb is taken all the same, so that one set of options serves every verb.
@@ -46,6 +33,11 @@ void add_common(CLI::App& verb, Common& common, int uses) {
                         "repeated")
             ->allow_extra_args(false),
         uses_config);
+  shown(verb.add_option("--ignore-tensors", common.ignore_tensors,
+                        "regular expression; tensors that the model has no place for and whose name contains a match "
+                        "are left out instead of refused; may be repeated")
+            ->allow_extra_args(false),
+        uses_tensors);
 }
 
 std::string double_quantized_names() { return names_of(precisions({FormatKind::table}), ", ", "-dq"); }
@@ -79,31 +71,58 @@ void add_quantization(CLI::App& verb, PrecisionArguments& a) {
       ->allow_extra_args(false);
 }
 
-Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std::string& name) {
+namespace {
+
+Result<QuantizationConfig> one_precision(const PrecisionArguments& a, const std::string& name) {
   const bool dq = name.size() > 3 && name.substr(name.size() - 3) == "-dq";
   NIBBLE_TRY(const Precision precision, parse_precision(dq ? name.substr(0, name.size() - 3) : name));
   QuantizationConfig config(precision);
-  const bool four_bits = config.four_bits();
   if (!a.compute_dtype.empty()) {
     NIBBLE_TRY(config.compute_dtype, parse_precision(a.compute_dtype));
   }
-  config.double_quant = dq || (a.double_quant && four_bits);
-  if (a.double_quant && !four_bits && precision != Precision::stored && a.precision == name)
-    config.double_quant = true;  // refused by check()
-  config.block_size = a.block_size;
-  config.int8_threshold = a.int8_threshold;
+  config.double_quant = dq || (a.double_quant && config.four_bits());
+  if (a.block_size) config.block_size = *a.block_size;
+  if (a.int8_threshold) config.int8_threshold = *a.int8_threshold;
   config.skip = a.skip;
   NIBBLE_CHECK(config.check());
   return config;
 }
 
-Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list) {
+// An option that none of the precisions listens to would be a promise that is not kept.
+Result<void> check_used(const PrecisionArguments& a, const std::vector<QuantizationConfig>& precisions,
+                        const std::string& named) {
+  const auto any = [&](const auto& is) { return std::any_of(precisions.begin(), precisions.end(), is); };
+  const bool four_bits = any([](const QuantizationConfig&c) { return c.four_bits(); }),
+             eight_bits = any([](const QuantizationConfig&c) { return c.format == Precision::int8; }),
+             quantized = any([](const QuantizationConfig&c) { return c.quantized(); });
+  const std::string tables = names_of(nibble::precisions({FormatKind::table}), " and ");
+  const auto refuse = [&](const char* option, const std::string& who) {
+    return Error{Errc::bad_request, fmt::format("{} is for {}, and does nothing for {}", option, who, named)};
+  };
+  if (a.double_quant && !four_bits) return refuse("--double-quant", tables);
+  if (a.block_size && !four_bits) return refuse("--block-size", tables);
+  if (a.int8_threshold && !eight_bits) return refuse("--int8-threshold", "int8");
+  if (!a.skip.empty() && !quantized)
+    return refuse("--skip", names_of(nibble::precisions({FormatKind::row, FormatKind::table}), " and "));
+  return {};
+}
+
+}  // namespace
+
+Result<QuantizationConfig> read_precision(const PrecisionArguments& a, const std::string& name) {
+  NIBBLE_TRY(QuantizationConfig config, one_precision(a, name));
+  NIBBLE_CHECK(check_used(a, {config}, name == "stored" ? "a model as it is stored" : name));
+  return config;
+}
+
+Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& a, const std::string& list) {
   std::vector<QuantizationConfig> out;
   std::stringstream stream(list);
   for (std::string name; std::getline(stream, name, ',');) {
-    NIBBLE_TRY(QuantizationConfig config, read_precision(arguments, name));
+    NIBBLE_TRY(QuantizationConfig config, one_precision(a, name));
     out.push_back(std::move(config));
   }
+  NIBBLE_CHECK(check_used(a, out, list));
   return out;
 }
 
@@ -125,6 +144,12 @@ LoadOptions load_options(const Common& common, const QuantizationConfig& precisi
   LoadOptions options;
   options.precision = precision;
   options.ignore_config = common.ignore_config;
+  options.ignore_tensors = common.ignore_tensors;
+  options.say = [quiet = common.quiet](const std::string& sentence) {
+    if (quiet) return;
+    leave_bar();
+    complain(fmt::format("nibble: {}\n", sentence));
+  };
   options.threads = common.threads;
   options.device_map = common.device;
   options.progress = progress_bar(common, "load", 0.5);
@@ -133,7 +158,16 @@ LoadOptions load_options(const Common& common, const QuantizationConfig& precisi
 
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
 
+void note_threads(const Common& common) {
+  const int cores = int(std::thread::hardware_concurrency());  // that this process may use
+  if (cores > 0 && common.threads > cores)
+    note(common, "nibble",
+         fmt::format("{} threads on {} {}: they wait for each other; without --threads there is one for each",
+                     common.threads, cores, cores == 1 ? "core" : "cores"));
+}
+
 int with_model(std::string& model, const Common& common, const std::function<int()>& verb, HubFiles files) {
+  note_threads(common);
   if (model.empty()) return verb();
   HubOptions options;
   options.files = files;
@@ -200,13 +234,5 @@ Result<void> check_writable(const std::string& path) {
     return Error{Errc::bad_request, path + ": cannot be written; does its folder exist, and may you write there?"};
   return {};
 }
-
-void watch_interrupt() {
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;  // without SA_RESTART: waiting for a line of input ends, too
-  ::sigaction(SIGINT, &action, nullptr);
-}
-bool interrupted() { return interrupt_seen; }
-void forget_interrupt() { interrupt_seen = false; }
 
 }  // namespace nibble::cli

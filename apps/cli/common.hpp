@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,15 +23,15 @@ struct Common {
   int threads = 0;
   std::string device = automatic;
   std::uint64_t seed = 0;
-  std::vector<std::string> ignore_config;
+  std::vector<std::string> ignore_config, ignore_tensors;
 };
 
 // Options that say how a model is held.
 struct PrecisionArguments {
   std::string precision = "stored", compute_dtype;
   bool double_quant = false;
-  int block_size = 64;
-  float int8_threshold = 6.0f;
+  std::optional<int> block_size;
+  std::optional<float> int8_threshold;
   std::vector<std::string> skip;
 };
 
@@ -38,7 +39,7 @@ struct PrecisionArguments {
 inline constexpr const char* model_help =
     "a folder in Hugging Face layout, a .gguf file, or a name on the hub: org/name[@revision], org/name/FILE.gguf";
 
-enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8 };
+enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8, uses_tensors = 16 };
 void add_common(CLI::App& verb, Common& common, int uses);
 // `name` is the option that names the precision: --precision, or --to where one is written.
 void add_precision(CLI::App& verb, PrecisionArguments& arguments, const std::string& name);
@@ -49,6 +50,7 @@ std::string double_quantized_names();
 void add_block_options(CLI::App& verb, PrecisionArguments& arguments);
 // The options that refine a precision, without the one that names it.
 void add_quantization(CLI::App& verb, PrecisionArguments& arguments);
+// bad_request also for an option that would do nothing: a block size of bf16.
 Result<QuantizationConfig> read_precision(const PrecisionArguments& arguments, const std::string& precision);
 // A comma-separated list; "nf4-dq" is the double-quantized form of nf4.
 Result<std::vector<QuantizationConfig>> read_precisions(const PrecisionArguments& arguments, const std::string& list);
@@ -60,6 +62,10 @@ struct RecipeArguments {
 void add_recipe(CLI::App& verb, RecipeArguments& arguments);
 Result<Bos> read_bos(const RecipeArguments& arguments);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
+
+// Beside 0 (done) and what Error::exit_code() gives (1: the job failed, 2: the request was wrong): a right question
+// whose answer is that nothing fits.
+inline constexpr int does_not_fit_status = 3;
 
 // Bytes in 10^9 bytes, with three digits behind the point.
 std::string gb(std::uint64_t bytes);
@@ -73,6 +79,9 @@ ByteProgress byte_progress(const Common& common, const std::string& what, double
 // A line on standard error beside the progress; nothing with --quiet.
 void note(const Common& common, const std::string& what, const std::string& sentence);
 
+// A note where more threads were asked for than there are cores.
+void note_threads(const Common& common);
+
 // Runs the verb on `model`, which may be a name on the hub: it is fetched first, and replaced by where it lies. An
 // empty name is left alone.
 int with_model(std::string& model, const Common& common, const std::function<int()>& verb,
@@ -85,11 +94,12 @@ Result<void> write_file(const std::string& path, const std::string& text);
 // Whether a file could be written there, asked before the work that fills it.
 Result<void> check_writable(const std::string& path);
 
-// From here on Ctrl-C is noted for interrupted() and the verb ends in order; a second one ends the program at once.
-// Before, it ends the program as usual.
+// From here on SIGINT (Ctrl-C), SIGTERM and SIGHUP are noted for interrupted(), and the verb ends in order, with
+// interrupt_status(); one that comes a second later or more ends the program at once. Before, each ends it as usual.
 void watch_interrupt();
 bool interrupted();
-void forget_interrupt();
+int interrupt_status();   // as a shell counts it: 130, 143, 129; 0: nothing was noted
+void forget_interrupt();  // Ctrl-C alone: it may be meant for an answer, the others are meant for the program
 
 // Every verb adds itself and sets `run` when it was chosen.
 using Verb = std::function<int()>;

@@ -57,6 +57,7 @@ int compare_verb(CompareArguments& a, const Common& common) {
   options.stride = a.recipe.stride;
   options.bos = *bos;
   options.ignore_config = common.ignore_config;
+  options.ignore_tensors = common.ignore_tensors;
   options.threads = common.threads;
   options.device_map = common.device;
   if (!a.text.empty()) {
@@ -93,7 +94,7 @@ int compare_verb(CompareArguments& a, const Common& common) {
     if (!r.stored_copy_problem.empty())
       status = fail({Errc::internal, r.precision.label() + ": no stored copy: " + r.stored_copy_problem});
   }
-  return status;
+  return interrupted() ? interrupt_status() : status;
 }
 
 }  // namespace
@@ -125,7 +126,7 @@ void add_compare(CLI::App& app, Verb& run) {
   verb->add_option("--repeats", a->options.repeats,
                    "repeats of each speed measurement, the median counts (default: 3)");
   add_quantization(*verb, a->held);
-  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);
   verb->callback(
       [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return compare_verb(*a, *common); }); }; });
 }

@@ -237,6 +237,7 @@ Result<ExamineOptions> examine_options(const DoctorArguments& a, const Common& c
   ExamineOptions options;
   options.max_tokens = a.tokens;
   options.ignore_config = common.ignore_config;
+  options.ignore_tensors = common.ignore_tensors;
   options.threads = common.threads;
   options.device_map = common.device;
   options.text = held_out_text();
@@ -316,7 +317,7 @@ void add_doctor(CLI::App& app, Verb& run) {
   add_quantization(*verb, a->held);
   verb->add_option("--text", a->text, "a sample of what the model will read (default: held-out prose)");
   verb->add_option("--tokens", a->tokens, "tokens of the sample (default: 256)");
-  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);
   verb->callback(
       [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return doctor(*a, *common); }); }; });
 }

@@ -167,7 +167,7 @@ void add_eval(CLI::App& app, Verb& run) {
   verb->add_option("--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
   verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
   add_precision(*verb, a->held, "--precision");
-  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
+  add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);
   verb->callback([=, &run] {
     run = [=] {
       return with_model(a->model, *common,

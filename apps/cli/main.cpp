@@ -1,4 +1,5 @@
 // nibble: every verb is a thin face of the library in include/nibble.
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -7,8 +8,10 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
+#include <sstream>
 
 #include "common.hpp"
+#include "nibble/cut_files.hpp"
 #include "origin.hpp"
 
 namespace {
@@ -23,6 +26,11 @@ void say_out_of_memory() {
   [[maybe_unused]] const ssize_t written = ::write(2, text, sizeof text - 1);
 }
 
+// What no verb expects is a defect of ours; its own words are worth more than none.
+void say_defect(const std::exception& problem) {
+  nibble::cli::complain(std::string("nibble: a defect in Nibble, please report it: ") + problem.what() + "\n");
+}
+
 // An allocation that fails where C++ allows no exception, in a destructor of a library, comes here.
 void on_terminate() {
   try {
@@ -30,9 +38,18 @@ void on_terminate() {
   } catch (const std::bad_alloc&) {
     say_out_of_memory();
     ::_exit(out_of_memory_status);
+  } catch (const std::exception& problem) {
+    say_defect(problem);
   } catch (...) {
   }
   std::abort();
+}
+
+// A standard stream that was closed leaves its number to the next file that is opened, and what is meant for a reader
+// would be written there. What stands in its place can be neither read nor written.
+void fill_standard_streams() {
+  for (const int stream : {0, 1, 2})
+    if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -62,7 +79,12 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
-    if (problem.get_exit_code() == 0) return app.exit(problem);  // --help, --version
+    if (problem.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      const int status = app.exit(problem, text, text);
+      print(text.str());
+      return status;
+    }
     const auto [at, words] = chosen();
     std::string what = problem.what(), verbs;
     for (const CLI::App* verb : at->get_subcommands({})) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
@@ -71,7 +93,7 @@ int parse_and_run(int argc, char** argv) {
       what = (next < argc ? "unknown verb \"" + std::string(argv[next]) + "\"" : std::string("a verb is missing")) +
              "; there are " + verbs;
     }
-    fmt::print(stderr, "nibble: {}\n`{} --help` says what is expected.\n", what, words);
+    complain(fmt::format("nibble: {}\n`{} --help` says what is expected.\n", what, words));
     return 2;
   }
   // Threads that compute allocate next to nothing, and an arena for each would take 64 MB of a limited address space.
@@ -84,10 +106,15 @@ int parse_and_run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::set_terminate(on_terminate);
+  fill_standard_streams();
+  nibble::name_files_that_are_cut();
   try {
     return parse_and_run(argc, argv);
   } catch (const std::bad_alloc&) {
     say_out_of_memory();
     return out_of_memory_status;
+  } catch (const std::exception& problem) {
+    say_defect(problem);
+    return 1;
   }
 }

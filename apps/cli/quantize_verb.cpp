@@ -10,7 +10,7 @@ namespace {
 struct QuantizeArguments {
   std::string model, out;
   std::string shard_size = "5GB", quant_storage;
-  bool allow_requantize = false;
+  bool allow_requantize = false, force = false;
   PrecisionArguments held;
 };
 
@@ -31,10 +31,12 @@ Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& 
   if (file || unknown) {
     const std::string type = file ? gguf_name(name) : name;
     if (is_gguf_type(type)) {
-      if (file &&
-          (a.held.double_quant || !a.held.skip.empty() || !a.held.compute_dtype.empty() || !a.quant_storage.empty()))
-        return Error{Errc::bad_request,
-                     "--double-quant, --skip, --compute-dtype and --quant-storage are for folders, not for GGUF"};
+      if (file && (a.held.double_quant || a.held.block_size || a.held.int8_threshold || !a.held.skip.empty() ||
+                   !a.held.compute_dtype.empty() || !a.quant_storage.empty()))
+        return Error{
+            Errc::bad_request,
+            "--double-quant, --block-size, --int8-threshold, --skip, --compute-dtype and --quant-storage are for "
+            "folders, not for GGUF"};
       options.gguf_type = type;
       return {};
     }
@@ -63,19 +65,18 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
   const auto shard_bytes = parse_bytes(a.shard_size);
   if (!shard_bytes) return fail(shard_bytes.error().at("--max-shard-size"));
   options.allow_requantize = a.allow_requantize;
+  options.replace = a.force;
   options.quant_storage = a.quant_storage;
   options.threads = common.threads;
   options.ignore_config = common.ignore_config;
+  options.ignore_tensors = common.ignore_tensors;
   options.shard_bytes = *shard_bytes;
   options.progress = byte_progress(common, "quantize");
   options.say = [&](const std::string& sentence) { note(common, "quantize", sentence); };
   watch_interrupt();
   options.stop = interrupted;
   auto report = quantize_checkpoint(a.model, a.out, options);
-  if (!report) {
-    const int code = fail(report.error());
-    return report.error().code == Errc::cancelled ? 130 : code;  // as a shell counts what SIGINT ended
-  }
+  if (!report) return fail(report.error());
   if (common.json) {
     print_json({{"out", a.out},
                 {"precision", label},
@@ -85,12 +86,18 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
                 {"peak_buffer_bytes", report->peak_buffer_bytes},
                 {"quantized_modules", report->quantized_modules},
                 {"kept_modules", report->kept_modules},
-                {"relative_error", report->relative_error},
+                {"stood_already", report->stood_already},
+                {"relative_error", report->stood_already ? Json() : Json(report->relative_error)},
                 {"worst_error", report->worst_error},
                 {"worst_tensor", report->worst_tensor.empty() ? Json() : Json(report->worst_tensor)},
                 {"requantized_from", report->requantized_from.empty() ? Json() : Json(report->requantized_from)},
                 {"seconds", report->seconds},
                 {"provenance", origin_of(a, label, common)}});
+    return 0;
+  }
+  if (report->stood_already) {
+    print(fmt::format("{}: there already, whole, and what this makes of {} ({}): nothing to do\n", a.out, a.model,
+                      label));
     return 0;
   }
   std::string loss;
@@ -125,15 +132,21 @@ void add_quantize(CLI::App& app, Verb& run) {
       fmt::format("a folder: {}. NAME.gguf: {}", precision_help(), gguf_type_names()));
   verb->add_flag("--allow-requantize", a->allow_requantize,
                  "MODEL is quantized already and may be rounded a second time; the report says how far that goes");
+  verb->add_flag("--force", a->force,
+                 "OUT may exist, if `quantize` wrote it: it is replaced when the new one is whole");
   verb->add_option("--quant-storage", a->quant_storage,
                    names_of(precisions({FormatKind::table})) +
                        ": dtype under which a folder's codes lie, the same bytes: uint8, float16, bfloat16, float32 "
                        "(default: as in MODEL, else uint8)");
   verb->add_option("--max-shard-size", a->shard_size,
                    "bytes of tensors per file of a folder, with a unit, such as 500MB or 2GiB (default: 5GB)");
-  add_common(*verb, *common, uses_threads | uses_config | uses_progress);
-  verb->callback(
-      [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return quantize_verb(*a, *common); }); }; });
+  add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);
+  verb->callback([=, &run] {
+    run = [=] {
+      if (a->out.empty()) return fail({Errc::bad_request, "OUT is empty; name a new folder or NAME.gguf"});
+      return with_model(a->model, *common, [&] { return quantize_verb(*a, *common); });
+    };
+  });
 }
 
 }  // namespace nibble::cli

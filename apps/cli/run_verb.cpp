@@ -51,7 +51,7 @@ void add_arguments(CLI::App& verb, Arguments& a, Common& common) {
   verb.add_flag("--show-thinking", a.show_thinking, "print <think>...</think> (default)");
   verb.add_flag("--hide-thinking", a.hide_thinking, "leave <think>...</think> out of what is printed");
   add_precision(verb, a.held, "--precision");
-  add_common(verb, common, uses_threads | uses_seed | uses_config | uses_progress);
+  add_common(verb, common, uses_threads | uses_seed | uses_config | uses_tensors | uses_progress);
 }
 
 Result<Model> load(const Arguments& a, const Common& common) {
@@ -198,7 +198,7 @@ int run_verb(Arguments& a, const Common& common) {
   }
   report_speed(*results, *model, common);
   if (watch && !common.json) complain(to_table(watch->check({&*model})));
-  return interrupted() ? 1 : 0;
+  return interrupt_status();
 }
 
 int chat_verb(const Arguments& a, const Common& common) {
@@ -209,17 +209,18 @@ int chat_verb(const Arguments& a, const Common& common) {
   auto chat = Chat::start(*model, a.system, a.context);
   if (!chat) return fail(chat.error());
   const bool terminal = ::isatty(0);
-  if (terminal && !common.quiet)
-    fmt::print(stderr, "Ctrl-C ends an answer; /quit, Ctrl-D or Ctrl-C here end the chat.\n");
+  if (terminal && !common.quiet) complain("Ctrl-C ends an answer; /quit, Ctrl-D or Ctrl-C here end the chat.\n");
   watch_interrupt();
   for (std::string line;;) {
     if (terminal) {
-      fmt::print(stderr, "> ");
+      complain("> ");
       std::fflush(stderr);
     }
     if (!std::getline(std::cin, line)) {
-      if (terminal) fmt::print(stderr, "\n");
-      return 0;
+      if (!terminal) return interrupt_status();
+      complain("\n");
+      forget_interrupt();  // here it ends the chat
+      return interrupt_status();
     }
     if (line.empty()) continue;
     if (line == "/quit") return 0;
@@ -248,8 +249,9 @@ int chat_verb(const Arguments& a, const Common& common) {
           "\n");
     else
       print((a.hide_thinking && filter ? filter->flush() : "") + "\n");
-    if (interrupted() && !terminal) return 1;
+    if (interrupted() && !terminal) return interrupt_status();
     forget_interrupt();  // it was meant for the answer
+    if (interrupted()) return interrupt_status();
   }
 }
 

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "common.hpp"
+
 namespace nibble::cli {
 namespace {
 
@@ -89,7 +91,7 @@ void complain_folded(const std::string& text) { complain(::isatty(2) ? folded(te
 int fail(const Error& error) {
   leave_bar();
   complain_folded("nibble: " + error.message + "\n");
-  return error.exit_code();
+  return error.code == Errc::cancelled && interrupted() ? interrupt_status() : error.exit_code();
 }
 
 }  // namespace nibble::cli

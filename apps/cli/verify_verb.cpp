@@ -6,6 +6,7 @@ namespace nibble::cli {
 namespace {
 
 int verify_verb(const std::string& out, const std::string& source, const Common& common) {
+  note_threads(common);
   VerifyOptions options;
   options.threads = common.threads;
   options.progress = progress_bar(common, "verify", 0.5);
@@ -20,6 +21,7 @@ int verify_verb(const std::string& out, const std::string& source, const Common&
                 {"source_type", report->source_type},
                 {"version", report->version},
                 {"tensors", report->tensors},
+                {"files", report->files},
                 {"compared", report->compared},
                 {"worst_error", report->worst_error},
                 {"worst_tensor", report->worst_tensor.empty() ? Json() : Json(report->worst_tensor)},
@@ -27,11 +29,16 @@ int verify_verb(const std::string& out, const std::string& source, const Common&
                 {"problems", report->problems}});
     return intact ? 0 : 1;
   }
+  const std::string beside = report->files == 0   ? ", and nothing else"
+                             : report->files == 1 ? " and what stands beside them"
+                                                  : fmt::format(" and {} files beside them", report->files);
   print_folded(fmt::format(
-      "{}: {} from {}, by Nibble {}; {} tensors{}: {}", out, report->recipe, report->source_type, report->version,
-      report->tensors, source.empty() ? "" : fmt::format(", {} compared with {}", report->compared, source),
+      "{}: {} from {}, by Nibble {}; {} tensors{}{}: {}", out, report->recipe, report->source_type, report->version,
+      report->tensors, beside, source.empty() ? "" : fmt::format(", {} compared with {}", report->compared, source),
       intact ? "as they were written"
              : fmt::format("{} problem{}", report->problems.size(), report->problems.size() == 1 ? "" : "s")));
+  if (report->files == 0)
+    print_folded("not covered: config.json, tokenizer and metadata; the receipt is older than their hashes");
   if (report->worst_error > 0)
     print_folded(
         fmt::format("largest relative error (rms): {:.3f} % ({})", 100 * report->worst_error, report->worst_tensor));

@@ -24,7 +24,7 @@ struct BenchOptions {
   int repeats = 3, threads = 0;
   std::string device_map = automatic;  // one of devices(), or automatic
   std::string cpu_target = {};
-  std::vector<std::string> ignore_config = {};
+  std::vector<std::string> ignore_config = {}, ignore_tensors = {};
   Progress progress = {};
 };
 

@@ -27,7 +27,7 @@ struct CompareOptions {
   std::string device_map = automatic;  // one of devices(), or automatic
   // Also write each quantized precision into a temporary folder (TMPDIR) and time loading that.
   bool stored_copies = false;
-  std::vector<std::string> ignore_config = {};
+  std::vector<std::string> ignore_config = {}, ignore_tensors = {};
   std::function<void(const std::string& what, double done)> progress = {};  // done: between 0 and 1, of the whole
   std::function<bool()> stop = {};                                          // asked ten times a second
 };

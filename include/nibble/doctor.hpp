@@ -18,7 +18,7 @@ struct ExamineOptions {
   std::int64_t max_tokens = 256;  // of the text: more takes longer and says more; 32 to the model's maximum
   int threads = 0;
   std::string device_map = automatic;  // one of devices(), or automatic
-  std::vector<std::string> ignore_config = {};
+  std::vector<std::string> ignore_config = {}, ignore_tensors = {};
   Progress progress = {};
   std::function<bool()> stop = {};  // asked between pieces of work; true ends with Errc::cancelled
 };

@@ -28,7 +28,8 @@ struct Sampling {
   std::uint64_t seed = 0;
 };
 
-// What the model's generation_config.json asks for; absent keys keep the values above.
+// What the model's generation_config.json asks for. Where it samples, absent keys mean what transformers takes for
+// them: temperature 1, top-k 50. Without the file, or where it does not sample: greedy.
 Sampling default_sampling(const Model& model);
 
 struct GenerateOptions {

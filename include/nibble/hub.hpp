@@ -37,14 +37,16 @@ struct HubOptions {
   std::function<bool(std::uint64_t done, std::uint64_t total)> on_progress = {};
 };
 
-// Whether `model` has the form of a name on the hub: "org/name", "org/name@revision", "org/name/file.gguf".
+// Whether `model` has the form of a name on the hub: "org/name", "org/name@revision", "org/name/file.gguf"; any of them
+// behind "hf.co/", or the address that a browser shows of the model, a revision or a file.
 bool is_hub_name(std::string_view model);
 
 // The folder (or .gguf file) of a model, downloaded if the cache lacks it. What names an existing path, or has not the
 // form of a hub name, is given back as it is. Proxies: $https_proxy, $all_proxy and $no_proxy in either case,
 // $http_proxy in lower case alone, as libcurl has it. Errors: not_found (no such model, revision or file; nothing
-// cached while offline), bad_request (gated: how to ask for access), unsupported (pickled weights alone), corrupt_file
-// (bytes that do not have the hash that the hub names), io_failure (network, disk), cancelled.
+// cached while offline; "org" is a folder here, so that a path was meant unless "hf.co/" stands before it), bad_request
+// (gated: how to ask for access), unsupported (pickled weights alone), corrupt_file (bytes that do not have the hash
+// that the hub names), io_failure (network, disk), cancelled.
 Result<std::filesystem::path> locate_model(const std::string& model, const HubOptions& options = {});
 
 }  // namespace nibble

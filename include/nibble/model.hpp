@@ -39,10 +39,15 @@ struct LoadOptions {
   Precision kv_cache = stored;     // fp32, bf16, fp16; stored: what products are rounded to
   std::int64_t pass_tokens = 512;  // tokens of one forward pass: prompts are cut into these
   std::vector<std::string> ignore_config =
-      {};                                 // config.json keys that Nibble does not understand and the caller vouches for
+      {};  // config.json keys that Nibble does not understand and the caller vouches for
+  // Regular expressions: tensors in whose name one finds a match and that the model has no place for are left out
+  // instead of refused. Those that transformers leaves out by name need none.
+  std::vector<std::string> ignore_tensors = {};
   std::uint64_t memory_limit = 0;         // bytes a load may plan with; 0: what this machine has free
   std::int64_t context = 512, batch = 1;  // tokens per sequence and sequences that the plan must have room for as well
   Progress progress = {};
+  // A sentence about what was decided where config and tensors contradict each other.
+  std::function<void(const std::string& sentence)> say = {};
 };
 
 struct ModelDescription {

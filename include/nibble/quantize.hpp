@@ -17,9 +17,11 @@ struct QuantizeCheckpointOptions {
   // the other weights): uint8, float16, bfloat16, float32. Empty: the source's, or uint8.
   std::string quant_storage = {};
   bool allow_requantize = false;  // a source that is quantized may be rounded a second time
+  bool replace = false;           // `out` may exist, if it carries a receipt; it goes when the new one is whole
   int threads = 0;
   std::uint64_t shard_bytes = 5'000'000'000;  // of a folder: a new file starts before its tensors exceed this
   std::vector<std::string> ignore_config = {};
+  std::vector<std::string> ignore_tensors = {};  // as in LoadOptions; the copy is without them
   // Bytes of the source that are done, of how many; first called with what an earlier process had done.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
   // A sentence about what happens: that an interrupted conversion continues, that a shard is complete.
@@ -33,6 +35,9 @@ struct QuantizeReport {
   std::uint64_t peak_buffer_bytes = 0;  // the most that was held at once beside the mapped input
   std::size_t quantized_modules = 0, kept_modules = 0;
   double seconds = 0;
+  // `out` was there, whole, and to the byte what this makes of the same source: nothing was written. Known is then
+  // worst_error alone.
+  bool stood_already = false;
   // Root mean square of the difference between what was written and what was read, over that of what was read: of the
   // whole model and of its worst tensor.
   double relative_error = 0, worst_error = 0;
@@ -41,7 +46,8 @@ struct QuantizeReport {
 };
 
 // Streams tensor by tensor. `out` appears only when complete. A folder must not exist or be empty, a file must not
-// exist. Each output carries a receipt that verify() reads.
+// exist, unless it is what this call would make: then all of it and of the source is checked, and nothing written. A
+// link is refused. Each output carries a receipt that verify() reads.
 // Until then everything lies in "OUT.partial". If that was interrupted, however hard, the same call continues with what
 // is finished there and still has the bytes that were written; the result is the same to the byte. Another source,
 // precision or version starts over. An error that may pass (stopped, disk full, out of memory) keeps it, any other

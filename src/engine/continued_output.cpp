@@ -10,6 +10,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string in_fitting_unit(std::uint64_t bytes) {
+  if (bytes >= 1'000'000'000) return fmt::format("{:.2f} GB", double(bytes) / 1e9);
+  return bytes >= 1'000'000 ? fmt::format("{:.2f} MB", double(bytes) / 1e6) : fmt::format("{} bytes", bytes);
+}
+
 constexpr std::uint64_t bytes_between_syncs = std::uint64_t(256) << 20;  // what a power cut may cost
 
 }  // namespace
@@ -29,7 +34,7 @@ std::uint64_t ContinuedOutput::with_padding(const Journal::Record& record) const
 Result<void> ContinuedOutput::write(const fs::path& target) {
   target_ = target;
   NIBBLE_CHECK(prepare());
-  NIBBLE_TRY(work_, WorkFolder::open(target, plan_.form));
+  NIBBLE_TRY(work_, WorkFolder::open(target, plan_.form, replace_));
   const auto all = [&]() -> Result<void> {
     NIBBLE_CHECK(open());
     NIBBLE_CHECK(check_space());
@@ -100,7 +105,7 @@ Result<void> ContinuedOutput::take_over(bool same_source) {
   NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(work_->output()));
   for (const std::string& name : names) {
     const fs::path path = work_->output() / name;
-    if (std::none_of(plan_.files.begin(), plan_.files.end(), [&](const OutputPlan::File& file) {
+    if (!is_own_file(path) || std::none_of(plan_.files.begin(), plan_.files.end(), [&](const OutputPlan::File& file) {
           return path == path_of(file) || path == AtomicFile::unfinished(path_of(file));
         }))
       remove_folder(path.c_str());
@@ -198,13 +203,11 @@ std::uint64_t ContinuedOutput::still_to_write() const {
 Result<void> ContinuedOutput::check_space() const {
   std::error_code code;
   const fs::space_info space = fs::space(work_->output(), code);
-  const std::uint64_t needed = still_to_write();
+  const std::uint64_t needed = still_to_write() + container_.small_bytes();
   if (code || space.available >= needed) return {};
-  return error(
-      Errc::io_failure,
-      "{}: needs {:.2f} GB and {:.2f} GB are free there, {} bytes are missing; free some space or name another "
-      "disk",
-      target_.string(), double(needed) / 1e9, double(space.available) / 1e9, needed - space.available);
+  return error(Errc::io_failure,
+               "{}: needs {} and {} are free there, {} bytes are missing; free some space or name another disk",
+               target_.string(), in_fitting_unit(needed), in_fitting_unit(space.available), needed - space.available);
 }
 
 Result<void> ContinuedOutput::fill(std::size_t index) {

@@ -49,11 +49,17 @@ class ContinuedOutput {
     virtual Result<std::string> head(const OutputPlan::File& file, Records records) = 0;
     virtual std::uint64_t padding(std::uint64_t) const { return 0; }  // zeros behind a tensor of so many bytes
     virtual Result<Made> make(std::size_t weight) = 0;
+    // What will stand beside the files: its bytes on the disk, and hashes by name of what decides.
+    virtual std::uint64_t small_bytes() const { return 0; }
+    virtual const std::map<std::string, std::string>& small_files() const {
+      static const std::map<std::string, std::string> none;
+      return none;
+    }
   };
 
-  // Fills in each file's room.
-  ContinuedOutput(Conversion& conversion, Container& container, OutputPlan plan)
-      : conversion_(conversion), container_(container), plan_(std::move(plan)) {}
+  // Fills in each file's room. `replace`: what has the output's name goes when the new one is whole.
+  ContinuedOutput(Conversion& conversion, Container& container, OutputPlan plan, bool replace = false)
+      : conversion_(conversion), container_(container), plan_(std::move(plan)), replace_(replace) {}
   ~ContinuedOutput();
 
   // Makes every file of the plan. An error keeps what is finished if the same request may succeed later, and says so.
@@ -87,6 +93,7 @@ class ContinuedOutput {
   Conversion& conversion_;
   Container& container_;
   OutputPlan plan_;
+  bool replace_ = false;
   std::filesystem::path target_;
   std::optional<WorkFolder> work_;
   Journal journal_;

@@ -2,6 +2,7 @@
 
 #include "base/digest.hpp"
 #include "base/out_of_memory.hpp"
+#include "engine/claimed_tensors.hpp"
 #include "engine/gguf_recipe.hpp"
 #include "engine/load.hpp"
 #include "io/codecs/bnb.hpp"
@@ -16,6 +17,15 @@ Result<std::unique_ptr<Conversion>> Conversion::open(const fs::path& path, const
   NIBBLE_TRY(out->checkpoint_, Checkpoint::open(path));
   NIBBLE_TRY(out->config_, read_model_config(out->checkpoint_->config(), path.string(), options.ignore_config));
   NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *out->checkpoint_));
+  NIBBLE_TRY(const std::vector<std::string> left_out,
+             unclaimed_tensors(*out->checkpoint_, out->config_, options.ignore_tensors));
+  for (const std::string& note : out->checkpoint_->notes()) out->say(note);
+  if (!left_out.empty())
+    out->say(fmt::format("{} that the model does not compute with {} left out: \"{}\"{}",
+                         left_out.size() == 1 ? std::string("a tensor") : fmt::format("{} tensors", left_out.size()),
+                         left_out.size() == 1 ? "is" : "are",
+                         fmt::join(std::span(left_out).first(std::min(left_out.size(), std::size_t(3))), "\", \""),
+                         left_out.size() > 3 ? " and more" : ""));
   out->stored_ = stored.label();
   out->modules_ = list_modules(out->config_);
   std::string types;
@@ -138,6 +148,7 @@ std::string gguf_type_names() { return gguf_recipe_names(); }
 namespace {
 
 Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const QuantizeCheckpointOptions& options) {
+  if (out.empty()) return error(Errc::bad_request, "the name of the output is empty; name a new folder or NAME.gguf");
   const bool file = out.extension() == ".gguf";
   if (options.gguf_type.empty()) {
     if (options.precision.format == Precision::stored)
@@ -156,7 +167,7 @@ Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const 
                    out.string(), options.gguf_type, names_of(precisions(), " or "));
   }
   NIBBLE_TRY(const auto conversion, Conversion::open(path, options));
-  return file ? write_gguf(*conversion, out, options.gguf_type) : write_folder(*conversion, out, options);
+  return file ? write_gguf(*conversion, out, options) : write_folder(*conversion, out, options);
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ class Conversion {
 };
 
 // Writes a GGUF file, or a folder.
-Result<QuantizeReport> write_gguf(Conversion& conversion, const std::filesystem::path& out, std::string_view type);
+Result<QuantizeReport> write_gguf(Conversion& conversion, const std::filesystem::path& out,
+                                  const QuantizeCheckpointOptions& options);
 Result<QuantizeReport> write_folder(Conversion& conversion, const std::filesystem::path& out,
                                     const QuantizeCheckpointOptions& options);
 

@@ -3,10 +3,12 @@
 #include <cmath>
 #include <optional>
 
+#include "base/digest.hpp"
+
 namespace nibble {
 namespace {
 
-constexpr int version = 1;
+constexpr int version = 2;
 constexpr std::uint64_t most_bytes = std::uint64_t(1) << 60;
 
 std::optional<std::string> text_of(const Json& object, const char* key) {
@@ -21,6 +23,10 @@ std::optional<double> sum_of(const Json& object, const char* key) {
   const double value = found->get<double>();
   return std::isfinite(value) && value >= 0 ? std::optional(value) : std::nullopt;
 }
+
+// Each line begins with its hash: numbers in it are not to be had from the bytes that were written.
+constexpr std::size_t hash_digits = 64;
+std::string with_hash(const std::string& text) { return sha256(text) + " " + text + "\n"; }
 
 bool read_first(const Json& line, Journal& out) {
   const auto number = line.find("nibble.journal");
@@ -59,9 +65,8 @@ bool read_record(const Json& line, Journal& out) {
 }  // namespace
 
 std::string Journal::first_line() const {
-  return Json({{"nibble.journal", version}, {"to", to}, {"recipe", recipe}, {"source", source}})
-             .dump(-1, ' ', false, Json::error_handler_t::replace) +  // a file may be named in bytes that are no text
-         "\n";
+  return with_hash(Json({{"nibble.journal", version}, {"to", to}, {"recipe", recipe}, {"source", source}})
+                       .dump(-1, ' ', false, Json::error_handler_t::replace));  // a file's name may be no text
 }
 
 std::string Journal::line(const std::string& weight, const Record& record) {
@@ -72,12 +77,11 @@ std::string Journal::line(const std::string& weight, const Record& record) {
     if (part.note.error) entry["error"] = *part.note.error;
     parts.push_back(std::move(entry));
   }
-  return Json({{"weight", weight},
-               {"parts", parts},
-               {"difference", record.error.difference},
-               {"original", record.error.original}})
-             .dump() +
-         "\n";
+  return with_hash(Json({{"weight", weight},
+                         {"parts", parts},
+                         {"difference", record.error.difference},
+                         {"original", record.error.original}})
+                       .dump());
 }
 
 Journal Journal::parse(std::string_view text) {
@@ -85,7 +89,9 @@ Journal Journal::parse(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);
     if (end == std::string_view::npos) break;  // it was being written
-    const auto line = parse_json(text.substr(at, end - at), "journal");
+    const std::string_view whole = text.substr(at, end - at);
+    if (whole.size() <= hash_digits || whole.substr(0, hash_digits) != sha256(whole.substr(hash_digits + 1))) break;
+    const auto line = parse_json(whole.substr(hash_digits + 1), "journal");
     if (!line || !line->is_object() || !(at == 0 ? read_first(*line, out) : read_record(*line, out))) break;
     at = end + 1;
   }

@@ -1,17 +1,16 @@
 #include "engine/load.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "base/clock.hpp"
 #include "base/thread_pool.hpp"
 #include "engine/available_memory.hpp"
 #include "engine/backends.hpp"
+#include "engine/claimed_tensors.hpp"
 #include "engine/fitting.hpp"
 #include "engine/loader.hpp"
 #include "engine/rehearsal.hpp"
 #include "formats/all.hpp"
-#include "models/gguf_rope.hpp"
 
 namespace nibble {
 namespace {
@@ -35,6 +34,7 @@ Result<std::shared_ptr<LoadedModel>> start_model(const QuantizationConfig& preci
   model->precision = precision;
   model->options = options;
   model->options.progress = {};
+  model->options.say = {};
   NIBBLE_TRY(model->backend, make_backend(backend_options(options)));
   model->threads = options.threads > 0 ? options.threads : usable_cores();
   LoadOptions resolved = options;
@@ -68,19 +68,6 @@ Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig co
   return {};
 }
 
-// llama.cpp computes with every tensor of a file, so one that has no place here would change the output.
-Result<void> check_all_claimed(const Checkpoint& checkpoint, const ModelConfig& config) {
-  if (!checkpoint.is_gguf()) return {};
-  std::set<std::string_view> claimed = {gguf_rope_tensor};
-  const std::vector<ModuleSpec> modules = list_modules(config);
-  for (const ModuleSpec& module : modules) claimed.insert(module.name);
-  for (const CheckpointTensor& tensor : checkpoint.tensors())
-    if (!claimed.contains(tensor.name))
-      return error(Errc::unsupported, "{}: tensor \"{}\" has no place in {}; the file is of another kind of model",
-                   checkpoint.path().string(), tensor.name, config.architecture);
-  return {};
-}
-
 }  // namespace
 
 Result<void> check_workload(std::int64_t context, std::int64_t batch) {
@@ -99,9 +86,14 @@ Result<std::shared_ptr<LoadedModel>> load_model(const std::filesystem::path& pat
   const double start = now_seconds();
   NIBBLE_TRY(auto checkpoint, Checkpoint::open(path));
   NIBBLE_TRY(ModelConfig config, read_model_config(checkpoint->config(), path.string(), options.ignore_config));
-  NIBBLE_CHECK(check_all_claimed(*checkpoint, config));
   const double opening = now_seconds() - start;
   NIBBLE_TRY(const QuantizationConfig precision, resolve_precision(options.precision, *checkpoint));
+  NIBBLE_CHECK(check_skip(precision, list_modules(config)));
+  NIBBLE_CHECK(unclaimed_tensors(*checkpoint, config, options.ignore_tensors));
+  NIBBLE_CHECK(check_generation_config(checkpoint->generation_config(), (path / "generation_config.json").string(),
+                                       options.ignore_config));
+  if (options.say)
+    for (const std::string& note : checkpoint->notes()) options.say(path.string() + ": " + note);
   const DType unquantized_dtype = unquantized_dtype_of(*checkpoint);
   NIBBLE_CHECK(check_options(options));
   // A load that cannot fit is refused before it starts, with the settings that would fit.

@@ -3,7 +3,10 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <new>
+#include <numeric>
+#include <utility>
 
 #include "formats/all.hpp"
 #include "io/codecs/bnb_config.hpp"
@@ -63,6 +66,59 @@ bool SkipPatterns::matches(const std::string& module) const {
     if (found >= 0) return true;
   }
   return false;
+}
+
+namespace {
+
+// Letters to change, add or leave out to make one of the other.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t(0));
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({replaced, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+// "self_attn.q_proj" of "model.layers.3.self_attn.q_proj".
+std::string in_block(const std::string& module) {
+  const std::size_t last = module.rfind('.');
+  const std::size_t before = last == std::string::npos ? last : module.rfind('.', last - 1);
+  return before == std::string::npos ? module : module.substr(before + 1);
+}
+
+}  // namespace
+
+Result<void> check_skip(const QuantizationConfig& config, const std::vector<ModuleSpec>& modules) {
+  if (!config.quantized()) return {};
+  std::vector<std::string> parts;
+  for (const ModuleSpec& module : modules)
+    if (const std::string part = in_block(module.module());
+        module.role == Role::linear && std::find(parts.begin(), parts.end(), part) == parts.end())
+      parts.push_back(part);
+  for (const std::string& pattern : config.skip) {
+    NIBBLE_TRY(const SkipPatterns compiled, SkipPatterns::compile({pattern}));
+    if (compiled.matches("lm_head") || compiled.matches("model.embed_tokens") ||
+        std::any_of(modules.begin(), modules.end(), [&](const ModuleSpec& module) {
+          return module.role == Role::linear && compiled.matches(module.module());
+        }))
+      continue;
+    std::string meant;
+    std::size_t nearest = 4;  // beyond three letters it is a guess
+    for (const std::string& part : parts)
+      for (const std::string& word : {part, part.substr(part.rfind('.') + 1)})
+        if (const std::size_t letters = distance(pattern, word); letters < nearest) {
+          nearest = letters;
+          meant = word;
+        }
+    return error(Errc::bad_request, "skip pattern \"{}\" finds no module{}; there are {} in each layer, and lm_head",
+                 pattern, meant.empty() ? "" : ", did you mean \"" + meant + "\"?", fmt::join(parts, ", "));
+  }
+  return {};
 }
 
 std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& config, const SkipPatterns& skip,

@@ -33,6 +33,10 @@ class SkipPatterns {
   std::unique_ptr<Compiled> compiled_;
 };
 
+// Every pattern of a quantized precision finds a module, if only the head or the embedding, which are never quantized:
+// bad_request names the one that does not, and what there is.
+Result<void> check_skip(const QuantizationConfig& config, const std::vector<ModuleSpec>& modules);
+
 // The format that a module's weight gets: a name in formats/all.hpp.
 // Linear layers follow the precision; embeddings and head follow it only if it is a plain one, else they get
 // `unquantized_dtype`.

@@ -20,8 +20,10 @@ std::string number(double value) { return fmt::format("{:.6e}", value < 1e-99 ? 
 }  // namespace
 
 std::string Receipt::text() const {
-  std::string out = fmt::format(R"({{"nibble":{},"recipe":{},"source_type":{},"tensors":{{)", Json(version).dump(),
+  std::string out = fmt::format(R"({{"nibble":{},"recipe":{},"source_type":{})", Json(version).dump(),
                                 Json(recipe).dump(), Json(source_type).dump());
+  if (!files.empty()) out += ",\"files\":" + Json(files).dump(-1, ' ', false, Json::error_handler_t::replace);
+  out += ",\"tensors\":{";
   bool first = true;
   for (const auto& [name, tensor] : tensors) {
     out += fmt::format(R"({}{}:{{"sha256":"{}")", first ? "" : ",", Json(name).dump(), tensor.sha256);
@@ -61,9 +63,16 @@ Result<Receipt> Receipt::parse(std::string_view text, std::string_view place) {
     *into = json[name].get<std::string>();
   }
   for (const auto& [key, value] : json.items())
-    if (key != "nibble" && key != "recipe" && key != "source_type" && key != "tensors")
+    if (key != "nibble" && key != "recipe" && key != "source_type" && key != "tensors" && key != "files")
       return error(Errc::unsupported, "{}: the receipt says \"{}\", which Nibble {} does not know; it is of version {}",
                    place, key.substr(0, 80), NIBBLE_VERSION, out.version.substr(0, 80));
+  if (const auto files = json.find("files"); files != json.end()) {
+    if (!files->is_object()) return damaged("is wrong about files");
+    for (const auto& [name, hash] : files->items()) {
+      if (!is_hash(hash)) return damaged(fmt::format("is wrong about file \"{}\"", name));
+      out.files.emplace(name, hash.get<std::string>());
+    }
+  }
   if (!json.contains("tensors") || !json["tensors"].is_object()) return damaged("lists no tensors");
   for (const auto& [name, entry] : json["tensors"].items()) {
     Tensor tensor;

@@ -20,6 +20,10 @@ struct Receipt {
   };
   std::string version, recipe, source_type;
   std::map<std::string, Tensor> tensors;  // by the name in the file
+  // Hashes of what decides beside the tensors: small files of a folder by name, metadata_key of a GGUF file. The first
+  // file of a folder lists them; empty: written before Nibble noted them.
+  std::map<std::string, std::string> files;
+  static constexpr std::string_view metadata_key = "metadata";
 
   // JSON whose length depends on names and texts alone, not on hashes and numbers.
   std::string text() const;

@@ -5,9 +5,10 @@
 
 #include "base/digest.hpp"
 #include "base/out_of_memory.hpp"
+#include "engine/finished_output.hpp"
+#include "engine/folder_companions.hpp"
 #include "engine/load.hpp"
-#include "engine/receipt.hpp"
-#include "engine/weights.hpp"
+#include "io/folder.hpp"
 #include "models/part_names.hpp"
 #include "ops/relative_error.hpp"
 
@@ -31,7 +32,7 @@ Result<Receipt> receipt_of(const Checkpoint& checkpoint) {
   for (const std::string& text : texts) {
     const std::string place = checkpoint.path().string();
     NIBBLE_TRY(Receipt part, Receipt::parse(text, place));
-    if (!all) all = {part.version, part.recipe, part.source_type, {}};
+    if (!all) all = {part.version, part.recipe, part.source_type, {}, {}};
     if (part.version != all->version || part.recipe != all->recipe || part.source_type != all->source_type)
       return error(
           Errc::corrupt_file,
@@ -39,6 +40,7 @@ Result<Receipt> receipt_of(const Checkpoint& checkpoint) {
           "or convert the model anew",
           place, all->recipe, all->source_type, all->version, part.recipe, part.source_type, part.version);
     all->tensors.merge(part.tensors);
+    all->files.merge(part.files);
     if (!part.tensors.empty())
       return error(Errc::corrupt_file, "{}: two receipts tell of tensor \"{}\"; take its files again", place,
                    part.tensors.begin()->first);
@@ -78,6 +80,35 @@ void check_hashes(const Checkpoint& checkpoint, const Receipt& receipt, ThreadPo
   for (const auto& [name, tensor] : receipt.tensors)
     if (std::none_of(tensors.begin(), tensors.end(), [&](const auto& t) { return name_in_file(t) == name; }))
       report.problems.push_back(fmt::format("tensor \"{}\" is gone", name));
+}
+
+// What stands beside the tensors and decides as much; of old receipts nothing is known.
+Result<void> check_files(const Checkpoint& checkpoint, const Receipt& receipt, VerifyReport& report) {
+  if (receipt.files.empty()) return {};
+  std::map<std::string, std::string> found;
+  if (const Gguf* gguf = checkpoint.gguf()) {
+    std::vector<GgufEntry> entries;
+    for (std::size_t i = 0; i < gguf->metadata().size(); ++i)
+      entries.push_back({gguf->metadata()[i].first, gguf->raw_metadata()[i]});
+    NIBBLE_TRY(found[std::string(Receipt::metadata_key)], hash_of_metadata(entries));
+  } else {
+    NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(checkpoint.path()));
+    for (const std::string& name : names)
+      if (name == "config.json" || decides_beside_weights(name)) {
+        NIBBLE_TRY(found[name], digest_of_file(checkpoint.path() / name, DigestKind::sha256));
+      }
+  }
+  report.files = receipt.files.size();
+  for (const auto& [name, hash] : receipt.files) {
+    const auto file = found.find(name);
+    if (file == found.end())
+      report.problems.push_back(fmt::format("{} is gone", name));
+    else if (file->second != hash)
+      report.problems.push_back(fmt::format("{} is not what was written", name));
+  }
+  for (const auto& [name, hash] : found)
+    if (!receipt.files.contains(name)) report.problems.push_back(fmt::format("{} was added later", name));
+  return {};
 }
 
 Result<void> check_source(const Checkpoint& checkpoint, const fs::path& path, const Receipt& receipt, ThreadPool& pool,
@@ -130,6 +161,7 @@ Result<VerifyReport> verify(const fs::path& out, const std::optional<fs::path>& 
     if (!options.progress) return {};
     return [=, &options](double done) { options.progress(begin + share * done); };
   };
+  NIBBLE_CHECK(check_files(*checkpoint, receipt, report));
   check_hashes(*checkpoint, receipt, pool, part(0, source ? 0.3 : 1), report);
   if (source) NIBBLE_CHECK(check_source(*checkpoint, *source, receipt, pool, part(0.3, 0.7), report));
   return report;

@@ -1,7 +1,9 @@
 // A copy as a Hugging Face folder, tensor by tensor; memory holds one at a time.
 #include <limits>
 
+#include "base/digest.hpp"
 #include "engine/continued_output.hpp"
+#include "engine/finished_output.hpp"
 #include "engine/folder_companions.hpp"
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
@@ -62,12 +64,14 @@ class FolderWriter final : public ContinuedOutput::Container {
       plan.files[i].name = plan.files.size() == 1
                                ? "model.safetensors"
                                : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, plan.files.size());
+    NIBBLE_CHECK(plan_small_files(plan));
     return plan;
   }
 
   Result<std::string> head(const OutputPlan::File& file, ContinuedOutput::Records records) override {
     std::vector<SafetensorsWriter::Entry> entries;
     receipt_.tensors.clear();
+    receipt_.files = file.first == 0 ? hashes_ : std::map<std::string, std::string>();
     for (std::size_t i = file.first; i < file.end; ++i)
       for (std::size_t part = 0; part < entries_[i].size(); ++part) {
         const Journal::Part& made = records[i - file.first]->parts[part];
@@ -95,13 +99,16 @@ class FolderWriter final : public ContinuedOutput::Container {
     return parts_of(module, *stored.in_place, nullptr, {});
   }
 
-  // Weights that stay as they are in a quantized copy, head and all.
-  std::vector<std::string> skipped() const {
-    std::vector<std::string> names = skipped_;
-    if (!names.empty()) names.push_back("lm_head");  // naming some replaces the default, which leaves out the head
-    return names;
+  std::uint64_t small_bytes() const override { return small_bytes_; }
+  const std::map<std::string, std::string>& small_files() const override { return hashes_; }
+
+  Result<void> write_small_files(const ContinuedOutput& output) const {
+    NIBBLE_CHECK(write_index(output));
+    NIBBLE_CHECK(write_whole(output.folder() / "config.json", std::as_bytes(std::span(config_))));
+    return write_companions(companions_, output.folder());
   }
 
+ private:
   Result<void> write_index(const ContinuedOutput& output) const {
     if (output.plan().files.size() < 2) return {};
     Json map = Json::object();
@@ -119,7 +126,37 @@ class FolderWriter final : public ContinuedOutput::Container {
     return write_whole(output.folder() / "model.safetensors.index.json", std::as_bytes(std::span(text)));
   }
 
- private:
+  // Everything beside the weights, so that nothing about it can fail behind them.
+  Result<void> plan_small_files(const OutputPlan& plan) {
+    NIBBLE_TRY(const Json config,
+               folder_config(conversion_.checkpoint(), conversion_.config(), options_.precision, skipped(), storage_));
+    config_ = config.dump(2) + "\n";
+    hashes_["config.json"] = sha256(config_);
+    std::vector<std::string> left;
+    NIBBLE_TRY(companions_, companions_of(conversion_.checkpoint(), left));
+    if (!left.empty())
+      conversion_.say(fmt::format("{} {} left where {}, as no copy needs {}", fmt::join(left, ", "),
+                                  left.size() == 1 ? "is" : "are", left.size() == 1 ? "it is" : "they are",
+                                  left.size() == 1 ? "it" : "them"));
+    constexpr std::uint64_t block = 4096;  // a file takes whole ones
+    small_bytes_ = config_.size() + 2 * block;
+    for (const Companion& companion : companions_) {
+      if (companion.decides) hashes_[companion.name] = companion.sha256;
+      small_bytes_ += companion.bytes().size() + block;
+    }
+    if (plan.files.size() > 1)
+      for (const OutputPlan::Weight& weight : plan.weights)
+        for (const Journal::Part& part : weight.record.parts) small_bytes_ += part.name.size() + 48;  // of the index
+    return {};
+  }
+
+  // Weights that stay as they are in a quantized copy, head and all.
+  std::vector<std::string> skipped() const {
+    std::vector<std::string> names = skipped_;
+    if (!names.empty()) names.push_back("lm_head");  // naming some replaces the default, which leaves out the head
+    return names;
+  }
+
   Result<ContinuedOutput::Made> convert(const StoredWeight& stored, const ModuleSpec& module, std::string_view format) {
     const QuantizeOptions options{format, options_.precision.block_size,
                                   options_.precision.double_quant && format_facts(format).bits < 16};
@@ -227,6 +264,10 @@ class FolderWriter final : public ContinuedOutput::Container {
   Receipt receipt_;  // of the file whose head is made
   std::vector<std::vector<SafetensorsWriter::Entry>> entries_;
   std::vector<std::string> skipped_;
+  std::string config_;  // config.json
+  std::vector<Companion> companions_;
+  std::map<std::string, std::string> hashes_;  // of both
+  std::uint64_t small_bytes_ = 0;
 };
 
 // The dtype of 4-bit codes: the one asked for, or the source's.
@@ -250,28 +291,19 @@ Result<DType> storage_of(const Checkpoint& checkpoint, const QuantizeCheckpointO
 Result<QuantizeReport> write_folder(Conversion& conversion, const fs::path& out,
                                     const QuantizeCheckpointOptions& options) {
   NIBBLE_TRY(SkipPatterns skip, SkipPatterns::compile(options.precision.skip));
-  NIBBLE_CHECK(WorkFolder::check_target(out, Target::folder));
+  NIBBLE_CHECK(check_skip(options.precision, conversion.modules()));
+  NIBBLE_TRY(const bool stands, check_output(conversion, out, Target::folder, options));
   NIBBLE_TRY(const DType storage, storage_of(conversion.checkpoint(), options));
   FolderWriter writer(conversion, options, std::move(skip), storage);
   NIBBLE_TRY(OutputPlan plan, writer.plan());
-  ContinuedOutput output(conversion, writer, std::move(plan));
+  if (stands) return report_finished_output(conversion, writer, plan, out);
+  ContinuedOutput output(conversion, writer, std::move(plan), options.replace);
   NIBBLE_CHECK(output.write(out));
-  const auto finish = [&]() -> Result<std::uint64_t> {
-    NIBBLE_CHECK(writer.write_index(output));
-    NIBBLE_TRY(const Json config, folder_config(conversion.checkpoint(), conversion.config(), options.precision,
-                                                writer.skipped(), storage));
-    const std::string text = config.dump(2) + "\n";
-    NIBBLE_CHECK(write_whole(output.folder() / "config.json", std::as_bytes(std::span(text))));
-    NIBBLE_CHECK(write_companions(conversion.checkpoint(), output.folder()));
-    std::uint64_t bytes = 0;
-    std::error_code ignored;
-    for (const OutputPlan::File& file : output.plan().files)
-      bytes += fs::file_size(output.folder() / file.name, ignored);
-    return bytes;
-  };
-  const auto written = finish();
-  if (!written) return output.leave(written.error());
-  QuantizeReport report = conversion.finish(*written);
+  if (auto written = writer.write_small_files(output); !written) return output.leave(written.error());
+  std::uint64_t bytes = 0;
+  std::error_code ignored;
+  for (const OutputPlan::File& file : output.plan().files) bytes += fs::file_size(output.folder() / file.name, ignored);
+  QuantizeReport report = conversion.finish(bytes);
   NIBBLE_CHECK(output.put_in_place(output.folder()));  // last: nothing can fail behind it
   return report;
 }

@@ -4,6 +4,7 @@
 
 #include "base/digest.hpp"
 #include "engine/continued_output.hpp"
+#include "engine/finished_output.hpp"
 #include "engine/gguf_recipe.hpp"
 #include "models/architectures.hpp"
 #include "models/gguf_config.hpp"
@@ -59,13 +60,14 @@ class GgufConversion final : public ContinuedOutput::Container {
   GgufConversion(Conversion& conversion, const GgufRecipe& recipe)
       : conversion_(conversion), recipe_(recipe), gguf_(conversion.checkpoint().gguf()) {}
 
-  Result<QuantizeReport> run(const fs::path& out) {
-    NIBBLE_CHECK(WorkFolder::check_target(out, Target::file));
+  Result<QuantizeReport> run(const fs::path& out, const QuantizeCheckpointOptions& options) {
+    NIBBLE_TRY(const bool stands, check_output(conversion_, out, Target::file, options));
     const std::string place = conversion_.checkpoint().path().string();
     if (auto ok = plan(); !ok) return ok.error().at(place);
     NIBBLE_TRY(metadata_, describe());
-    metadata_.push_back({std::string(Receipt::key), std::string()});
     receipt_ = conversion_.receipt(std::string(recipe_.name));
+    NIBBLE_TRY(receipt_.files[std::string(Receipt::metadata_key)], hash_of_metadata(metadata_));
+    metadata_.push_back({std::string(Receipt::key), std::string()});
     if (!divisors_.empty()) {
       const std::string name(gguf_rope_tensor);
       entries_.push_back({name, ggml_type("F32"), {std::int64_t(divisors_.size())}});
@@ -85,7 +87,8 @@ class GgufConversion final : public ContinuedOutput::Container {
       entries_.push_back(tensor.entry);
     }
     layout.files.push_back({out.filename().string(), 0, 0, planned_.size()});
-    ContinuedOutput output(conversion_, *this, std::move(layout));
+    if (stands) return report_finished_output(conversion_, *this, layout, out);
+    ContinuedOutput output(conversion_, *this, std::move(layout), options.replace);
     NIBBLE_CHECK(output.write(out));
     const fs::path made = output.folder() / out.filename();
     std::error_code ignored;
@@ -204,8 +207,9 @@ class GgufConversion final : public ContinuedOutput::Container {
 
 }  // namespace
 
-Result<QuantizeReport> write_gguf(Conversion& conversion, const fs::path& out, std::string_view type) {
-  return GgufConversion(conversion, *gguf_recipe(type)).run(out);
+Result<QuantizeReport> write_gguf(Conversion& conversion, const fs::path& out,
+                                  const QuantizeCheckpointOptions& options) {
+  return GgufConversion(conversion, *gguf_recipe(options.gguf_type)).run(out, options);
 }
 
 }  // namespace nibble

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "../../tests/made/made_files.hpp"
 #include "engine/load.hpp"
 
 namespace nibble {
@@ -66,6 +67,18 @@ TEST(Generate, AContextThatFillsUpEndsItsOwnSequenceAlone) {
   }
 }
 
+TEST(Generate, APromptThatNearlyFillsTheModelCutsItsOwnAnswerAlone) {
+  const std::int64_t limit = model().max_positions();
+  std::vector<std::int32_t> nearly_all;
+  for (std::int64_t i = 0; i < limit - 3; ++i) nearly_all.push_back(std::int32_t(5 + i * 37 % 2000));
+  GenerateOptions options = sampled(4, 9);
+  options.ignore_eos = true;
+  const auto both = generate_ids(model(), {nearly_all, {310, 422}}, options).value();
+  EXPECT_EQ(both[0].ids.size(), 3u);
+  EXPECT_EQ(both[1].ids.size(), 9u);
+  EXPECT_EQ(both[1].ids, generate_ids(model(), {{310, 422}}, options).value().front().ids);
+}
+
 TEST(Generate, TheSeedDecidesASampleAndAPromptGivenAgainGetsAnother) {
   const std::string& prompt = prompts[0];
   const auto twice = texts({prompt, prompt}, sampled(1));
@@ -76,6 +89,42 @@ TEST(Generate, TheSeedDecidesASampleAndAPromptGivenAgainGetsAnother) {
   greedy.max_new_tokens = 8;
   const auto equal = texts({prompt, prompt}, greedy);
   EXPECT_EQ(equal[0].ids, equal[1].ids);
+}
+
+TEST(Generate, WhatGenerationConfigLeavesOutIsWhatTransformersTakes) {
+  const made::Folder folder("generation-config");
+  made::write_llama(folder.path());
+  const auto sampling_of = [&](const char* text) {
+    made::write(folder / "generation_config.json", text);
+    return default_sampling(Model::load(folder.path()).value());
+  };
+  const Sampling bare = sampling_of(R"({"do_sample": true, "top_k": null})");
+  EXPECT_EQ(bare.temperature, 1);
+  EXPECT_EQ(bare.top_k, 50);
+  EXPECT_EQ(bare.top_p, 1);
+  EXPECT_EQ(bare.min_p, 0);
+  EXPECT_EQ(bare.repetition_penalty, 1);
+  EXPECT_EQ(sampling_of(R"({"do_sample": true, "top_k": 0})").top_k, 0);
+  EXPECT_EQ(sampling_of(R"({"do_sample": true, "top_k": 7, "temperature": 0.6})").top_k, 7);
+  EXPECT_EQ(sampling_of(R"({"temperature": 0.6})").temperature, 0) << "it does not sample unless it says so";
+  EXPECT_EQ(sampling_of(R"({"do_sample": false})").temperature, 0);
+}
+
+TEST(Generate, AGenerationConfigThatMakesNoSenseIsRefusedByItsKey) {
+  const made::Folder folder("generation-config-wrong");
+  made::write_llama(folder.path());
+  for (const auto& [text, word] : {std::pair{R"({"eos_token_id": "x"})", "eos_token_id"},
+                                   {R"({"eos_token_id": [1, -2]})", "eos_token_id"},
+                                   {R"({"do_sample": "yes"})", "do_sample"},
+                                   {R"({"top_p": "0.9"})", "top_p"},
+                                   {R"([1])", "JSON object"}}) {
+    made::write(folder / "generation_config.json", text);
+    const auto refused = Model::load(folder.path());
+    ASSERT_FALSE(refused) << text;
+    EXPECT_EQ(refused.error().code, Errc::corrupt_file);
+    for (const char* part : {"generation_config.json", word})
+      EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+  }
 }
 
 TEST(Generate, StopStringsEndASequenceBeforeThemAndOnlyThatOne) {

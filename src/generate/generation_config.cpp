@@ -42,7 +42,8 @@ Sampling default_sampling(const Model& handle) {
       out = value->get<std::decay_t<decltype(out)>>();
   };
   if (const auto sample = config.find("do_sample"); sample != config.end() && *sample == true) {
-    sampling.temperature = 1;
+    sampling.temperature = 1;  // what transformers takes where the file says nothing
+    sampling.top_k = 50;
     number("temperature", sampling.temperature);
     number("top_k", sampling.top_k);
     number("top_p", sampling.top_p);

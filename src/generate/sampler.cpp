@@ -20,16 +20,23 @@ Result<void> check(const Sampling& s) {
   return {};
 }
 
-Sampler::Sampler(const Sampling& sampling, std::uint64_t stream)
-    : sampling_(sampling), state_(sampling.seed * 0x9e3779b97f4a7c15ull + stream * 0xd1342543de82ef95ull + 1) {}
+namespace {
 
-// splitmix64 (Steele, Lea, Flood 2014): 53 uniform bits.
-double Sampler::uniform() {
-  std::uint64_t z = state_ += 0x9e3779b97f4a7c15ull;
+// The increment and the mixing of splitmix64 (Steele, Lea, Flood 2014).
+constexpr std::uint64_t step = 0x9e3779b97f4a7c15ull;
+std::uint64_t mixed(std::uint64_t z) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return double((z ^ (z >> 31)) >> 11) * 0x1p-53;
+  return z ^ (z >> 31);
 }
+
+}  // namespace
+
+// Seeds are mixed before they are used: states that differ by a multiple of the step are one sequence, shifted.
+Sampler::Sampler(const Sampling& sampling, std::uint64_t stream)
+    : sampling_(sampling), state_(mixed(mixed(sampling.seed + step) + stream)) {}
+
+double Sampler::uniform() { return double(mixed(state_ += step) >> 11) * 0x1p-53; }
 
 std::span<const Choice> Sampler::most_likely(std::span<const float> scores) {
   choices_ = {{std::int32_t(std::max_element(scores.begin(), scores.end()) - scores.begin()), 1}};
@@ -83,10 +90,13 @@ std::span<const Choice> Sampler::choices(std::span<const float> logits, std::spa
 std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> seen) {
   const std::span<const Choice> from = choices(logits, seen);
   if (sampling_.temperature == 0) return from[0].id;
-  double target = uniform();
+  return drawn(from, uniform());
+}
+
+std::int32_t drawn(std::span<const Choice> from, double uniform) {
   for (const Choice& choice : from.first(from.size() - 1)) {
-    if (target < choice.probability) return choice.id;
-    target -= choice.probability;
+    if (uniform < choice.probability) return choice.id;
+    uniform -= choice.probability;
   }
   return from.back().id;
 }

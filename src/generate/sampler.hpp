@@ -24,8 +24,10 @@ class Sampler {
   // What pick() draws from, the most likely first; good until the next call. Temperature 0 leaves one choice.
   std::span<const Choice> choices(std::span<const float> logits, std::span<const std::int32_t> seen);
 
- private:
+  // The next of the numbers that seed and stream stand for, in [0, 1): 53 bits.
   double uniform();
+
+ private:
   std::span<const Choice> most_likely(std::span<const float> scores);
   Sampling sampling_;
   std::uint64_t state_;
@@ -33,6 +35,9 @@ class Sampler {
   std::vector<std::int32_t> order_;
   std::vector<Choice> choices_;
 };
+
+// The choice whose share of [0, 1), in their order, holds `uniform`.
+std::int32_t drawn(std::span<const Choice> from, double uniform);
 
 // bad_request if a value is out of range, naming it.
 Result<void> check(const Sampling& sampling);

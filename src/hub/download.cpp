@@ -222,6 +222,14 @@ bool HubSession::report(std::uint64_t bytes) {
   return !stopped;
 }
 
+std::string shown_endpoint(const HubSession& session) {
+  std::string out = session.options.endpoint;
+  const std::size_t scheme = out.find("://"), host = scheme == out.npos ? 0 : scheme + 3;
+  const std::size_t end = out.find('/', host), at = out.rfind('@', end);
+  if (at != out.npos && at >= host) out.erase(host, at + 1 - host);
+  return out;
+}
+
 Error explain_status(const HubSession& session, int status, const std::string& problem, const std::string& what) {
   const std::string& id = session.id;
   const bool with_token = !session.options.token.empty();
@@ -230,13 +238,13 @@ Error explain_status(const HubSession& session, int status, const std::string& p
         Errc::bad_request,
         "{}: access to {} is refused (HTTP {}): the model is gated, private, or does not exist under this name. "
         "Ask for access on {}/{}, then {}",
-        id, what, status, session.options.endpoint, id,
+        id, what, status, shown_endpoint(session), id,
         with_token ? "use a token of an account that has it (HF_TOKEN is set, and was sent)"
                    : "set HF_TOKEN to a token of that account");
   if (status == 404)
     return error(Errc::not_found,
                  "{}: {} is not on {} (HTTP 404); check the name and the revision, upper and lower case", id, what,
-                 session.options.endpoint);
+                 shown_endpoint(session));
   if (status == 416)
     return error(Errc::io_failure,
                  "{}: {}: the server refuses a range of the file's bytes (HTTP 416); it may just have "
@@ -251,7 +259,7 @@ Error explain_status(const HubSession& session, int status, const std::string& p
                  status);
   return error(Errc::io_failure,
                "{}: {}: {} ({}). Is there a network, and does a proxy need HTTPS_PROXY? What was fetched is kept", id,
-               what, problem, session.options.endpoint);
+               what, problem, shown_endpoint(session));
 }
 
 bool worth_another_attempt(int status) {
@@ -285,10 +293,12 @@ Result<void> download_blob(HubSession& session, const HubCache& cache, const Rem
   }
   const auto space = fs::space(blob.parent_path(), code);
   const std::uint64_t held = fs::exists(state, code) ? fs::file_size(partial, code) : 0;
-  if (!code && space.available + held < file.bytes)
+  if (!code && space.available + held < file.bytes) {
+    if (fs::file_size(partial, code) == 0) fs::remove(partial, code);
     return error(Errc::io_failure,
                  "{}: {} needs {:.2f} GB and the cache's disk has {:.2f} GB free; HF_HOME names another place",
                  session.id, file.name, double(file.bytes) / 1e9, double(space.available) / 1e9);
+  }
   for (int round = 1;; ++round) {
     {
       Parts parts(state, file, session.options.part_bytes);

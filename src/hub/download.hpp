@@ -30,6 +30,9 @@ struct HubSession {
   bool report(std::uint64_t bytes);
 };
 
+// The endpoint without the name and password that its address may carry.
+std::string shown_endpoint(const HubSession& session);
+
 // An answer that is no success, as an error that says what to do.
 Error explain_status(const HubSession& session, int status, const std::string& problem, const std::string& what);
 // Whether asking again may help, and how long to wait before attempt number `attempt` (from 1).

@@ -9,6 +9,7 @@
 #include "base/out_of_memory.hpp"
 #include "hub/download.hpp"
 #include "hub/hub_answers.hpp"
+#include "io/folder.hpp"
 
 namespace nibble {
 namespace {
@@ -18,6 +19,13 @@ namespace fs = std::filesystem;
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
+}
+
+// Around what was pasted into a profile.
+std::string without_blanks(const std::string& text) {
+  constexpr const char* blanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(blanks);
+  return first == text.npos ? std::string() : text.substr(first, text.find_last_not_of(blanks) + 1 - first);
 }
 
 fs::path hub_home() {
@@ -33,7 +41,7 @@ HubOptions resolved(HubOptions options) {
   while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
   if (options.cache.empty()) options.cache = environment("HF_HUB_CACHE");
   if (options.cache.empty()) options.cache = hub_home() / "hub";
-  if (options.token.empty()) options.token = environment("HF_TOKEN");
+  if (options.token.empty()) options.token = without_blanks(environment("HF_TOKEN"));
   if (options.token.empty()) {
     const std::string path = environment("HF_TOKEN_PATH");
     std::ifstream(path.empty() ? hub_home() / "token" : fs::path(path)) >> options.token;
@@ -80,7 +88,7 @@ Result<HubListing> list_files(HttpClient& client, HubSession& session, const Hub
       fmt::format("{}/api/models/{}/revision/{}", session.options.endpoint, name.id, escaped(name.revision));
   const std::string what = name.revision == "main" ? "the model" : fmt::format("revision {}", name.revision);
   NIBBLE_CHECK(ask(client, session, url, false, what, &body));
-  return read_listing(body, fmt::format("{}: the hub's list of files", name.id), session.options.endpoint);
+  return read_listing(body, fmt::format("{}: the hub's list of files", name.id), shown_endpoint(session));
 }
 
 // Size and hash, which stand in the headers of the file's address, before it redirects to where large files lie.
@@ -142,6 +150,24 @@ Result<fs::path> fetch(HubSession& session, HubCache& cache, const HubName& name
   return *now;
 }
 
+// A path that is mistyped often has the form of a name on the hub; whoever has its first folder here meant a path.
+Result<void> check_meant_for_hub(const std::string& model, const HubName& name) {
+  std::error_code code;
+  const fs::path folder = name.id.substr(0, name.id.find('/'));
+  if (name.explicitly || !fs::is_directory(folder, code)) return {};
+  const std::string wanted = name.id.substr(folder.string().size() + 1);
+  std::string meant;
+  if (const auto names = names_in_folder(folder))
+    for (const std::string& there : *names)
+      if ((there.starts_with(wanted) || wanted.starts_with(there)) && (meant.empty() || there < meant)) meant = there;
+  return error(
+      Errc::not_found,
+      "{}: there is a folder \"{}\" here, and nothing of this name in it{}; if a model on the hub is meant, say "
+      "hf.co/{}",
+      model, folder.string(), meant.empty() ? "" : fmt::format(" (did you mean {}?)", (folder / meant).string()),
+      model);
+}
+
 Result<fs::path> locate(const std::string& model, const HubOptions& asked) {
   std::error_code code;
   const auto name = parse_hub_name(model);
@@ -155,6 +181,7 @@ Result<fs::path> locate(const std::string& model, const HubOptions& asked) {
     NIBBLE_TRY(cached, cache.complete(*commit, *name, session.options.files));
     if (cached && *commit == name->revision) return *cached;  // a commit never changes
   }
+  if (!cached) NIBBLE_CHECK(check_meant_for_hub(model, *name));
   if (session.options.offline) {
     if (cached) return *cached;
     return error(

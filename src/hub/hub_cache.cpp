@@ -42,7 +42,37 @@ Error leads_out(const fs::path& path) {
 
 }  // namespace
 
-std::optional<HubName> parse_hub_name(std::string_view model) {
+namespace {
+
+// What a browser shows, as org/name says it; empty: it is no address of the hub. A page of a file or of a revision
+// names both: org/name/blob/REVISION/FILE.gguf.
+std::string from_address(std::string_view text) {
+  for (const std::string_view scheme : {"https://", "http://"})
+    if (text.starts_with(scheme)) {
+      text.remove_prefix(scheme.size());
+      break;
+    }
+  bool found = false;
+  for (const std::string_view host : {"huggingface.co/", "www.huggingface.co/", "hf.co/"})
+    if (!found && text.starts_with(host)) {
+      text.remove_prefix(host.size());
+      found = true;
+    }
+  if (!found) return {};
+  text = text.substr(0, text.find_first_of("?#"));
+  while (text.ends_with('/')) text.remove_suffix(1);
+  for (const std::string_view kind : {"/tree/", "/blob/", "/resolve/"}) {
+    const std::size_t at = text.find(kind);
+    if (at == text.npos) continue;
+    const std::string_view behind = text.substr(at + kind.size());
+    const std::size_t slash = kind == "/tree/" ? behind.npos : behind.find('/');
+    return fmt::format("{}{}@{}", text.substr(0, at), slash == behind.npos ? "" : behind.substr(slash),
+                       behind.substr(0, slash));
+  }
+  return std::string(text);
+}
+
+std::optional<HubName> plain_name(std::string_view model) {
   HubName name;
   std::string_view id = model;
   if (const std::size_t at = model.find('@'); at != model.npos) {
@@ -64,6 +94,16 @@ std::optional<HubName> parse_hub_name(std::string_view model) {
   }
   if (!is_word(org, "._-", 96) || !is_word(rest, "._-", 96)) return {};
   name.id = fmt::format("{}/{}", org, rest);
+  return name;
+}
+
+}  // namespace
+
+std::optional<HubName> parse_hub_name(std::string_view model) {
+  const std::string address = from_address(model);
+  if (address.empty()) return plain_name(model);
+  auto name = plain_name(address);
+  if (name) name->explicitly = true;
   return name;
 }
 

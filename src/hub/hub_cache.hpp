@@ -15,7 +15,9 @@ struct HubName {
   std::string id;                 // "org/name"
   std::string revision = "main";  // a branch, a tag or a commit
   std::string file;               // empty, or one .gguf file
+  bool explicitly = false;        // it was written as an address of the hub, and can mean nothing here
 };
+// "org/name[@revision]", "org/name/FILE.gguf", and the same behind "hf.co/" or as the address of a page of the hub.
 std::optional<HubName> parse_hub_name(std::string_view model);
 
 class HubCache {

@@ -103,6 +103,8 @@ TEST_F(HubCacheLinks, AFileThatClaimsToBeLargerThanTheDiskIsNotBegun) {
   };
   expect_error(locate_model("acme/tiny", options), Errc::io_failure,
                {"m-1.safetensors", "70368.74 GB", "HF_HOME names another place"});
+  for (const auto& blob : fs::directory_iterator(options.cache / "models--acme--tiny/blobs"))
+    EXPECT_FALSE(blob.path().string().ends_with(".nibble-partial")) << "nothing is left of it";
 }
 
 TEST_F(HubCacheLinks, FilesThatMakeNoModel) {

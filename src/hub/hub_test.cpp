@@ -222,6 +222,69 @@ TEST_F(Hub, ListsAndNamesThatWouldLeaveTheFolder) {
   expect_error(locate_model("acme/tiny", options), Errc::corrupt_file, {"etag", "config.json"});
 }
 
+TEST_F(Hub, AMistypedPathIsNotAskedForOnTheNetwork) {
+  const fs::path before = fs::current_path();
+  fs::create_directories(folder / "acme" / "tiny-16m");
+  fs::current_path(folder.path());
+  expect_error(locate_model("acme/tiny", options), Errc::not_found,
+               {"a folder \"acme\" here", "did you mean acme/tiny-16m?", "hf.co/acme/tiny"});
+  EXPECT_EQ(server.requests(), 0);
+  expect_whole(locate_model("hf.co/acme/tiny", options));
+  expect_whole(locate_model("acme/tiny", options));  // what is cached was meant
+  fs::current_path(before);
+}
+
+TEST_F(Hub, APasswordInTheEndpointIsNeverShown) {
+  options.endpoint = "http://user:pa@ss@127.0.0.1:1/mirror@2";
+  options.attempts = 1;
+  const auto refused = locate_model("acme/tiny", options);
+  expect_error(refused, Errc::io_failure, {"http://127.0.0.1:1/mirror@2"});
+  for (const char* secret : {"user", "pa@ss"}) EXPECT_EQ(refused.error().message.find(secret), std::string::npos);
+  options.endpoint = server.address();
+  options.endpoint.insert(7, "user:secret@");
+  for (const int status : {401, 404, 200}) {
+    answer = [&](const HubRequest&) { return HubAnswer{status, {}, "no list"}; };
+    const auto told = locate_model("acme/tiny", options);
+    ASSERT_FALSE(told) << status;
+    EXPECT_EQ(told.error().message.find("secret"), std::string::npos) << told.error().message;
+  }
+}
+
+TEST_F(Hub, BlanksAroundATokenAreNotSent) {
+  std::string seen;
+  answer = [&](const HubRequest& r) {
+    if (r.headers.contains("authorization")) seen = r.headers.at("authorization");
+    return honest(r);
+  };
+  ::setenv("HF_TOKEN", " \thf_word \r\n", 1);
+  expect_whole(locate_model("acme/tiny", options));
+  ::unsetenv("HF_TOKEN");
+  EXPECT_EQ(seen, "Bearer hf_word");
+}
+
+TEST(HubName, MayBeTheAddressOfAPage) {
+  for (const auto& [address, id, revision, file] : std::vector<std::array<const char*, 4>>{
+           {"hf.co/acme/tiny", "acme/tiny", "main", ""},
+           {"https://huggingface.co/acme/tiny", "acme/tiny", "main", ""},
+           {"https://huggingface.co/acme/tiny/", "acme/tiny", "main", ""},
+           {"https://hf.co/acme/tiny?library=transformers", "acme/tiny", "main", ""},
+           {"huggingface.co/acme/tiny@v2", "acme/tiny", "v2", ""},
+           {"https://huggingface.co/acme/tiny/tree/refs/pr/1", "acme/tiny", "refs/pr/1", ""},
+           {"https://huggingface.co/acme/tiny/blob/main/t-Q8_0.gguf", "acme/tiny", "main", "t-Q8_0.gguf"},
+           {"https://huggingface.co/acme/tiny/resolve/v2/t.gguf?download=true", "acme/tiny", "v2", "t.gguf"},
+           {"hf.co/acme/tiny/t.gguf", "acme/tiny", "main", "t.gguf"}}) {
+    const auto name = parse_hub_name(address);
+    ASSERT_TRUE(name) << address;
+    EXPECT_EQ(name->id, id) << address;
+    EXPECT_EQ(name->revision, revision) << address;
+    EXPECT_EQ(name->file, file) << address;
+    EXPECT_TRUE(name->explicitly) << address;
+  }
+  for (const char* bad : {"https://huggingface.co/", "hf.co/acme", "https://example.org/acme/tiny",
+                          "https://huggingface.co/acme/tiny/blob/main/config.json", "hf.co/../tiny"})
+    EXPECT_FALSE(is_hub_name(bad)) << bad;
+}
+
 TEST(HubName, IsOrgAndNameWithARevisionOrAFile) {
   for (const char* good : {"acme/tiny", "Qwen/Qwen3-4B", "a/b@main", "a/b@refs/pr/1", "a/b/c-Q4_K_M.gguf", "a_1/b.2"})
     EXPECT_TRUE(is_hub_name(good)) << good;

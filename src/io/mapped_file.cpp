@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 
 namespace nibble {
 
@@ -29,6 +31,44 @@ void sync_folder(const std::filesystem::path& folder) {
   ::close(fd);
 }
 
+namespace {
+
+// What is mapped now. A signal handler reads it, so a place is taken and given back in one step, and nothing moves.
+struct Mapping {
+  std::atomic<const std::byte*> begin{nullptr};
+  std::size_t bytes = 0;
+  const char* path = nullptr;
+};
+Mapping mappings[8192];
+std::mutex changing_mappings;
+
+void remember(const std::byte* begin, std::size_t bytes, const char* path) {
+  const std::scoped_lock lock(changing_mappings);
+  for (Mapping& place : mappings) {
+    if (place.begin.load()) continue;
+    place.bytes = bytes;
+    place.path = path;
+    place.begin.store(begin);
+    return;
+  }
+}
+
+void forget(const std::byte* begin) {
+  const std::scoped_lock lock(changing_mappings);
+  for (Mapping& place : mappings)
+    if (place.begin.load() == begin) return place.begin.store(nullptr);
+}
+
+}  // namespace
+
+const char* MappedFile::path_of(const std::byte* address) noexcept {
+  for (const Mapping& place : mappings) {
+    const std::byte* const begin = place.begin.load();
+    if (begin && address >= begin && address < begin + place.bytes) return place.path;
+  }
+  return nullptr;
+}
+
 Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path& path) {
   std::shared_ptr<MappedFile> file(new MappedFile());
   file->path_ = path;
@@ -48,13 +88,21 @@ Result<std::shared_ptr<MappedFile>> MappedFile::open(const std::filesystem::path
       return system_error(path, "cannot map", code);
     }
     file->data_ = static_cast<const std::byte*>(data);
+    remember(file->data_, file->size_, file->path_.c_str());
   }
   ::close(fd);
   return file;
 }
 
 MappedFile::~MappedFile() {
-  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (!data_) return;
+  forget(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+bool is_own_file(const std::filesystem::path& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == ::geteuid() && info.st_nlink == 1;
 }
 
 Result<std::string> read_text(const std::filesystem::path& path, std::size_t limit) {
@@ -86,8 +134,11 @@ Result<AtomicFile> AtomicFile::resume(const std::filesystem::path& path, std::ui
   file.path_ = path;
   file.temporary_ = unfinished(path);
   file.stays_ = true;
-  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (file.fd_ < 0) return system_error(path, "cannot create", errno);
+  file.fd_ = ::open(file.temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (file.fd_ < 0) return system_error(file.temporary_, "cannot create", errno);
+  if (!is_own_file(file.temporary_))
+    return error(Errc::bad_request, "{}: is no file of its own, so nothing is written there; remove it",
+                 file.temporary_.string());
   if (::ftruncate(file.fd_, off_t(bytes)) != 0 || ::lseek(file.fd_, 0, SEEK_END) < 0)
     return system_error(path, "cannot write", errno);
   return file;

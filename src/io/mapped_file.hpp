@@ -18,6 +18,9 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
   const std::filesystem::path& path() const { return path_; }
+  // The path of the file that is mapped there, null if none is; a signal handler may ask. Of very many files at once
+  // some are not known.
+  static const char* path_of(const std::byte* address) noexcept;
 
  private:
   MappedFile() = default;
@@ -32,6 +35,9 @@ Result<std::string> read_text(const std::filesystem::path& path, std::size_t lim
 // An error of the system about a path, with what may help.
 Error system_error(const std::filesystem::path& path, std::string_view what, int code);
 
+// A regular file of this user under no other name: what is written into it goes nowhere else.
+bool is_own_file(const std::filesystem::path& path);
+
 // What was renamed or made in this folder survives a power cut from here on. Where that cannot be asked for, it is not.
 void sync_folder(const std::filesystem::path& folder);
 
@@ -40,7 +46,8 @@ void sync_folder(const std::filesystem::path& folder);
 class AtomicFile {
  public:
   static Result<AtomicFile> create(const std::filesystem::path& path);
-  // Goes on with unfinished(path), cut or filled with zeros to `bytes`; destroyed without commit it stays there.
+  // Goes on with unfinished(path), cut or filled with zeros to `bytes`; destroyed without commit it stays there. A link
+  // under that name is refused.
   static Result<AtomicFile> resume(const std::filesystem::path& path, std::uint64_t bytes);
   static std::filesystem::path unfinished(const std::filesystem::path& path);
   AtomicFile(AtomicFile&&) noexcept;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "io/folder.hpp"
 #include "io/mapped_file.hpp"
@@ -41,15 +42,19 @@ bool held_by_another(int lock) {
 
 }  // namespace
 
-Result<void> WorkFolder::check_target(const fs::path& target, Target form) {
+Result<void> WorkFolder::check_target(const fs::path& target, Target form, bool replace) {
   const fs::path name = without_slash(target), parent = parent_of(name);
   std::error_code code;
+  if (fs::is_symlink(name, code))  // renaming would have to take the link's place
+    return error(Errc::bad_request, "{}: is a link to {}; name that place itself", name.string(),
+                 fs::read_symlink(name, code).string());
   const auto is_empty = [&] {
     const auto names = names_in_folder(name);
     return names && names->empty();
   };
   const bool may_be_filled = form == Target::folder && fs::is_directory(name, code) && is_empty();
-  if (fs::exists(name, code) && !may_be_filled)
+  const bool may_be_replaced = replace && fs::is_directory(name, code) == (form == Target::folder);
+  if (fs::exists(name, code) && !may_be_filled && !may_be_replaced)
     return error(Errc::bad_request, "{}: exists already; name a new {} or remove it first", name.string(),
                  form == Target::file ? "file" : "folder");
   if (!fs::is_directory(parent, code))
@@ -58,18 +63,35 @@ Result<void> WorkFolder::check_target(const fs::path& target, Target form) {
   return {};
 }
 
-Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
+// A folder that others own or may have filled could lead elsewhere what is written into it.
+Result<void> WorkFolder::check_own() const {
+  for (const fs::path& path : {path_, output()}) {
+    struct stat info = {};
+    if (::lstat(path.c_str(), &info) != 0) {
+      if (errno == ENOENT) continue;
+      return system_error(path, "cannot look at it", errno);
+    }
+    if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid())
+      return error(Errc::bad_request, "{}: {}, so nothing is written there; move it away, or name another output",
+                   path.string(), S_ISDIR(info.st_mode) ? "belongs to another user" : "is no folder of its own");
+  }
+  return {};
+}
+
+Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form, bool replace) {
   WorkFolder folder;
   folder.form_ = form;
-  NIBBLE_CHECK(check_target(target, form));
+  folder.replace_ = replace;
+  NIBBLE_CHECK(check_target(target, form, replace));
   folder.target_ = without_slash(target);
   folder.path_ = folder.target_;
   folder.path_ += ".partial";
   folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
   const fs::path lock = folder.path_ / "lock";
   for (int attempt = 0;; ++attempt) {
-    if (::mkdir(folder.path_.c_str(), 0777) != 0 && errno != EEXIST)
+    if (::mkdir(folder.path_.c_str(), 0700) != 0 && errno != EEXIST)
       return system_error(folder.path_, "cannot create", errno);
+    NIBBLE_CHECK(folder.check_own());
     // The lock is the first to come and the last to go.
     std::error_code code;
     const auto found = names_in_folder(folder.path_);
@@ -79,7 +101,7 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
           "{}: stands where the work on {} would go, and is not of an earlier conversion; move it away, or name "
           "another output",
           folder.path_.string(), folder.target_.string());
-    folder.lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    folder.lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (folder.lock_ < 0 && errno == ENOENT && attempt < 10) continue;  // its holder has just finished
     if (folder.lock_ < 0) return system_error(folder.path_, "cannot create", errno);
     if (held_by_another(folder.lock_))
@@ -91,7 +113,7 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form) {
     if (attempt == 10) return error(Errc::io_failure, "{}: cannot be held; try again", folder.path_.string());
   }
   // The other process may have put its output in place since that was looked for.
-  if (auto free = check_target(folder.target_, form); !free) {
+  if (auto free = check_target(folder.target_, form, replace); !free) {
     folder.remove();
     return free.error();
   }
@@ -108,6 +130,7 @@ WorkFolder& WorkFolder::operator=(WorkFolder&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(lock_, other.lock_);
   std::swap(form_, other.form_);
+  std::swap(replace_, other.replace_);
   std::swap(reserve_, other.reserve_);
   return *this;
 }
@@ -132,10 +155,15 @@ Result<void> WorkFolder::clear() {
 }
 
 Result<void> WorkFolder::put_in_place(const fs::path& made) {
-  NIBBLE_CHECK(check_target(target_, form_));
+  NIBBLE_CHECK(check_target(target_, form_, replace_));
   const fs::path parent = parent_of(target_);
   sync_folder(made);
-  if (::rename(made.c_str(), target_.c_str()) != 0) return system_error(target_, "cannot put in place", errno);
+  // A folder takes the place of another in one step, where the file system can; what was there goes with the rest.
+  const bool exchanged = replace_ && form_ == Target::folder &&
+                         ::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0;
+  if (replace_ && form_ == Target::folder && !exchanged) ::rename(target_.c_str(), (path_ / "replaced").c_str());
+  if (!exchanged && ::rename(made.c_str(), target_.c_str()) != 0)
+    return system_error(target_, "cannot put in place", errno);
   sync_folder(parent);
   remove();
   return {};

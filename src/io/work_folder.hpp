@@ -13,12 +13,12 @@ enum class Target { file, folder };
 
 class WorkFolder {
  public:
-  // The error if nothing can be made under this name: it is taken, or has no parent. An empty folder may become a full
-  // one.
-  static Result<void> check_target(const std::filesystem::path& target, Target form);
-  // Makes the folder, or takes over what an earlier process left there. Errors: another process holds it, or it was not
-  // made here.
-  static Result<WorkFolder> open(const std::filesystem::path& target, Target form);
+  // The error if nothing can be made under this name: it is taken, is a link, or has no parent. An empty folder may
+  // become a full one; `replace`: anything may, that is no link and of this form.
+  static Result<void> check_target(const std::filesystem::path& target, Target form, bool replace = false);
+  // Makes the folder, which is nobody else's to write in, or takes over what an earlier process left there. Errors:
+  // another process holds it, it was not made here, or not by this user.
+  static Result<WorkFolder> open(const std::filesystem::path& target, Target form, bool replace = false);
   WorkFolder(WorkFolder&&) noexcept;
   WorkFolder& operator=(WorkFolder&&) noexcept;
   ~WorkFolder();  // lets go of it; what was made stays
@@ -33,9 +33,11 @@ class WorkFolder {
  private:
   WorkFolder() = default;
   Result<void> empty_it();
+  Result<void> check_own() const;
 
   std::filesystem::path target_, path_;
   Target form_ = Target::folder;
+  bool replace_ = false;
   int lock_ = -1;
   std::unique_ptr<std::byte[]> reserve_;  // given back before removing, which takes memory where there may be none
 };

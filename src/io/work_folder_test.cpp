@@ -88,5 +88,52 @@ TEST_F(Work, WhatIsNotItsOwnIsLeftAlone) {
   EXPECT_TRUE(fs::exists(folder / "late/precious"));
 }
 
+TEST_F(Work, LinksAreNotFollowed) {
+  fs::create_directory(folder / "elsewhere");
+  fs::create_directory_symlink(folder / "elsewhere", folder / "out");
+  refused(WorkFolder::open(folder / "out", Target::folder), Errc::bad_request, "is a link to");
+  fs::create_symlink(folder / "nothing", folder / "x.gguf");
+  refused(WorkFolder::open(folder / "x.gguf", Target::file), Errc::bad_request, "is a link to");
+  fs::create_directory_symlink(folder / "elsewhere", folder / "a.partial");
+  refused(WorkFolder::open(folder / "a", Target::folder), Errc::bad_request, "is no folder of its own");
+  fs::create_directory(folder / "b.partial");
+  std::ofstream(folder / "b.partial/lock") << "";
+  fs::create_directory_symlink(folder / "elsewhere", folder / "b.partial/output");
+  refused(WorkFolder::open(folder / "b", Target::folder), Errc::bad_request, "is no folder of its own");
+  fs::create_directory(folder / "c.partial");
+  fs::create_symlink(folder / "elsewhere/lock", folder / "c.partial/lock");
+  EXPECT_FALSE(WorkFolder::open(folder / "c", Target::folder));
+  EXPECT_TRUE(fs::is_empty(folder / "elsewhere"));
+}
+
+TEST_F(Work, WhatAnotherUserLeftIsNotGoneOnWith) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a folder to somebody else";
+  { ASSERT_TRUE(WorkFolder::open(folder / "out", Target::folder)); }
+  ASSERT_EQ(::chown((folder / "out.partial").c_str(), 12345, 12345), 0);
+  refused(WorkFolder::open(folder / "out", Target::folder), Errc::bad_request, "belongs to another user");
+}
+
+TEST_F(Work, NobodyElseMayWriteWhereTheWorkIsDone) {
+  auto work = WorkFolder::open(folder / "out", Target::folder);
+  ASSERT_TRUE(work);
+  EXPECT_EQ(fs::status(work->path()).permissions(), fs::perms::owner_all);
+  ASSERT_TRUE(work->put_in_place(work->output()));
+  EXPECT_NE(fs::status(folder / "out").permissions() & fs::perms::group_read, fs::perms::none) << "the output is not";
+}
+
+TEST_F(Work, WhatIsReplacedGoesWhenTheNewIsWhole) {
+  fs::create_directory(folder / "out");
+  std::ofstream(folder / "out/old") << "x";
+  auto work = WorkFolder::open(folder / "out", Target::folder, true);
+  ASSERT_TRUE(work) << work.error().message;
+  std::ofstream(work->output() / "new") << "x";
+  EXPECT_TRUE(fs::exists(folder / "out/old"));
+  ASSERT_TRUE(work->put_in_place(work->output()));
+  EXPECT_TRUE(fs::exists(folder / "out/new"));
+  EXPECT_FALSE(fs::exists(folder / "out/old"));
+  EXPECT_EQ(entries(), 1);
+  refused(WorkFolder::open(folder / "out", Target::file, true), Errc::bad_request, "exists already");
+}
+
 }  // namespace
 }  // namespace nibble

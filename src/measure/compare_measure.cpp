@@ -62,6 +62,7 @@ Result<void> measure_stored_copy(const fs::path& path, const fs::path& folder, c
   writing.precision = out.precision;
   writing.threads = options.threads;
   writing.ignore_config = options.ignore_config;
+  writing.ignore_tensors = options.ignore_tensors;
   writing.allow_requantize = true;  // a load at this precision rounds the same weights the same way
   NIBBLE_TRY(const QuantizeReport written, quantize_checkpoint(path, copy, writing));
   NIBBLE_TRY(const Model model, Model::load(copy, load_options(options)));

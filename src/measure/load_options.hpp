@@ -12,6 +12,7 @@ LoadOptions load_options(const Options& options, const QuantizationConfig& preci
   load.threads = options.threads;
   load.device_map = options.device_map;
   load.ignore_config = options.ignore_config;
+  if constexpr (requires { options.ignore_tensors; }) load.ignore_tensors = options.ignore_tensors;
   return load;
 }
 

@@ -117,6 +117,21 @@ Result<std::vector<std::string>> find_shards(const std::filesystem::path& folder
                folder.string());
 }
 
+bool same_elements(const CheckpointTensor& a, const CheckpointTensor& b) {
+  if (a.shape != b.shape) return false;
+  if (a.type == b.type) return std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
+  if (!a.readable() || !b.readable()) return false;
+  constexpr std::int64_t piece = 65536;
+  std::vector<float> of_a(piece), of_b(piece);
+  for (std::int64_t first = 0, all = std::int64_t(a.elements()); first < all; first += piece) {
+    const std::int64_t count = std::min(piece, all - first);
+    a.read(first, count, of_a.data());
+    b.read(first, count, of_b.data());
+    if (!std::equal(of_a.begin(), of_a.begin() + count, of_b.begin())) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::int64_t first_nonfinite(const CheckpointTensor& tensor) {
@@ -234,7 +249,20 @@ Result<void> Checkpoint::open_folder() {
       return error(Errc::corrupt_file,
                    "{}: tensor \"{}\" should be in {} but is not; index and shards do not belong together",
                    path_.string(), tensor, shard);
+  untie_what_differs();
   return {};
+}
+
+// A config may say that the head is the embedding although the file holds another; transformers believes the file.
+void Checkpoint::untie_what_differs() {
+  const auto tied = config_.find("tie_word_embeddings");
+  if (tied == config_.end() || *tied != true) return;
+  const CheckpointTensor *embedding = find("model.embed_tokens.weight"), *head = find("lm_head.weight");
+  if (!embedding || !head || same_elements(*embedding, *head)) return;
+  *tied = false;
+  notes_.push_back(
+      "config.json says that the head is the embedding (\"tie_word_embeddings\"), but \"lm_head.weight\" is stored and "
+      "differs; the stored head is used, as transformers does");
 }
 
 Result<void> Checkpoint::add(CheckpointTensor tensor) {

@@ -54,6 +54,8 @@ class Checkpoint {
   bool is_gguf() const { return gguf_.has_value(); }
   const Gguf* gguf() const { return gguf_ ? &*gguf_ : nullptr; }
   const Json& config() const { return config_; }  // in config.json's words, made from metadata for GGUF
+  // Sentences about where config and tensors contradict each other, and which was believed; `config` says the same.
+  const std::vector<std::string>& notes() const { return notes_; }
   const Json& generation_config() const { return generation_config_; }
   const std::string& chat_template() const { return chat_template_; }  // empty: the model has none
   const std::vector<CheckpointTensor>& tensors() const { return tensors_; }
@@ -70,10 +72,12 @@ class Checkpoint {
   Result<void> open_folder();
   Result<void> open_gguf();
   Result<void> add(CheckpointTensor tensor);
+  void untie_what_differs();
 
   std::filesystem::path path_;
   Json config_, generation_config_;
   std::string chat_template_;
+  std::vector<std::string> notes_;
   std::vector<Safetensors> shards_;
   std::optional<Gguf> gguf_;
   std::vector<CheckpointTensor> tensors_;

@@ -1,4 +1,5 @@
 // A GGUF file seen through Hugging Face's words.
+#include "models/architectures.hpp"
 #include "models/checkpoint.hpp"
 #include "models/gguf_config.hpp"
 #include "models/gguf_rope.hpp"
@@ -50,7 +51,9 @@ Result<void> Checkpoint::open_gguf() {
   }
   config_["tie_word_embeddings"] = index_.count("lm_head.weight") == 0;
   // Files say by the presence of a bias what config.json says by a flag.
-  if (is_text(config_["model_type"], "llama")) {
+  const Architecture* architecture =
+      config_["model_type"].is_string() ? architecture_of_type(config_["model_type"].get<std::string>()) : nullptr;
+  if (architecture && architecture->reads_biases) {
     config_["attention_bias"] = index_.count("model.layers.0.self_attn.q_proj.bias") != 0;
     config_["mlp_bias"] = index_.count("model.layers.0.mlp.up_proj.bias") != 0;
   }

@@ -1,10 +1,7 @@
 #include "models/config.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <initializer_list>
-
 #include "models/architectures.hpp"
+#include "models/config_rope.hpp"
 
 namespace nibble {
 namespace {
@@ -100,73 +97,14 @@ constexpr std::string_view read_keys[] = {
     "sliding_window",   "use_sliding_window", "max_window_layers",       "layer_types",         "hidden_act",
     "hidden_activation"};
 
-// Typed access to config.json; every message names file, key, what was expected and what was found.
-class Reader {
- public:
-  Reader(const Json& config, std::string_view place) : config_(config), place_(place) {}
-
-  const Json* find(std::string_view key) const {
-    const auto found = config_.find(key);
-    return found == config_.end() || found->is_null() ? nullptr : &*found;
-  }
-  bool absent(std::string_view key) const { return !config_.contains(key); }  // null is a value: "none"
-  // Far beyond any model, and so small that no product of sizes overflows 64 bits.
-  static constexpr std::int64_t largest = std::int64_t(1) << 20, most_positions = std::int64_t(1) << 28;
-
-  Result<std::int64_t> size(std::string_view key, std::int64_t fallback = -1, std::int64_t limit = largest) const {
-    const Json* value = find(key);
-    if (!value && fallback >= 0) return fallback;
-    if (!value)
-      return error(Errc::corrupt_file, "{}: \"{}\" is missing; the config does not say how big the model is", place_,
-                   key);
-    if (!value->is_number_integer() || *value < 1 || *value > limit)
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a whole number from 1 to {}", place_, key,
-                   shown(*value), limit);
-    return value->get<std::int64_t>();
-  }
-  // A count that may be 0.
-  Result<std::int64_t> layers(std::string_view key, std::int64_t fallback) const {
-    const Json* value = find(key);
-    return value && *value == 0 ? Result<std::int64_t>(0) : size(key, fallback);
-  }
-  Result<double> number(std::string_view key, double fallback) const {
-    const Json* value = find(key);
-    if (!value) return fallback;
-    if (!value->is_number() || !std::isfinite(value->get<double>()) || value->get<double>() <= 0)
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a positive number", place_, key, shown(*value));
-    return value->get<double>();
-  }
-  Result<bool> flag(std::string_view key, bool fallback) const {
-    const Json* value = find(key);
-    if (!value) return fallback;
-    if (!value->is_boolean())
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected true or false", place_, key, shown(*value));
-    return value->get<bool>();
-  }
-  Result<std::string> text(std::string_view key, std::string_view fallback) const {
-    const Json* value = find(key);
-    if (!value) return std::string(fallback);
-    if (!value->is_string())
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected text", place_, key, shown(*value));
-    return value->get<std::string>();
-  }
-  std::string_view place() const { return place_; }
-
- private:
-  const Json& config_;
-  std::string_view place_;
-};
-
-template <class Range>
-bool contains(const Range& range, std::string_view key) {
-  return std::find(std::begin(range), std::end(range), key) != std::end(range);
-}
-
-Result<const Architecture*> find_architecture(const Reader& reader) {
+Result<const Architecture*> find_architecture(const ConfigReader& reader) {
   std::string name;
-  if (const Json* list = reader.find("architectures");
-      list && list->is_array() && !list->empty() && (*list)[0].is_string())
-    name = (*list)[0];
+  if (const Json* list = reader.find("architectures")) {
+    if (!list->is_array() || (!list->empty() && !(*list)[0].is_string()))
+      return error(Errc::corrupt_file, "{}: \"architectures\" is {}, expected a list of names", reader.place(),
+                   shown(*list));
+    if (!list->empty()) name = (*list)[0];
+  }
   NIBBLE_TRY(const std::string type, reader.text("model_type", ""));
   for (const Architecture& entry : architectures()) {
     if (!entry.runs || (name.empty() ? entry.model_type != type : entry.name != name)) continue;
@@ -183,9 +121,11 @@ Result<const Architecture*> find_architecture(const Reader& reader) {
                reader.place(), name.empty() ? "?" : name, type, architecture_names());
 }
 
-Result<void> refuse_unknown(const Reader& reader, const Json& config, const std::vector<std::string>& ignore) {
+Result<void> refuse_unknown(const ConfigReader& reader, const Json& config, const std::vector<std::string>& ignore) {
   for (const auto& [key, value] : config.items()) {
-    if (contains(harmless, key) || contains(read_keys, key) || contains(ignore, key)) continue;
+    if (ConfigReader::is_among(harmless, key) || ConfigReader::is_among(read_keys, key) ||
+        ConfigReader::is_among(ignore, key))
+      continue;
     // A feature that is switched off changes nothing, whatever it is.
     if (value.is_null() || value == false || (value.is_structured() && value.empty())) continue;
     return error(Errc::unsupported,
@@ -196,60 +136,12 @@ Result<void> refuse_unknown(const Reader& reader, const Json& config, const std:
   return {};
 }
 
-// One spelling after the other: "rope_parameters" (transformers 5) or "rope_scaling" beside "rope_theta".
-Result<void> read_rope(const Reader& reader, ModelConfig& out) {
-  NIBBLE_TRY(out.rope_theta, reader.number("rope_theta", 10000));
-  const std::string key = reader.find("rope_parameters") ? "rope_parameters" : "rope_scaling";
-  const Json* object = reader.find(key);
-  if (!object) return {};
-  const std::string place = fmt::format("{}: {}", reader.place(), key);
-  if (!object->is_object()) return error(Errc::corrupt_file, "{}: expected an object, found {}", place, shown(*object));
-  const Reader rope(*object, place);
-  constexpr std::string_view known[] = {
-      "rope_theta",       "rope_type", "type",      "factor",           "low_freq_factor",
-      "high_freq_factor", "beta_fast", "beta_slow", "attention_factor", "original_max_position_embeddings"};
-  for (const auto& [name, value] : object->items())
-    if (!contains(known, name) && !value.is_null())
-      return error(Errc::unsupported, "{}: \"{}\": {} is not understood", place, name, shown(value));
-  NIBBLE_TRY(out.rope_theta, rope.number("rope_theta", out.rope_theta));
-  NIBBLE_TRY(std::string type, rope.text("type", "default"));
-  NIBBLE_TRY(type, rope.text("rope_type", type));
-  RopeScaling& scaling = out.rope_scaling;
-  if (type == "default") return {};
-  if (type == "linear")
-    scaling.kind = RopeScaling::Kind::linear;
-  else if (type == "llama3")
-    scaling.kind = RopeScaling::Kind::llama3;
-  else if (type == "yarn")
-    scaling.kind = RopeScaling::Kind::yarn;
-  else
-    return error(Errc::unsupported, "{}: rope type \"{}\" is not supported; Nibble has default, linear, llama3, yarn",
-                 place, type);
-  NIBBLE_TRY(scaling.factor, rope.number("factor", 1));
-  NIBBLE_TRY(scaling.low_freq_factor, rope.number("low_freq_factor", 1));
-  NIBBLE_TRY(scaling.high_freq_factor, rope.number("high_freq_factor", 4));
-  NIBBLE_TRY(scaling.beta_fast, rope.number("beta_fast", 32));
-  NIBBLE_TRY(scaling.beta_slow, rope.number("beta_slow", 1));
-  if (rope.find("attention_factor")) {
-    NIBBLE_TRY(scaling.attention_factor, rope.number("attention_factor", 1));
-  }
-  NIBBLE_TRY(scaling.original_positions,
-             rope.size("original_max_position_embeddings", out.max_positions, Reader::most_positions));
-  // Each would divide by zero.
-  if (type == "yarn" && out.rope_theta <= 1)
-    return error(Errc::corrupt_file, "{}: \"rope_theta\" is {}, yarn needs more than 1", place, out.rope_theta);
-  if (type == "llama3" && scaling.low_freq_factor >= scaling.high_freq_factor)
-    return error(Errc::corrupt_file, "{}: \"low_freq_factor\" {} should be below \"high_freq_factor\" {}", place,
-                 scaling.low_freq_factor, scaling.high_freq_factor);
-  return {};
-}
-
-Result<void> read_windows(const Reader& reader, const Architecture& architecture, ModelConfig& out) {
+Result<void> read_windows(const ConfigReader& reader, const Architecture& architecture, ModelConfig& out) {
   out.windows.assign(std::size_t(out.layers), 0);
   NIBBLE_TRY(const bool switched_on, reader.flag("use_sliding_window", false));
   const bool windows = architecture.slides || architecture.may_slide;
   if (reader.absent("sliding_window") ? !windows : !reader.find("sliding_window")) return {};
-  NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", default_window, Reader::most_positions));
+  NIBBLE_TRY(const std::int64_t window, reader.size("sliding_window", default_window, ConfigReader::most_positions));
   if (!architecture.slides && !(architecture.may_slide && switched_on)) {
     if (!architecture.may_slide && out.max_positions > window)
       return error(Errc::unsupported, "{}: \"sliding_window\": {} has no meaning for {}", reader.place(), window,
@@ -265,7 +157,7 @@ Result<void> read_windows(const Reader& reader, const Architecture& architecture
 }
 
 // "layer_types" overrules the window rules where it is present.
-Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
+Result<void> read_layer_types(const ConfigReader& reader, ModelConfig& out) {
   const Json* types = reader.find("layer_types");
   if (!types) return {};
   if (!types->is_array() || std::int64_t(types->size()) != out.layers)
@@ -275,7 +167,7 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
     if (is_text(type, "full_attention")) {
       out.windows[layer] = 0;
     } else if (is_text(type, "sliding_attention")) {
-      NIBBLE_TRY(out.windows[layer], reader.size("sliding_window", -1, Reader::most_positions));
+      NIBBLE_TRY(out.windows[layer], reader.size("sliding_window", -1, ConfigReader::most_positions));
     } else {
       return error(Errc::unsupported, "{}: \"layer_types\"[{}]: {} is not supported", reader.place(), layer,
                    shown(type));
@@ -284,7 +176,7 @@ Result<void> read_layer_types(const Reader& reader, ModelConfig& out) {
   return {};
 }
 
-Result<void> read_sizes(const Reader& reader, const Architecture& architecture, ModelConfig& out) {
+Result<void> read_sizes(const ConfigReader& reader, const Architecture& architecture, ModelConfig& out) {
   NIBBLE_TRY(out.hidden_size, reader.size("hidden_size"));
   NIBBLE_TRY(out.intermediate_size, reader.size("intermediate_size"));
   NIBBLE_TRY(out.layers, reader.size("num_hidden_layers"));
@@ -299,9 +191,9 @@ Result<void> read_sizes(const Reader& reader, const Architecture& architecture, 
                  reader.place(), out.heads, out.hidden_size);
   const std::int64_t even_share = std::max<std::int64_t>(1, out.hidden_size / out.heads);
   NIBBLE_TRY(out.head_dim, reader.size("head_dim", own_head_dim ? architecture.default_head_dim : even_share));
-  NIBBLE_TRY(out.vocab_size, reader.size("vocab_size", -1, Reader::most_positions));
+  NIBBLE_TRY(out.vocab_size, reader.size("vocab_size", -1, ConfigReader::most_positions));
   NIBBLE_TRY(out.max_positions,
-             reader.size("max_position_embeddings", architecture.default_positions, Reader::most_positions));
+             reader.size("max_position_embeddings", architecture.default_positions, ConfigReader::most_positions));
   return {};
 }
 
@@ -309,9 +201,9 @@ Result<void> read_sizes(const Reader& reader, const Architecture& architecture, 
 Result<void> check_sizes(const ModelConfig& config, std::string_view place) {
   if (config.layers > 4096)
     return error(Errc::corrupt_file, "{}: \"num_hidden_layers\" is {}, more than 4096", place, config.layers);
-  if (config.heads * config.head_dim > Reader::largest)
+  if (config.heads * config.head_dim > ConfigReader::largest)
     return error(Errc::corrupt_file, "{}: {} attention heads of {} are more than {} values", place, config.heads,
-                 config.head_dim, Reader::largest);
+                 config.head_dim, ConfigReader::largest);
   if (config.heads % config.kv_heads != 0)
     return error(Errc::corrupt_file, "{}: {} attention heads cannot share {} key/value heads evenly", place,
                  config.heads, config.kv_heads);
@@ -320,7 +212,7 @@ Result<void> check_sizes(const ModelConfig& config, std::string_view place) {
   return {};
 }
 
-Result<void> read_biases(const Reader& reader, const Architecture& architecture, ModelConfig& out) {
+Result<void> read_biases(const ConfigReader& reader, const Architecture& architecture, ModelConfig& out) {
   NIBBLE_TRY(const bool attention_bias, reader.flag("attention_bias", false));
   NIBBLE_TRY(const bool mlp_bias, reader.flag("mlp_bias", false));
   if ((attention_bias || mlp_bias) && !architecture.reads_biases && !architecture.block.qkv_bias)
@@ -331,7 +223,7 @@ Result<void> read_biases(const Reader& reader, const Architecture& architecture,
   return {};
 }
 
-Result<DType> read_dtype(const Reader& reader) {
+Result<DType> read_dtype(const ConfigReader& reader) {
   NIBBLE_TRY(std::string dtype, reader.text("torch_dtype", "bfloat16"));
   NIBBLE_TRY(dtype, reader.text("dtype", dtype));
   if (dtype == "float32") return DType::f32;
@@ -341,12 +233,34 @@ Result<DType> read_dtype(const Reader& reader) {
                reader.place(), dtype);
 }
 
+Result<void> check_end_tokens(const Json& config, std::string_view place) {
+  const auto ids = config.find("eos_token_id");
+  if (ids == config.end() || ids->is_null()) return {};
+  const auto is_id = [](const Json& id) { return id.is_number_integer() && id >= 0 && id < (std::int64_t(1) << 31); };
+  if (ids->is_array() ? std::all_of(ids->begin(), ids->end(), is_id) : is_id(*ids)) return {};
+  return error(
+      Errc::corrupt_file,
+      "{}: \"eos_token_id\" is {}, expected a token id or a list of them; without it texts end at their longest", place,
+      shown(*ids));
+}
+
 }  // namespace
+
+Result<void> check_generation_config(const Json& config, std::string_view place,
+                                     const std::vector<std::string>& ignore) {
+  if (config.is_null()) return {};  // a GGUF file has none
+  if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
+  for (const char* key : {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"})
+    if (const auto value = config.find(key); value != config.end() && !value->is_null() && !value->is_number())
+      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a number", place, key, shown(*value));
+  NIBBLE_TRY([[maybe_unused]] const bool sample, ConfigReader(config, place).flag("do_sample", false));
+  return ConfigReader::is_among(ignore, "eos_token_id") ? Result<void>() : check_end_tokens(config, place);
+}
 
 Result<ModelConfig> read_model_config(const Json& config, std::string_view place,
                                       const std::vector<std::string>& ignore) {
   if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
-  const Reader reader(config, place);
+  const ConfigReader reader(config, place);
   NIBBLE_TRY(const Architecture* architecture, find_architecture(reader));
   NIBBLE_CHECK(refuse_unknown(reader, config, ignore));
 
@@ -356,6 +270,9 @@ Result<ModelConfig> read_model_config(const Json& config, std::string_view place
   out.model_type = architecture->model_type;
   NIBBLE_CHECK(read_sizes(reader, *architecture, out));
   NIBBLE_TRY(out.rms_norm_eps, reader.number("rms_norm_eps", 1e-6));
+  if (out.rms_norm_eps >= 1)
+    return error(Errc::corrupt_file, "{}: \"rms_norm_eps\" is {}, expected a number below 1", place, out.rms_norm_eps);
+  if (!ConfigReader::is_among(ignore, "eos_token_id")) NIBBLE_CHECK(check_end_tokens(config, place));
   NIBBLE_TRY(out.tied_embeddings, reader.flag("tie_word_embeddings", architecture->tied_embeddings));
   NIBBLE_TRY(const std::string activation, reader.text("hidden_act", "silu"));
   if (activation != "silu" && activation != "swish")

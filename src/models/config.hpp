@@ -18,6 +18,7 @@ struct RopeScaling {
   Kind kind = Kind::none;
   double factor = 1, low_freq_factor = 1, high_freq_factor = 4, beta_fast = 32, beta_slow = 1, attention_factor = 0;
   std::int64_t original_positions = 0;
+  bool operator==(const RopeScaling&) const = default;
 };
 
 struct ModelConfig : ModelShape {
@@ -33,6 +34,10 @@ struct ModelConfig : ModelShape {
 // Reads a config of an architecture that runs. `ignore` names keys that the user takes responsibility for.
 Result<ModelConfig> read_model_config(const Json& config, std::string_view place,
                                       const std::vector<std::string>& ignore = {});
+
+// What generation_config.json says about sampling and ends has the type that it should have. `ignore`: as above.
+Result<void> check_generation_config(const Json& config, std::string_view place,
+                                     const std::vector<std::string>& ignore = {});
 
 // Frequencies in radians per position, head_dim/2 of them, after scaling; `attention_factor` multiplies cos and sin.
 struct RopeFrequencies {

@@ -131,6 +131,17 @@ TEST(ModelConfig, BothSpellingsOfRopeAndDtypeSayTheSame) {
   }
 }
 
+TEST(ModelConfig, TwoSpellingsInOneFileAreFineWhereTheyAgree) {
+  const auto twice = read("Qwen3", R"({"rope_theta": 1e6, "rope_scaling": {"type": "yarn", "factor": 4.0},
+      "rope_parameters": {"rope_type": "yarn", "factor": 4, "rope_theta": 1e6}})");
+  ASSERT_TRUE(twice) << twice.error().message;
+  EXPECT_EQ(twice->rope_theta, 1e6);
+  EXPECT_EQ(twice->rope_scaling.kind, RopeScaling::Kind::yarn);
+  EXPECT_TRUE(read("Qwen3", R"({"rope_scaling": {}, "rope_parameters": {"rope_theta": 1e6}})"))
+      << "an empty one is none";
+  EXPECT_TRUE(read("Qwen3", R"({"eos_token_id": -1})", {"eos_token_id"})) << "vouched for";
+}
+
 TEST(ModelConfig, AbsentKeysMeanWhatTransformersTakesAndNullMeansNone) {
   const auto bare = [](const std::string& architecture, const std::string& changes = "{}") {
     Json config = config_of(architecture, changes);

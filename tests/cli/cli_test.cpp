@@ -108,12 +108,12 @@ TEST_F(Program, WrongRequestsExitWithTwoAndSayWhat) {
   refused("run /no/such/place x", "no such");
   refused("run " + shipped + " x --precision int3", "int3");
   refused("run " + shipped + " x --precision nf4 --block-size 48", "48");
-  refused("run " + shipped + " x --skip '('", "skip pattern");
+  refused("run " + shipped + " x --precision nf4 --skip '('", "skip pattern");
   refused("run " + shipped + " x --context 999999", "999999");
   refused("run " + shipped + " x --device cuda", "cuda");
   refused("eval " + shipped, "--text");
   refused("quantize " + shipped + " " + (folder / "no/such/parent").string() + " --to bf16 --double-quant",
-          "double quantization");
+          "--double-quant is for nf4 and fp4");
 }
 
 TEST_F(Program, DamagedModelsExitWithAPlaceAndLeaveNothing) {

@@ -167,6 +167,27 @@ TEST_P(Continued, WhatWasDamagedMeanwhileIsMadeAgain) {
   }
 }
 
+// Whoever may write there could have the rest of the work written over any file of its user.
+TEST_P(Continued, LinksThatWerePlantedMeanwhileAreNotWrittenThrough) {
+  const Tree whole = uninterrupted();
+  const fs::path victim = folder / "victim";
+  const std::string precious(100'000, 'p');
+  for (const bool hard : {false, true})
+    for (const bool finished : {false, true}) {
+      SCOPED_TRACE(std::string(hard ? "hard" : "symbolic") + (finished ? ", for a finished file" : ""));
+      ASSERT_TRUE(killed_after(8));
+      made::write(victim, precious);
+      fs::path place = first_file();
+      fs::remove(place);
+      if (finished && place.extension() == ".partial") place.replace_extension();
+      hard ? fs::create_hard_link(victim, place) : fs::create_symlink(victim, place);
+      finish();
+      EXPECT_EQ(made::read(victim), precious);
+      EXPECT_EQ(tree_of(out), whole);
+      fs::remove_all(out);
+    }
+}
+
 TEST_P(Continued, ASourceThatHasChangedIsReadAgainAndOneThatWasTouchedIsNot) {
   const Tree before = uninterrupted();
   ASSERT_TRUE(killed_after(8));

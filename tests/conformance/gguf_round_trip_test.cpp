@@ -126,6 +126,41 @@ INSTANTIATE_TEST_SUITE_P(Of, EveryArchitecture,
                                          "llama_yarn_rope", "llama_biases", "qwen2", "qwen3", "qwen3_untied"),
                          [](const auto& info) { return std::string(info.param); });
 
+// A GGUF file says by a bias what config.json says by a flag, of every architecture that has the flag.
+TEST(GgufFile, KeepsTheBiasesOfQwen3) {
+  const made::Folder folder("gguf-qwen3-biases");
+  const fs::path original = folder / "original", file = folder / "x.gguf", back = folder / "back";
+  const std::string attention = "model.layers.0.self_attn.";
+  auto tensors = made::llama_tensors();
+  for (const auto& [name, width] : {std::pair{"q_proj.bias", 32},
+                                    {"k_proj.bias", 16},
+                                    {"v_proj.bias", 16},
+                                    {"o_proj.bias", 32},
+                                    {"q_norm.weight", 16},
+                                    {"k_norm.weight", 16}})
+    tensors.push_back({attention + name, {width}});
+  made::Json config = made::llama_config();
+  config["architectures"] = {"Qwen3ForCausalLM"};
+  config["model_type"] = "qwen3";
+  config["head_dim"] = 16;
+  config["attention_bias"] = true;
+  config["vocab_size"] = 61;
+  tensors[0].shape[0] = 61;
+  fs::create_directories(original);
+  made::write(original / "config.json", config.dump());
+  made::write(original / "model.safetensors", made::bf16_file(tensors));
+  write_tokenizer(original);
+  const auto written = convert(original, file, "f32");
+  ASSERT_TRUE(written) << written.error().message;
+  same_weights(original, file);
+  const std::vector<float> logits = logits_of(original);
+  EXPECT_EQ(logits_of(file), logits);
+  ASSERT_TRUE(convert(file, back, "fp32"));
+  same_weights(original, back);
+  EXPECT_EQ(logits_of(back), logits);
+  EXPECT_TRUE(Checkpoint::open(back).value()->config()["attention_bias"].get<bool>());
+}
+
 TEST(GgufFile, OfTheShippedModelHoldsItsWeightsTokenizerAndTemplate) {
   const made::Folder folder("gguf-shipped");
   const fs::path file = folder / "x.gguf", back = folder / "back";

@@ -108,8 +108,13 @@ struct Target : OnTarget {
       options.precision = QuantizationConfig::int8({.threshold = threshold_of(name), .compute_dtype = Precision::fp32});
       const auto model = load_model(std::string(NIBBLE_SOURCE_DIR) + "/models/gutenberg-16m", options);
       ASSERT_TRUE(model) << model.error().message;
-      for (const auto& [layer, prepared] : linear_layers(**model))
-        if (std::find(layers.begin(), layers.end(), layer) != layers.end()) job(**model, name, layer, *prepared);
+      std::size_t found = 0;
+      for (const auto& [layer, prepared] : linear_layers(**model)) {
+        if (std::find(layers.begin(), layers.end(), layer) == layers.end()) continue;
+        ++found;
+        job(**model, name, layer, *prepared);
+      }
+      EXPECT_EQ(found, layers.size()) << "every layer of the golden file is one of the model's";
     }
   }
   GoldenTensors golden{"precisions.safetensors"};

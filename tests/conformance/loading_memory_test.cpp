@@ -5,6 +5,7 @@
 #include "../made/made_files.hpp"
 #include "engine/load.hpp"
 #include "measure/process_memory.hpp"
+#include "nibble/generate.hpp"
 #include "nibble/quantize.hpp"
 
 namespace nibble {
@@ -108,6 +109,48 @@ TEST(LoadingMemory, AProcessThatQuantizesGrowsByNoMoreThanThat) {
     ::close(ends[1]);
     EXPECT_LE(grown, output_buffer(to) + largest_tensor);
     fs::remove_all(folder / "out");
+  }
+}
+
+// Predictions go through the allocators that count; what goes past them (JSON, names, lists of tokens, staging) is seen
+// from outside alone.
+TEST(LoadingMemory, AProcessThatLoadsAndAnswersTakesLittleThatIsNotCounted) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer keeps freed memory";
+#endif
+  const made::Folder folder("load-process");
+  const fs::path model = write_medium_llama(folder);
+  for (const QuantizationConfig& precision :
+       {QuantizationConfig(Precision::fp32), QuantizationConfig(Precision::int8), QuantizationConfig::nf4()}) {
+    SCOPED_TRACE(precision.label());
+    int ends[2];
+    ASSERT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::uint64_t seen[2] = {};  // by the system, by the allocators
+      {
+        PeakMemory peak;
+        const std::uint64_t before = process_memory().anonymous;
+        LoadOptions options;
+        options.precision = precision;
+        options.threads = 2;
+        const auto loaded = load_model(model, options);
+        const std::vector<std::int32_t> prompt(64, 3);
+        if (loaded && generate_ids(Model(*loaded), {prompt}, {.max_new_tokens = 4, .ignore_eos = true})) {
+          seen[0] = peak.peak().anonymous - before;
+          seen[1] = (*loaded)->backend->memory().use().peak_total;
+        }
+      }
+      ::_exit(::write(ends[1], seen, sizeof seen) == sizeof seen ? 0 : 1);
+    }
+    std::uint64_t seen[2] = {};
+    ASSERT_EQ(::read(ends[0], seen, sizeof seen), ssize_t(sizeof seen));
+    ::waitpid(child, nullptr, 0);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    ASSERT_GT(seen[1], 5u << 20);
+    EXPECT_LE(seen[0], seen[1] + (4u << 20));
+    EXPECT_GE(seen[0], seen[1] * 4 / 5) << "what is counted is taken";
   }
 }
 

@@ -1,5 +1,6 @@
 // Receipts that are damaged, each in one way, in both containers; and journals, of which only the whole part counts.
 #include "../made/made_files.hpp"
+#include "base/digest.hpp"
 #include "engine/journal.hpp"
 #include "nibble/quantize.hpp"
 #include "nibble/verify.hpp"
@@ -61,6 +62,14 @@ std::vector<Wrong> wrong_receipts() {
       {"an error that is null", tensor(good + R"(,"error":null)"), Errc::corrupt_file, of_tensor},
       {"an error that is NaN", tensor(good + R"(,"error":NaN)"), Errc::corrupt_file, {"not valid JSON"}},
       {"an error beyond numbers", tensor(good + R"(,"error":1e999)"), Errc::corrupt_file, {"not valid JSON"}},
+      {"a list of files",
+       R"({"nibble":"0.1.0","recipe":"nf4","source_type":"bf16","files":[],"tensors":{}})",
+       Errc::corrupt_file,
+       {"is wrong about files"}},
+      {"a file without a hash",
+       R"({"nibble":"0.1.0","recipe":"nf4","source_type":"bf16","files":{"config.json":"x"},"tensors":{}})",
+       Errc::corrupt_file,
+       {"is wrong about file \"config.json\""}},
       {"a tensor that is a list", receipt(R"({"a.weight":[]})"), Errc::corrupt_file, of_tensor}};
 }
 
@@ -172,14 +181,17 @@ TEST(JournalRejected, WhatStandsBehindTheFirstDamagedLineIsLeftOut) {
     EXPECT_EQ(cut.recipe.empty(), length < first.size()) << length;
     EXPECT_TRUE(cut.records.empty()) << length;
   }
+  const auto records_with = [&](const std::string& changed) {
+    return Journal::parse(first + changed + Journal::line("behind.weight", record)).records.size();
+  };
+  const auto hashed = [](const std::string& text) { return sha256(text) + " " + text + "\n"; };
   const auto with = [&](const std::string& from, const std::string& to) {
-    std::string text = line;
+    std::string text = line.substr(65, line.size() - 66);
     const std::size_t at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
-    text.replace(at, from.size(), to);
-    return Journal::parse(first + text + Journal::line("behind.weight", record)).records.size();
+    return records_with(hashed(text.replace(at, from.size(), to)));
   };
-  EXPECT_EQ(with("0.25", "0.5"), 2u);
+  EXPECT_EQ(with("0.25", "0.5"), 2u) << "with the hash of what it says";
   for (const auto& [from, to] : {std::pair<std::string, std::string>{"\"bytes\":12", "\"bytes\":-12"},
                                  {"\"bytes\":12", "\"bytes\":1.5"},
                                  {"\"bytes\":12", "\"bytes\":18446744073709551615"},
@@ -197,8 +209,23 @@ TEST(JournalRejected, WhatStandsBehindTheFirstDamagedLineIsLeftOut) {
                                  {"{", "[{"}})
     EXPECT_EQ(with(from, to), 0u) << from << " as " << to;
   for (const std::string& wrong : {std::string("\n"), std::string("{}\n"), std::string("\xff\n"),
-                                   std::string(R"({"nibble.journal":2,"to":"","recipe":"x","source":""})") + "\n"})
+                                   hashed(R"({"nibble.journal":1,"to":"","recipe":"x","source":""})")})
     EXPECT_TRUE(Journal::parse(wrong + line).recipe.empty()) << wrong;
+}
+
+TEST(JournalRejected, AnErrorThatWasChangedMeanwhileIsNotTaken) {
+  Journal journal;
+  journal.to = journal.recipe = "nf4";
+  Journal::Record record;
+  record.parts = {{"a.weight", 12, {hash, other_hash, 0.25}}};
+  record.error = {0.1, 1e-300};
+  const std::string first = journal.first_line(), line = Journal::line("a.weight", record);
+  ASSERT_EQ(Journal::parse(first + line).records.size(), 1u);
+  for (const char* number : {"0.25", "0.1", "1e-300"}) {
+    std::string text = line;
+    text[text.find(number, 65)] ^= 1;
+    EXPECT_EQ(Journal::parse(first + text).records.size(), 0u) << number;
+  }
 }
 
 }  // namespace

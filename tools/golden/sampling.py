@@ -1,8 +1,9 @@
 """Makes tests/golden/sampling.safetensors: what the logits processors of transformers leave of some logits, and what an
-inverse-CDF draw with splitmix64 takes from that.
+inverse-CDF draw with given numbers takes from that.
 
 settings: per case temperature, top-k, top-p, min-p, repetition penalty; probability: per case and row of logits, 0 where
-a token was removed; draws: per case and row, DRAWS tokens for seed 7, stream 3.
+a token was removed; uniforms: DRAWS numbers of [0, 1) that torch made; draws: per case and row, the token that each of
+them takes.
 
 Usage: python tools/golden/sampling.py   (needs torch, transformers, safetensors)
 """
@@ -17,7 +18,6 @@ from transformers import (MinPLogitsWarper, RepetitionPenaltyLogitsProcessor, Te
 
 OUT = ROOT / "tests/golden/sampling.safetensors"
 SEED, VOCABULARY, SEEN, DRAWS = 20261126, 120, 20, 48
-STREAM_SEED, STREAM = 7, 3
 OFF = dict(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repetition_penalty=1.0)
 CASES = [OFF | case for case in (
     {}, {"temperature": 0.5}, {"temperature": 1.7}, {"top_k": 1}, {"top_k": 7}, {"top_k": 500}, {"top_p": 0.5}, {"top_p": 0.95},
@@ -25,7 +25,6 @@ CASES = [OFF | case for case in (
     {"temperature": 0.8, "top_k": 40, "top_p": 0.9}, {"temperature": 1.2, "top_k": 30, "top_p": 0.8, "min_p": 0.1},
     {"temperature": 0.6, "top_k": 20, "top_p": 0.95, "repetition_penalty": 1.1},
     {"temperature": 1.5, "min_p": 0.02, "repetition_penalty": 1.5})]
-MASK = 2**64 - 1
 
 
 def filtered(logits, seen, case):
@@ -46,27 +45,12 @@ def filtered(logits, seen, case):
     return logits.softmax(-1)
 
 
-def uniforms():
-    """splitmix64 (Steele, Lea, Flood 2014), 53 bits of each number."""
-    state = (STREAM_SEED * 0x9E3779B97F4A7C15 + STREAM * 0xD1342543DE82EF95 + 1) & MASK
-    while True:
-        state = z = (state + 0x9E3779B97F4A7C15) & MASK
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & MASK
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB & MASK
-        yield ((z ^ (z >> 31)) >> 11) / 2**53
-
-
-def draw(probability):
-    """The most likely token first; the generator's next number against the running sum."""
+def draw(probability, uniforms):
+    """The most likely token first; each number against the running sum."""
     order = torch.argsort(probability, descending=True, stable=True)
     ends = probability[order].cumsum(0)
-    numbers = uniforms()
-    taken = []
-    for _ in range(DRAWS):
-        u = next(numbers)
-        assert (ends[:-1] - u).abs().min() > 1e-6, "a draw on the border of two tokens"
-        taken.append(order[int((ends <= u).sum())])
-    return torch.stack(taken).int()
+    assert (ends[:-1, None] - uniforms).abs().min() > 1e-6, "a draw on the border of two tokens"
+    return torch.stack([order[int((ends <= u).sum())] for u in uniforms]).int()
 
 
 def main():
@@ -74,10 +58,12 @@ def main():
     logits = torch.randn(3, VOCABULARY, generator=generator) * torch.tensor([[1.0], [3.0], [6.0]])
     seen = torch.randint(0, VOCABULARY, (3, SEEN), generator=generator)
     probability = torch.stack([filtered(logits.double(), seen, case) for case in CASES])
+    uniforms = torch.rand(DRAWS, generator=generator, dtype=torch.float64)
     save_file({
         "logits": logits.contiguous(), "seen": seen.int().contiguous(),
         "settings": torch.tensor([list(case.values()) for case in CASES]), "probability": probability.float(),
-        "draws": torch.stack([torch.stack([draw(row) for row in case]) for case in probability]),
+        "uniforms": uniforms,
+        "draws": torch.stack([torch.stack([draw(row, uniforms) for row in case]) for case in probability]),
     }, OUT)
     OUT.chmod(0o644)
     write_manifest("sampling", __file__, [torch, transformers, safetensors], {"seed": SEED}, [OUT])
