@@ -142,7 +142,8 @@ int bench_kernels_verb(const std::string& target, const Common& common) {
   for (const KernelResult& r : report->results)
     table.add(r.format,
               {fmt::format("{}x{}", r.rows, r.cols), std::to_string(r.batch), fmt::format("{:.1f}", r.seconds * 1e6),
-               fmt::format("{:.1f}", r.gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
+               fmt::format("{:.1f}", r.gb_per_s),
+               r.gb_per_s > report->machine.read_gb_per_s ? "in cache" : fmt::format("{:.1f}", r.percent_of_bandwidth),
                fmt::format("{:.1f}", r.gflops), fmt::format("{:.1f}", r.percent_of_peak)});
   print_table(table);
   return 0;

@@ -18,7 +18,8 @@ const QuantizationConfig& Model::precision() const { return implementation_->pre
 std::string Model::held_as() const { return implementation_->held_as(); }
 std::string Model::converted_from() const { return implementation_->converted_from(); }
 std::string Model::device() const {
-  return fmt::format("{}, {} threads", implementation_->backend->name(), implementation_->threads);
+  const int threads = implementation_->threads;
+  return fmt::format("{}, {} thread{}", implementation_->backend->name(), threads, threads == 1 ? "" : "s");
 }
 double Model::load_seconds() const { return implementation_->load_seconds; }
 std::int64_t Model::max_positions() const { return implementation_->transformer->config().max_positions; }

@@ -49,7 +49,7 @@ Repeats judge_repeats(const Rates& prefill, const Rates& decode, const Processor
   out.stolen_share = std::max(0.0, after.stolen - before.stolen) / available;
   if (out.waiting_share > most_waiting)
     out.busy = fmt::format("its threads waited for a processor {:.0f} % of the time", 100 * out.waiting_share);
-  else if (!counted && out.processor_share < least_used)
+  else if (out.processor_share < least_used)
     out.busy =
         fmt::format("it had {:.0f} % of the processor time that its threads could use", 100 * out.processor_share);
   else if (out.stolen_share > most_stolen)

@@ -10,9 +10,9 @@ namespace nibble {
 
 // Beyond any of these a machine counts as busy. Alone on a machine, threads wait for a hundredth of the time, use
 // nearly all of it, and repeats lie a few per cent apart; one busy process beside two threads on two cores takes a
-// fourth of their time.
+// fourth of their time, or a half of it where the thread pool lets only one take part.
 inline constexpr double most_waiting = 0.10;   // share of the time of all threads
-inline constexpr double least_used = 0.80;     // the same; asked only where waiting is not counted
+inline constexpr double least_used = 0.80;     // the same
 inline constexpr double most_stolen = 0.05;    // the same
 inline constexpr double widest_middle = 1.25;  // fastest to slowest of the middle half of repeats
 

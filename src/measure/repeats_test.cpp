@@ -39,11 +39,11 @@ TEST(Repeats, AreDoubtedWhereThreadsWaitedForAProcessor) {
   EXPECT_EQ(r.busy, "its threads waited for a processor 25 % of the time");
 }
 
-TEST(Repeats, AreDoubtedByProcessorTimeOnlyWhereWaitingIsNotCounted) {
-  EXPECT_EQ(judged(steady, steady, 2, 0).busy, "") << "threads that sleep want no processor";
+TEST(Repeats, AreDoubtedWhereThreadsUsedTooLittle) {
+  const std::string half = "it had 50 % of the processor time that its threads could use";
+  EXPECT_EQ(judged(steady, steady, 2, 0).busy, half) << "a pool that lets fewer take part waits for nothing";
   EXPECT_EQ(judged(steady, steady, 3.5, std::nullopt).busy, "");
-  EXPECT_EQ(judged(steady, steady, 2, std::nullopt).busy,
-            "it had 50 % of the processor time that its threads could use");
+  EXPECT_EQ(judged(steady, steady, 2, std::nullopt).busy, half);
 }
 
 TEST(Repeats, AreDoubtedWhereAHypervisorTookTheProcessors) {
