@@ -1,6 +1,7 @@
 // The files of a tokenizer: the first byte chooses which one the rest is.
 #include <array>
 
+#include "base/utf8.hpp"
 #include "fuzz.hpp"
 #include "memory_folder.hpp"
 #include "text/tokenizer/model_tokenizer.hpp"
@@ -45,10 +46,17 @@ bool fuzz_one(std::string_view bytes) {
   const auto tokenizer = nibble::Tokenizer::open(folder);
   if (!tokenizer) return false;
   const auto ids = (*tokenizer)->encode("ab ab\tc 12 \xe2\x82\xac\xff<s>");
-  (*tokenizer)->decode(ids);
-  nibble::StreamDecoder stream(**tokenizer);
-  for (const std::int32_t id : ids) stream.push(id);
-  stream.flush();
+  nibble::StreamDecoder stream(**tokenizer, false);
+  std::string all;
+  bool has_bytes = false;  // of a run of byte tokens that is not valid, streaming keeps more than decoding
+  for (const std::int32_t id : ids) {
+    const std::string piece = stream.push(id);
+    fuzz_expect(nibble::is_valid_utf8(piece), "a piece is UTF-8");
+    all += piece;
+    has_bytes = has_bytes || nibble::byte_of_fallback((*tokenizer)->token(id)) >= 0;
+  }
+  all += stream.flush();
+  fuzz_expect(all == (*tokenizer)->decode(ids) || has_bytes, "pieces add up to the text");
   const std::int64_t size = (*tokenizer)->vocabulary_size();
   if (bytes.size() % 8 == 0 && size <= small_enough) (void)nibble::tokenizer_to_gguf(folder, size);
   return true;

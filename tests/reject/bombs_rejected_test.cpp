@@ -1,31 +1,11 @@
 // Small files that claim to be huge, and huge files of nothing: refused before memory is taken for what they claim.
-#include <sys/stat.h>
-
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "../made/made_files.hpp"
+#include "counted_memory.hpp"
 #include "engine/receipt.hpp"
 #include "io/codecs/bnb_quant_state.hpp"
 #include "refused.hpp"
 #include "text/template/chat_template.hpp"
 #include "text/tokenizer/model_tokenizer.hpp"
-
-#if !defined(__SANITIZE_ADDRESS__)  // which has its own
-namespace {
-std::atomic<std::size_t> largest_request{0};
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  std::size_t before = largest_request;
-  while (bytes > before && !largest_request.compare_exchange_weak(before, bytes)) {
-  }
-  if (void* memory = std::malloc(bytes)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-#endif
 
 namespace nibble {
 namespace {
@@ -38,19 +18,14 @@ constexpr std::size_t modest = 1 << 20;
 class BombsRejected : public testing::Test {
  protected:
   BombsRejected() : folder("bombs") {}
-  // Runs `read`, which must be refused without a single request of more than `most` bytes.
+  // Runs `read`, which must be refused, with requests of at most `most` bytes all together.
   template <class Read>
   void refused(const char* what, std::size_t most, Errc code, const Words& words, Read read) {
     SCOPED_TRACE(what);
-#if !defined(__SANITIZE_ADDRESS__)
-    largest_request = 0;
-#endif
-    expect_refused(read(), code, words);
-#if !defined(__SANITIZE_ADDRESS__)
-    EXPECT_LE(largest_request, most);
-#else
-    (void)most;
-#endif
+    counted_memory::reset();
+    const auto result = read();
+    EXPECT_LE(counted_memory::sum(), most);
+    expect_refused(result, code, words);
   }
   // A file of so many zeros that takes no room on the disk.
   fs::path sparse(const std::string& name, std::uint64_t bytes, const std::string& beginning = "") {
@@ -116,11 +91,10 @@ TEST_F(BombsRejected, TextFilesOfGigabytes) {
     fs::remove(file);
     if (had) fs::rename(aside, file);
   };
-  const Words limit = {"5368709120 bytes", "more than the 100000000"};
+  const Words limit = {"5368709120 bytes", "more than the 10000000"};
   ASSERT_TRUE(open()) << open().error().message;
-  for (const char* name :
-       {"config.json", "generation_config.json", "tokenizer_config.json", "model.safetensors.index.json"})
-    with(name, limit);
+  for (const char* name : {"config.json", "generation_config.json", "tokenizer_config.json"}) with(name, limit);
+  with("model.safetensors.index.json", {"5368709120 bytes", "more than the 100000000"});
   with("chat_template.jinja", {"5368709120 bytes", "more than the 16777216"});
   made::write(folder / "model/tokenizer.json", "{}");
   for (const char* name : {"special_tokens_map.json", "added_tokens.json"}) {
@@ -139,6 +113,23 @@ TEST_F(BombsRejected, TokenizersThatClaimMoreThanTheyHold) {
   made::write(folder / "tokenizer.model", "\x0a\xff\xff\xff\xff\x0f");
   refused("a piece", modest, Errc::corrupt_file, {"claims 4294967295 bytes"},
           [&] { return Tokenizer::open(folder.path()); });
+}
+
+// Brackets cost three bytes each and a container in memory.
+TEST_F(BombsRejected, JsonThatTakesFarMoreAsValuesThanAsText) {
+  std::string lists = "{\"a\":[[]", numbers = "[1";
+  while (lists.size() < 9'900'000) lists += ",[]";
+  while (numbers.size() < 9'900'000) numbers += ",1";
+  for (const std::string& text : {lists + "]}", numbers + "]"}) {
+    SCOPED_TRACE(text.substr(0, 20));
+    counted_memory::reset();
+    expect_refused(parse_json(text, "config.json"), Errc::corrupt_file, {"config.json", "as values", "more than"});
+    EXPECT_LE(counted_memory::peak(), 7 * text.size() + (std::size_t(64) << 20));
+  }
+  made::write_llama(folder / "model");
+  made::write(folder / "model/config.json", "{\"a\":\"" + std::string(10'000'000, 'x') + "\"}");
+  refused("a long text", modest, Errc::corrupt_file, {"config.json", "more than the 10000000"},
+          [&] { return Checkpoint::open(folder / "model"); });
 }
 
 TEST_F(BombsRejected, StatesReceiptsAndTemplates) {

@@ -113,6 +113,93 @@ TEST_F(TokenizersRejected, StepsThatNibbleDoesNotKnow) {
   json("/normalizer", nested, Errc::corrupt_file, {"nested"});
 }
 
+// A few hundred bytes of file could ask for any amount of memory.
+TEST_F(TokenizersRejected, StepsThatWouldMultiplyATextWithoutBound) {
+  const Json doubled = {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}};
+  const Json anywhere = {{"type", "Replace"}, {"pattern", {{"Regex", "x*"}}}, {"content", std::string(300, 'a')}};
+  const Words growth = {"times as long", "the limit is 256"};
+  const auto with_what = [&](const char* what) {
+    Words words = growth;
+    words.push_back(what);
+    return words;
+  };
+  json("/normalizer", {{"type", "Sequence"}, {"normalizers", std::vector<Json>(26, doubled)}}, Errc::unsupported,
+       with_what("normalizer"));
+  json("/normalizer", anywhere, Errc::unsupported, with_what("normalizer"));
+  json("/normalizer", {{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", std::string(10'000'000, 'a')}},
+       Errc::unsupported, with_what("normalizer"));
+  json("/normalizer", {{"type", "Prepend"}, {"prepend", std::string(5'000'000, 'a')}}, Errc::unsupported,
+       with_what("normalizer"));
+  json("/normalizer/normalizers", std::vector<Json>(65, {{"type", "NFC"}}), Errc::unsupported,
+       {"normalizer has 65 steps", "limit is 64"});
+  json("/pre_tokenizer/pretokenizers", std::vector<Json>(9, {{"type", "Metaspace"}, {"replacement", "  "}}),
+       Errc::unsupported, with_what("pre-tokenizer"));
+  json("/pre_tokenizer/pretokenizers", std::vector<Json>(65, {{"type", "WhitespaceSplit"}}), Errc::unsupported,
+       {"pre-tokenizer has 65 steps"});
+  json("/decoder", {{"type", "Sequence"}, {"decoders", std::vector<Json>(26, doubled)}}, Errc::unsupported,
+       with_what("decoder"));
+  json("/decoder", {{"type", "Sequence"}, {"decoders", std::vector<Json>(65, {{"type", "Fuse"}})}}, Errc::unsupported,
+       {"decoder has 65 steps"});
+  // Eight doublings are within the limit, and what published tokenizers do is far from it.
+  Json eight = tokenizer_json();
+  eight["normalizer"]["normalizers"] = std::vector<Json>(8, doubled);
+  const auto tokenizer = with("tokenizer.json", eight.dump());
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  EXPECT_EQ((*tokenizer)->encode("a", {false, false}).size(), 256u);
+}
+
+TEST_F(TokenizersRejected, ListsAndTextsBeyondAnyModels) {
+  const Json many(std::vector<int>(1025, 5));
+  json("/post_processor/special_tokens/<s>/ids", many, Errc::unsupported, {"more than 1024 ids"});
+  Json pieces = Json::array();
+  for (int i = 0; i < 1025; ++i) pieces.push_back({{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}});
+  json("/post_processor/single", pieces, Errc::unsupported, {"more than 1024 ids"});
+  json("/added_tokens/0/content", std::string(5000, 'x'), Errc::unsupported, {"added token", "5000 bytes", "4096"});
+  Json tokens = Json::array();
+  for (int i = 0; i < 1100; ++i)
+    tokens.push_back({{"id", 10 + i}, {"content", std::string(4000, 'x') + std::to_string(i)}});
+  json("/added_tokens", tokens, Errc::unsupported, {"added tokens", "bytes together", "4194304"});
+  json("/model/vocab", {{std::string(70'000, 'x'), 0}}, Errc::unsupported, {"70000 bytes", "65536"});
+}
+
+// Some converters write -1 for "none".
+TEST_F(TokenizersRejected, IdsOfAGgufFileThatNameNoTokenAreNone) {
+  const auto list = [](std::uint32_t type, const std::vector<std::uint32_t>& values) {
+    std::string out = made::little_endian(type, 4) + made::little_endian(values.size(), 8);
+    for (const std::uint32_t value : values) out += made::little_endian(value, 4);
+    return out;
+  };
+  std::vector<std::string> tokens = {"<unk>", "a", "b", "ab", "\xE2\x96\x81"};
+  std::vector<std::uint32_t> types = {2, 1, 1, 1, 1}, scores = {0, 0xbf800000, 0xc0000000, 0, 0xc0400000};
+  for (int byte = 0; byte < 256; ++byte) {
+    tokens.push_back(fmt::format("<0x{:02X}>", byte));
+    types.push_back(6);
+    scores.push_back(0);
+  }
+  for (const std::uint32_t id : {0u, 261u, 512u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+    SCOPED_TRACE(id);
+    made::Gguf file;
+    file.text("general.architecture", "llama")
+        .text("tokenizer.ggml.model", "llama")
+        .texts("tokenizer.ggml.tokens", tokens)
+        .raw("tokenizer.ggml.scores", 9, list(6, scores))
+        .raw("tokenizer.ggml.token_type", 9, list(5, types))
+        .u32("tokenizer.ggml.bos_token_id", id)
+        .u32("tokenizer.ggml.eos_token_id", id)
+        .u32("tokenizer.ggml.padding_token_id", id)
+        .u32("tokenizer.ggml.unknown_token_id", id);
+    made::write(folder / "model.gguf", file.bytes());
+    const auto opened = Gguf::open(folder / "model.gguf");
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto files = tokenizer_from_gguf(*opened);
+    ASSERT_TRUE(files) << files.error().message;
+    const Json written = Json::parse(files->tokenizer);
+    EXPECT_EQ(written["model"]["unk_token"], id == 0 ? Json("<unk>") : Json());
+    EXPECT_EQ(files->config.contains("bos_token"), id == 0);
+    EXPECT_EQ(files->config.contains("unk_token"), id == 0);
+  }
+}
+
 // What is read as its default is written as that, too.
 TEST_F(TokenizersRejected, SwitchesThatAreNull) {
   Json changed = tokenizer_json();

@@ -67,12 +67,27 @@ bool rewrite(std::string_view text, std::string& out, Change change) {
   return true;
 }
 
+// Pairs of Unicode 15 to 17 that utf8proc may be too old to know; the reference library has them.
+std::uint32_t lower_case(std::uint32_t c) {
+  struct Run {
+    std::uint32_t first, last, lower;  // `lower` is that of `first`
+  };
+  constexpr Run added[] = {{0x1C89, 0x1C89, 0x1C8A},   {0xA7CB, 0xA7CB, 0x264},  {0xA7CC, 0xA7CC, 0xA7CD},
+                           {0xA7CE, 0xA7CE, 0xA7CF},   {0xA7D2, 0xA7D2, 0xA7D3}, {0xA7D4, 0xA7D4, 0xA7D5},
+                           {0xA7DA, 0xA7DA, 0xA7DB},   {0xA7DC, 0xA7DC, 0x19B},  {0x10D50, 0x10D65, 0x10D70},
+                           {0x16EA0, 0x16EB8, 0x16EBB}};
+  if (c >= added[0].first)
+    for (const Run& run : added)
+      if (c >= run.first && c <= run.last) return run.lower + (c - run.first);
+  return std::uint32_t(utf8proc_tolower(utf8proc_int32_t(c)));
+}
+
 bool apply(const LowercaseText&, std::string_view text, std::string& out) {
   return rewrite(text, out, [&](std::uint32_t c) {
     if (c == 0x130)
       out += "i\xCC\x87";  // the one character whose lower case is two
     else
-      append_utf8(out, std::uint32_t(utf8proc_tolower(utf8proc_int32_t(c))));
+      append_utf8(out, lower_case(c));
   });
 }
 

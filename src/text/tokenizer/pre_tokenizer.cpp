@@ -135,6 +135,10 @@ void split(const MetaspaceSplit& step, std::string_view text, bool at_start, Pre
   cut(written, storage.matches, SplitBehavior::merged_with_next, false, storage.next);
 }
 
+bool rewrites(const PreTokenizer::Step& step) {
+  return std::holds_alternative<ByteLevelSplit>(step) || std::holds_alternative<MetaspaceSplit>(step);
+}
+
 double growth(const SplitByPattern&) { return 1; }
 double growth(const SplitByClass&) { return 1; }
 double growth(const ByteLevelSplit& step) { return (step.add_prefix_space ? 2 : 1) * (step.map_bytes ? 2 : 1); }
@@ -171,7 +175,10 @@ void PreTokenizer::apply(std::string_view text, bool at_start, Storage& storage)
     for (std::size_t i = 0; i < storage.pieces.size(); ++i) {
       std::visit([&](const auto& s) { split(s, storage.pieces[i], at_start && i == 0, storage); }, step);
     }
+    // Steps that only cut may drop what the input began with; the others keep it.
+    if (!storage.next.empty() && !rewrites(step)) at_start &= storage.next[0].data() == storage.pieces[0].data();
     storage.pieces.swap(storage.next);
+    if (storage.pieces.empty()) return;
   }
   if (!mapped_) return;
   for (std::string_view& piece : storage.pieces) {
