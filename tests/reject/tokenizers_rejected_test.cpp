@@ -86,6 +86,7 @@ TEST_F(TokenizersRejected, StepsThatNibbleDoesNotKnow) {
   json("/normalizer", {{"type", "Precompiled"}}, Errc::unsupported, {"Precompiled", "NFKC"});
   json("/pre_tokenizer", {{"type", "UnicodeScripts"}}, Errc::unsupported, {"UnicodeScripts", "Metaspace"});
   json("/decoder", {{"type", "WordPiece"}}, Errc::unsupported, {"WordPiece", "ByteFallback"});
+  json("/decoder", {{"type", "a\x1b[2J" + std::string(5000, 'x')}}, Errc::unsupported, {"a\\x1b[2Jx", "xx...xx"});
   json("/post_processor", {{"type", "BertProcessing"}}, Errc::unsupported, {"BertProcessing"});
   json("/normalizer", {{"kind", "NFC"}}, Errc::corrupt_file, {"normalizer", "type"});
   json("/normalizer", "NFC", Errc::corrupt_file, {"normalizer"});

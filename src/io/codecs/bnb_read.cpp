@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/numeric.hpp"
+#include "base/printable.hpp"
 #include "formats/all.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_quant_state.hpp"
@@ -28,7 +29,7 @@ class Reader {
       return error(Errc::corrupt_file, "{}: {} bytes of {}, expected at most {} bytes of U8", state.name,
                    state.bytes.size(), name_of(state.dtype), longest_state);
     auto parsed = parse_quant_state({reinterpret_cast<const char*>(state.bytes.data()), state.bytes.size()});
-    if (!parsed) return parsed.error().at(state.name);
+    if (!parsed) return parsed.error().at(printable(state.name));
     const BnbQuantState& facts = *parsed;
     if (!state.name.ends_with(facts.quant_type))
       return error(Errc::corrupt_file, "{}: says quant_type \"{}\", its name says otherwise", state.name,

@@ -1,5 +1,7 @@
 #include "text/tokenizer/json_parts.hpp"
 
+#include "base/printable.hpp"
+
 namespace nibble {
 
 Result<std::string> json_text(const Json& object, const char* key, std::string otherwise) {
@@ -192,8 +194,8 @@ Result<void> add_entry(const Json& entry, const char* what, const char* list, Ou
   }
   if (auto added = add_one(*type, entry, out); !added) {
     const Error& problem = added.error();
-    return Error{problem.code, fmt::format("{} \"{}\"{} {}", what, *type, problem.code == Errc::unsupported ? "" : ":",
-                                           problem.message)};
+    return Error{problem.code, fmt::format("{} \"{}\"{} {}", what, printable(*type),
+                                           problem.code == Errc::unsupported ? "" : ":", problem.message)};
   }
   return {};
 }
