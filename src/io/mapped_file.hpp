@@ -35,7 +35,7 @@ Result<std::string> read_text(const std::filesystem::path& path, std::size_t lim
 // An error of the system about a path, with what may help.
 Error system_error(const std::filesystem::path& path, std::string_view what, int code);
 
-// A regular file of this user under no other name: what is written into it goes nowhere else.
+// A regular file, no link, under no other name: what is written into it goes nowhere else.
 bool is_own_file(const std::filesystem::path& path);
 
 // What was renamed or made in this folder survives a power cut from here on. Where that cannot be asked for, it is not.

@@ -29,6 +29,19 @@ bool still_there(int fd, const fs::path& path) {
          held.st_dev == named.st_dev;
 }
 
+// Who owns what is made beside `path`: this user, or whoever a network's file system makes of it.
+uid_t owner_of_new_files(fs::path path) {
+  path += fmt::format("-{}", ::getpid());
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  struct stat info = {};
+  if (fd < 0 || ::fstat(fd, &info) != 0) info.st_uid = ::geteuid();
+  if (fd >= 0) {
+    ::close(fd);
+    ::unlink(path.c_str());
+  }
+  return info.st_uid;
+}
+
 // Takes the lock. A process that was killed keeps its own until its memory is taken down, which for gigabytes of mapped
 // files lasts a while: two seconds are waited for that. Where a file system has no locks, nothing guards against a
 // second process.
@@ -65,13 +78,14 @@ Result<void> WorkFolder::check_target(const fs::path& target, Target form, bool 
 
 // A folder that others own or may have filled could lead elsewhere what is written into it.
 Result<void> WorkFolder::check_own() const {
+  const uid_t owner = owner_of_new_files(path_);
   for (const fs::path& path : {path_, output()}) {
     struct stat info = {};
     if (::lstat(path.c_str(), &info) != 0) {
       if (errno == ENOENT) continue;
       return system_error(path, "cannot look at it", errno);
     }
-    if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid())
+    if (!S_ISDIR(info.st_mode) || info.st_uid != owner)
       return error(Errc::bad_request, "{}: {}, so nothing is written there; move it away, or name another output",
                    path.string(), S_ISDIR(info.st_mode) ? "belongs to another user" : "is no folder of its own");
   }
@@ -89,9 +103,10 @@ Result<WorkFolder> WorkFolder::open(const fs::path& target, Target form, bool re
   folder.reserve_ = std::make_unique<std::byte[]>(std::size_t(100) << 10);
   const fs::path lock = folder.path_ / "lock";
   for (int attempt = 0;; ++attempt) {
-    if (::mkdir(folder.path_.c_str(), 0700) != 0 && errno != EEXIST)
-      return system_error(folder.path_, "cannot create", errno);
-    NIBBLE_CHECK(folder.check_own());
+    if (::mkdir(folder.path_.c_str(), 0700) != 0) {
+      if (errno != EEXIST) return system_error(folder.path_, "cannot create", errno);
+      NIBBLE_CHECK(folder.check_own());
+    }
     // The lock is the first to come and the last to go.
     std::error_code code;
     const auto found = names_in_folder(folder.path_);

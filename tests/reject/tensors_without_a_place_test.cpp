@@ -47,7 +47,7 @@ TEST_F(TensorsWithoutAPlace, AreRefusedByNameWhenLoadingAndWhenWritingACopy) {
       {{"lm_head.bias", {48}}},
       {{layer + "mlp.foo.weight", {8, 8}}},
       {{"model.layers.x.mlp.up_proj.weight", {64, 32}}},
-      {{layer + "mlp.up_proj.weight.absmax", {64}}}};  // of no quantized weight
+      {{layer + "mlp.foo.weight.absmax", {64}}}};  // of a weight that is not there
   for (const auto& stray : strays) {
     write(stray);
     const Words words = {model.string(), "\"" + stray[0].name + "\" has no place in LlamaForCausalLM",
