@@ -135,12 +135,13 @@ Result<Prompts> encode_prompts(const Model& model, const Arguments& a) {
 }
 
 Json json_of(const Sampling& s) {
-  return {{"temperature", s.temperature},
+  const auto written = [](float value) { return std::stod(fmt::format("{}", value)); };  // 0.7 and not 0.699999988
+  return {{"temperature", written(s.temperature)},
           {"top_k", s.top_k},
-          {"top_p", s.top_p},
-          {"min_p", s.min_p},
-          {"seed", s.seed},
-          {"repetition_penalty", s.repetition_penalty}};
+          {"top_p", written(s.top_p)},
+          {"min_p", written(s.min_p)},
+          {"repetition_penalty", written(s.repetition_penalty)},
+          {"seed", s.seed}};
 }
 
 Json json_of(const std::vector<Generation>& results, const Model& model, const Arguments& a, const Prompts& prompts) {

@@ -1,6 +1,7 @@
 #include "measure/compare_columns.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "nibble/text_layout.hpp"
 
@@ -106,13 +107,19 @@ std::string model_name(const std::string& path) {
 }
 
 std::string escape_markdown(std::string_view text) {
+  const std::string shown = printable_lines(text);
+  const auto in_word = [&](std::size_t at) {
+    return at > 0 && at + 1 < shown.size() && std::isalnum(static_cast<unsigned char>(shown[at - 1])) &&
+           std::isalnum(static_cast<unsigned char>(shown[at + 1]));
+  };
   std::string out;
-  for (const char c : printable_lines(text)) {
+  for (std::size_t at = 0; at < shown.size(); ++at) {
+    const char c = shown[at];
     if (c == '\n' || c == '\t')
       out += ' ';
     else if (c == '<' || c == '>' || c == '&')
       out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : "&amp;";
-    else if (std::string_view("\\`*_[]|~").find(c) != std::string_view::npos)
+    else if (std::string_view("\\`*[]|~").find(c) != std::string_view::npos || (c == '_' && !in_word(at)))
       out += std::string("\\") + c;
     else
       out += c;

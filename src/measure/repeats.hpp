@@ -12,7 +12,7 @@ namespace nibble {
 // nearly all of it, and repeats lie a few per cent apart; one busy process beside two threads on two cores takes a
 // fourth of their time, or a half of it where the thread pool lets only one take part.
 inline constexpr double most_waiting = 0.10;   // share of the time of all threads
-inline constexpr double least_used = 0.80;     // the same
+inline constexpr double least_used = 0.70;     // the same; alone, threads that wait for each other leave some of it
 inline constexpr double most_stolen = 0.05;    // the same
 inline constexpr double widest_middle = 1.25;  // fastest to slowest of the middle half of repeats
 

@@ -116,9 +116,9 @@ TEST_F(JsonOutput, SaysWhereItComesFrom) {
   for (const char* name : {"version", "commit", "processor"}) EXPECT_NE(evaluated[name], "") << name;
   EXPECT_EQ(evaluated["instruction_set"].get<std::string>().substr(0, 3), "cpu");
 
-  const Json ran = checked("run", "run " + shipped + " \"it's\" -n 2 --seed 7 --temperature 0.5 --top-k 3");
+  const Json ran = checked("run", "run " + shipped + " \"it's\" -n 2 --seed 7 --temperature 0.7 --top-k 3");
   EXPECT_EQ(ran["sampling"]["seed"], 7);
-  EXPECT_EQ(ran["sampling"]["temperature"], 0.5);
+  EXPECT_EQ(ran["sampling"]["temperature"], 0.7);
   EXPECT_EQ(ran["sampling"]["top_k"], 3);
   EXPECT_NE(ran["provenance"]["command"].get<std::string>().find(R"( 'it'\''s' -n 2)"), std::string::npos)
       << ran["provenance"]["command"];
