@@ -14,7 +14,7 @@ esac
 echo "demo.sh: 1 of 3: what building needs and this machine lacks"
 tools/setup.sh
 echo "demo.sh: 2 of 3: building (a first time takes minutes)"
-tools/build.sh release nibble_program
+tools/build.sh release nibble_program nibble_shared   # what cmake --install needs
 
 report=build/report
 if [ "${1:-}" = smollm2 ]; then

@@ -21,6 +21,7 @@ endforeach()
 add_library(nibble::nibble ALIAS nibble)
 
 set(nibble_package ${CMAKE_INSTALL_LIBDIR}/cmake/nibble)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig OUTPUT_VARIABLE nibble_prefix_from_pc)
 install(TARGETS nibble nibble_shared EXPORT nibbleTargets)
 install(EXPORT nibbleTargets NAMESPACE nibble:: DESTINATION ${nibble_package})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/nibble DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
@@ -31,5 +32,22 @@ find_dependency(Threads)
 include(${CMAKE_CURRENT_LIST_DIR}/nibbleTargets.cmake)
 ]])
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/nibbleConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+# For who builds without CMake: pkg-config --cflags --libs nibble (--static for the archive).
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/nibble.pc @ONLY CONTENT [[
+prefix=${pcfiledir}/@nibble_prefix_from_pc@
+includedir=${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
+libdir=${prefix}/@CMAKE_INSTALL_LIBDIR@
+
+Name: nibble
+Description: Language models at any precision: loads, measures, quantizes and runs them
+Version: @PROJECT_VERSION@
+License: Apache-2.0
+Cflags: -I${includedir}
+Libs: -L${libdir} -lnibble
+Libs.private: -lstdc++ -lm -pthread
+Requires.private: fmt libpcre2-8 libutf8proc libcurl libcrypto
+]])
+install(FILES ${PROJECT_BINARY_DIR}/nibble.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${PROJECT_BINARY_DIR}/nibbleConfig.cmake ${PROJECT_BINARY_DIR}/nibbleConfigVersion.cmake
   DESTINATION ${nibble_package})

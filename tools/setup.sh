@@ -2,7 +2,7 @@
 # Installs the packages that building Nibble needs and this Debian or Ubuntu machine lacks.
 # Usage: tools/setup.sh [FURTHER PACKAGE...]
 set -eu
-wanted="g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev $*"
+wanted="g++ cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libcurl4-openssl-dev libssl-dev libedit-dev $*"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: no apt-get here, so nothing is installed; needed are (by their Debian names): $wanted" >&2

@@ -159,11 +159,11 @@ void add_bench(CLI::App& app, Verb& run) {
   CLI::App* verb = bench->add_subcommand("model", "prefill and decode of a whole model");
   verb->add_option("MODEL", a->model, model_help);
   verb->add_option("--random-weights", a->random_weights, "a config.json: seeded random weights of that shape");
-  verb->add_option(
-      "--precision,--precisions", a->precisions,
+  add_precision_option(
+      *verb, "--precision,--precisions", a->precisions,
       fmt::format("separated by commas; {}: with double quantization (default: as stored)", double_quantized_names()));
   verb->add_option("--prompt-tokens", a->options.prompt_tokens, "tokens of the prompt (default: 512)");
-  verb->add_option("--new-tokens", a->options.new_tokens, "tokens to generate (default: 64)");
+  verb->add_option("-n,--max-new-tokens,--new-tokens", a->options.new_tokens, "tokens to generate (default: 64)");
   verb->add_option("--batch", a->options.batch, "sequences decoded together (default: 1)");
   verb->add_option("--repeats", a->options.repeats, "the median of these is reported (default: 3)");
   verb->add_option("--cpu-target", a->options.cpu_target,

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <thread>
 
+#include "suggest.hpp"
+
 namespace nibble::cli {
 
 void add_common(CLI::App& verb, Common& common, int uses) {
@@ -27,7 +29,11 @@ void add_common(CLI::App& verb, Common& common, int uses) {
             return here ? std::string() : here.error().message;
           }),
       uses_threads);
-  shown(verb.add_option("--seed", common.seed, "seed of everything random (default: 0)"), uses_seed);
+  shown(verb.add_option("--seed", common.seed, "seed of everything random, 0 or more (default: 0)")
+            ->check([](const std::string& text) {
+              return text.starts_with('-') ? text + " was asked for, expected 0 or more" : std::string();
+            }),
+        uses_seed);
   shown(verb.add_option("--ignore-config", common.ignore_config,
                         "key of config.json that Nibble does not understand and you know to be harmless; may be "
                         "repeated")
@@ -46,8 +52,19 @@ std::string precision_help() {
   return names_of(precisions()) + "; " + double_quantized_names() + " with double quantization";
 }
 
+// "Q4_K_M" and "bf16, int8" are what they seem to be.
+CLI::Option* add_precision_option(CLI::App& verb, const std::string& names, std::string& precisions,
+                                  const std::string& help) {
+  return verb.add_option(names, precisions, help)->transform([](std::string text) {
+    std::erase(text, ' ');
+    return lower_case(text);
+  });
+}
+
 void add_precision(CLI::App& verb, PrecisionArguments& a, const std::string& name) {
-  verb.add_option(name, a.precision, precision_help() + (name == "--to" ? "" : " (default: as stored)"));
+  const bool written = name == "--to";
+  add_precision_option(verb, written ? "--to,--precision" : "--precision,--precisions", a.precision,
+                       precision_help() + (written ? "" : " (default: as stored)"));
   add_quantization(verb, a);
 }
 
@@ -75,7 +92,9 @@ namespace {
 
 Result<QuantizationConfig> one_precision(const PrecisionArguments& a, const std::string& name) {
   const bool dq = name.size() > 3 && name.substr(name.size() - 3) == "-dq";
-  NIBBLE_TRY(const Precision precision, parse_precision(dq ? name.substr(0, name.size() - 3) : name));
+  const auto known = parse_precision(dq ? name.substr(0, name.size() - 3) : name);
+  if (!known) return Error{known.error().code, known.error().message + did_you_mean(meant_precision(name))};
+  const Precision precision = *known;
   QuantizationConfig config(precision);
   if (!a.compute_dtype.empty()) {
     NIBBLE_TRY(config.compute_dtype, parse_precision(a.compute_dtype));

@@ -43,6 +43,9 @@ enum Uses { uses_threads = 1, uses_seed = 2, uses_config = 4, uses_progress = 8,
 void add_common(CLI::App& verb, Common& common, int uses);
 // `name` is the option that names the precision: --precision, or --to where one is written.
 void add_precision(CLI::App& verb, PrecisionArguments& arguments, const std::string& name);
+// An option that names one precision or several, in capitals or not, with spaces between them or not.
+CLI::Option* add_precision_option(CLI::App& verb, const std::string& names, std::string& precisions,
+                                  const std::string& help);
 // "fp32, ...; nf4-dq, ... with double quantization"; "nf4-dq, ...".
 std::string precision_help();
 std::string double_quantized_names();

@@ -1,5 +1,6 @@
 // compare: one model at several precisions.
 #include "common.hpp"
+#include "messages.hpp"
 #include "nibble/compare.hpp"
 #include "origin.hpp"
 
@@ -20,23 +21,6 @@ struct CompareArguments {
   RecipeArguments recipe;
   PrecisionArguments held;
 };
-
-Result<std::vector<Message>> read_messages(const std::string& path) {
-  NIBBLE_TRY(const std::string text, read_file(path));
-  const Json json = Json::parse(text, nullptr, false);
-  const Json& list = json.is_object() && json.contains("messages") ? json["messages"] : json;
-  std::vector<Message> messages;
-  if (list.is_array())
-    for (const Json& entry : list) {
-      if (!entry.is_object() || !entry.contains("role") || !entry.contains("content") || !entry["role"].is_string() ||
-          !entry["content"].is_string())
-        break;
-      messages.push_back({entry["role"], entry["content"]});
-    }
-  if (messages.empty() || messages.size() != list.size())
-    return Error{Errc::bad_request, path + ": expected a JSON list of {\"role\": text, \"content\": text}"};
-  return messages;
-}
 
 int compare_verb(CompareArguments& a, const Common& common) {
   CompareOptions& options = a.options;
@@ -105,9 +89,9 @@ void add_compare(CLI::App& app, Verb& run) {
   CLI::App* verb =
       app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
   verb->add_option("MODEL", a->model, model_help)->required();
-  verb->add_option("--precisions", a->precisions,
-                   fmt::format("separated by commas; {}: with double quantization (default: {})",
-                               double_quantized_names(), every_precision()));
+  add_precision_option(*verb, "--precisions,--precision", a->precisions,
+                       fmt::format("separated by commas; {}: with double quantization (default: {})",
+                                   double_quantized_names(), every_precision()));
   verb->add_option("--text", a->text,
                    "text to evaluate, - is standard input (default: held-out prose that Nibble carries)");
   verb->add_option("--messages", a->messages,
@@ -120,7 +104,7 @@ void add_compare(CLI::App& app, Verb& run) {
                  "also write each quantized precision to a temporary folder and time loading that");
   verb->add_option("--max-eval-tokens", a->options.max_eval_tokens, "tokens of the text to evaluate (default: 4096)");
   add_recipe(*verb, a->recipe);
-  verb->add_option("--new-tokens", a->options.new_tokens, "tokens of the answer (default: 100)");
+  verb->add_option("-n,--max-new-tokens,--new-tokens", a->options.new_tokens, "tokens of the answer (default: 100)");
   verb->add_option("--prompt-tokens", a->options.prefill_tokens, "tokens of the prefill measurement (default: 512)");
   verb->add_option("--decode-tokens", a->options.decode_tokens, "tokens of the decode measurement (default: 64)");
   verb->add_option("--repeats", a->options.repeats,

@@ -311,12 +311,13 @@ void add_doctor(CLI::App& app, Verb& run) {
   verb->add_flag("--range", a->range, "fp16 or bf16: values beyond or below their ranges (default)");
   verb->add_flag("--quality", a->quality, "what each precision costs, and which layers cost most");
   verb->add_flag("--loading", a->loading, "where the seconds of a load go");
-  verb->add_option("--precision", a->held.precision,
-                   fmt::format("what --quality and --loading examine: {}, {} (default: nf4)",
-                               names_of(precisions({FormatKind::row, FormatKind::table})), double_quantized_names()));
+  add_precision_option(
+      *verb, "--precision,--precisions", a->held.precision,
+      fmt::format("what --quality and --loading examine: {}, {} (default: nf4)",
+                  names_of(precisions({FormatKind::row, FormatKind::table})), double_quantized_names()));
   add_quantization(*verb, a->held);
   verb->add_option("--text", a->text, "a sample of what the model will read (default: held-out prose)");
-  verb->add_option("--tokens", a->tokens, "tokens of the sample (default: 256)");
+  verb->add_option("--max-eval-tokens,--tokens", a->tokens, "tokens of the sample (default: 256)");
   add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);
   verb->callback(
       [=, &run] { run = [=] { return with_model(a->model, *common, [&] { return doctor(*a, *common); }); }; });

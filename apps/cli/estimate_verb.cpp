@@ -118,7 +118,7 @@ void print_precisions(const Estimate& e, const std::string& choice) {
                            e.context, e.batch));
   std::vector<TextColumn> heads = {{"weights"}, {"total"}, {"own peak"}, {"mapped"}, {"disk"}, {"bits"}};
   const std::vector<Heading> columns = columns_of(e);
-  for (const Heading& column : columns) heads.push_back({std::string(column.text), "the total, by what it is for"});
+  for (const Heading& column : columns) heads.push_back({std::string(column.text), "by purpose"});
   TextTable table("precision", std::move(heads));
   for (const PrecisionEstimate& p : e.precisions) {
     std::vector<std::string> cells = {
@@ -194,7 +194,7 @@ int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_
   print_field("  at run time", "the KV cache grows with the context and the batch, and activations come on top");
   print_folded("So Qwen3-4B in nf4 is 2.822 GB of weights (2.653 with double quantization), not 2.011.");
   if (*nearest) {
-    print("The published model nearest in size, counted:\n\n");
+    print_folded("The published model nearest in size, counted:\n\n");
     print_precisions(**nearest, {});
   } else {
     print_folded("No published model that is known here lies within 20 % of this size.");
@@ -299,10 +299,11 @@ void add_estimate(CLI::App& app, Verb& run) {
   verb->add_option("MODEL", a->model,
                    "a folder, a config.json, a .gguf file, a name on the hub, or a bare size such as 7b")
       ->required();
-  verb->add_option("--precision", a->precision,
-                   fmt::format("only these, separated by commas; {}: with double quantization; int4: every four-bit "
-                               "type (default: all)",
-                               double_quantized_names()));
+  add_precision_option(
+      *verb, "--precision,--precisions", a->precision,
+      fmt::format("only these, separated by commas; {}: with double quantization; int4: every four-bit "
+                  "type (default: all)",
+                  double_quantized_names()));
   verb->add_option("--context", a->context, "tokens of KV cache per sequence (default: 4096)");
   verb->add_option("--batch", a->batch, "sequences at once (default: 1)");
   verb->add_option("--memory", a->memory,

@@ -160,11 +160,11 @@ void add_eval(CLI::App& app, Verb& run) {
   verb->add_option("--ids", a->ids, "a file of token ids instead, separated by spaces or commas");
   verb->add_option("--reference", a->reference,
                    "a model to compare predictions with: KL divergence in nats, top-1 agreement");
-  verb->add_option("--reference-precision", a->reference_precision, "its precision (default: as stored)");
+  add_precision_option(*verb, "--reference-precision", a->reference_precision, "its precision (default: as stored)");
   verb->add_flag("--per-token", a->per_token, "every token's negative log-likelihood, in nats");
   verb->add_flag("--memory-report", a->memory_report, "at the end: memory by category, as predicted and as measured");
   add_recipe(*verb, a->recipe);
-  verb->add_option("--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
+  verb->add_option("--max-eval-tokens,--max-tokens", a->max_tokens, "only so many tokens of the text (default: all)");
   verb->add_option("--logits", a->logits, "write target ids and logits to this safetensors file");
   add_precision(*verb, a->held, "--precision");
   add_common(*verb, *common, uses_threads | uses_config | uses_tensors | uses_progress);

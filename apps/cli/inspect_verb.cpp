@@ -26,6 +26,13 @@ std::map<std::string, std::size_t> by_layer(const std::vector<std::string>& name
   return groups;
 }
 
+void print_bytes(const std::string& heading, const std::map<std::string, std::uint64_t>& parts) {
+  if (parts.empty()) return;
+  TextTable table(heading, {{""}});
+  for (const auto& [name, bytes] : parts) table.add("  " + name, {with_commas(bytes)});
+  print_table(table);
+}
+
 int inspect(const std::string& path, const Common& common) {
   auto described = Model::inspect(path);
   if (!described) return fail(described.error());
@@ -64,12 +71,10 @@ int inspect(const std::string& path, const Common& common) {
   print_field("parameters", with_commas(d.parameters));
   if (!d.precision.empty()) print_field("precision", d.precision);
   if (d.file_bytes > 0) print_field("weight files", gb(d.file_bytes) + " GB");
-  print("bytes by class\n");
-  for (const auto& [name, bytes] : d.bytes_by_class)
-    print(fmt::format("  {:<20} {:>18}{}\n", name, with_commas(bytes),
-                      name == computed_at_load ? "  (not in the files, computed at load)" : ""));
-  if (!d.bytes_by_dtype.empty()) print("bytes by type\n");
-  for (const auto& [name, bytes] : d.bytes_by_dtype) print(fmt::format("  {:<20} {:>18}\n", name, with_commas(bytes)));
+  print_bytes("bytes by class", d.bytes_by_class);
+  if (d.bytes_by_class.count(std::string(computed_at_load)))
+    print_folded(fmt::format("  ({}: not in the files, computed at load)", computed_at_load), 2);
+  print_bytes("bytes by type", d.bytes_by_dtype);
   print_field("shape", fmt::format("{} layers, hidden {}, {} heads ({} key/value) of {}, vocabulary {}, {} positions{}",
                                    d.layers, d.hidden_size, d.heads, d.kv_heads, d.head_dim, d.vocab_size,
                                    d.max_positions, d.tied_embeddings ? ", tied embeddings" : ""));

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <exception>
 #include <new>
-#include <sstream>
 
+#include "command_line.hpp"
 #include "common.hpp"
 #include "nibble/cut_files.hpp"
 #include "origin.hpp"
@@ -52,54 +52,12 @@ void fill_standard_streams() {
     if (::fcntl(stream, F_GETFD) < 0) (void)::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
 }
 
-int parse_and_run(int argc, char** argv) {
-  using namespace nibble::cli;
-  remember_command(argc, argv);
-  CLI::App app("Nibble loads, measures, quantizes and runs language models at any precision.", "nibble");
-  app.set_version_flag("--version", NIBBLE_VERSION);
-  app.require_subcommand(1);
-  Verb run;
-  for (const auto add : {add_doctor, add_inspect, add_estimate, add_explain, add_quantize, add_verify, add_run,
-                         add_chat, add_compare, add_eval, add_tokenize, add_bench})
-    add(app, run);
-  // Where the parser stood when it stumbled, so that the hint names the right help.
-  const auto chosen = [&] {
-    CLI::App* at = &app;
-    std::string words = "nibble";
-    for (int i = 1; i < argc; ++i) {
-      const auto verbs = at->get_subcommands({});
-      const auto found =
-          std::find_if(verbs.begin(), verbs.end(), [&](const CLI::App* verb) { return verb->get_name() == argv[i]; });
-      if (found == verbs.end()) break;
-      at = *found;
-      words += " " + at->get_name();
-    }
-    return std::pair(at, words);
-  };
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& problem) {
-    if (problem.get_exit_code() == 0) {  // --help, --version
-      std::ostringstream text;
-      const int status = app.exit(problem, text, text);
-      print(text.str());
-      return status;
-    }
-    const auto [at, words] = chosen();
-    std::string what = problem.what(), verbs;
-    for (const CLI::App* verb : at->get_subcommands({})) verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
-    if (!verbs.empty() && problem.get_name() == "RequiredError") {
-      const int next = int(std::count(words.begin(), words.end(), ' ')) + 1;
-      what = (next < argc ? "unknown verb \"" + std::string(argv[next]) + "\"" : std::string("a verb is missing")) +
-             "; there are " + verbs;
-    }
-    complain(fmt::format("nibble: {}\n`{} --help` says what is expected.\n", what, words));
-    return 2;
-  }
+int run_program(int argc, char** argv) {
   // Threads that compute allocate next to nothing, and an arena for each would take 64 MB of a limited address space.
   ::mallopt(M_ARENA_MAX, 1);
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is an error of write(), which is reported and cleaned up
-  return run();
+  nibble::cli::remember_command(argc, argv);
+  return nibble::cli::run_words({argv + std::min(argc, 1), argv + argc});
 }
 
 }  // namespace
@@ -109,7 +67,7 @@ int main(int argc, char** argv) {
   fill_standard_streams();
   nibble::name_files_that_are_cut();
   try {
-    return parse_and_run(argc, argv);
+    return run_program(argc, argv);
   } catch (const std::bad_alloc&) {
     say_out_of_memory();
     return out_of_memory_status;

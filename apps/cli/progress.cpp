@@ -12,8 +12,6 @@ namespace {
 
 bool bar_is_open = false;  // the cursor stands behind a progress bar
 
-void complain_exactly(const std::string& text) { std::fputs(text.c_str(), stderr); }
-
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
 

@@ -3,6 +3,7 @@
 #include "nibble/advise.hpp"
 #include "nibble/quantize.hpp"
 #include "origin.hpp"
+#include "suggest.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -25,7 +26,7 @@ std::string gguf_name(const std::string& name) {
 // --to names a folder's precision or the type of a GGUF file; where both have the name, OUT's form decides.
 Result<void> read_target(const QuantizeArguments& a, QuantizeCheckpointOptions& options) {
   const std::string& name = a.held.precision;
-  const bool file = std::filesystem::path(a.out).extension() == ".gguf";
+  const bool file = lower_case(std::filesystem::path(a.out).extension().string()) == ".gguf";
   const auto precision = read_precision(a.held, name);
   const bool unknown = !parse_precision(name.ends_with("-dq") ? name.substr(0, name.size() - 3) : name);
   if (file || unknown) {
@@ -56,6 +57,13 @@ Json origin_of(const QuantizeArguments& a, const std::string& label, const Commo
   out.precision = label;
   if (common.threads > 0) out.threads = common.threads;
   return origin(std::move(out));
+}
+
+// "all in fp32", "112 modules in nf4, 2 linear layers kept".
+std::string modules_of(const QuantizeReport& report, const std::string& label) {
+  if (report.quantized_modules == 0) return "all in " + label;
+  return fmt::format("{} in {}, {} kept", counted(std::uint64_t(report.quantized_modules), "module"), label,
+                     counted(std::uint64_t(report.kept_modules), "linear layer"));
 }
 
 int quantize_verb(const QuantizeArguments& a, const Common& common) {
@@ -107,11 +115,11 @@ int quantize_verb(const QuantizeArguments& a, const Common& common) {
                            ? ""
                            : " of this rounding, on top of what " + report->requantized_from + " had lost,",
                        100 * report->relative_error, 100 * report->worst_error, report->worst_tensor);
-  print(fmt::format(
-      "{}: {} modules in {}, {} linear layers kept; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} "
-      "s{}\n",
-      a.out, report->quantized_modules, label, report->kept_modules, double(report->bytes_read) / 1e6,
-      double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds, loss));
+  print(
+      fmt::format("{}: {}; {:.1f} MB read, {:.1f} MB written, at most {:.1f} MB held, {:.2f} "
+                  "s{}\n",
+                  a.out, modules_of(*report, label), double(report->bytes_read) / 1e6,
+                  double(report->bytes_written) / 1e6, double(report->peak_buffer_bytes) / 1e6, report->seconds, loss));
   return 0;
 }
 

@@ -71,6 +71,8 @@ void print_exact(const std::string& bytes) {
 
 void print(const std::string& text) { print_exact(printable_lines(text)); }
 
+void print_data(const std::string& bytes) { print_exact(::isatty(1) ? printable_lines(bytes) : bytes); }
+
 void print_folded(const std::string& text, std::size_t indent) {
   print_exact(folded(text, output_style().width, indent));
 }
@@ -84,7 +86,8 @@ void print_table(const TextTable& table) { print_exact(table.text(output_style()
 void print_json_text(const std::string& json) { print_exact(with_json_escapes(json)); }
 void print_json(const Json& json) { print_json_text(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"); }
 
-void complain(const std::string& text) { std::fputs(printable_lines(text).c_str(), stderr); }
+void complain_exactly(const std::string& text) { std::fputs(text.c_str(), stderr); }
+void complain(const std::string& text) { complain_exactly(printable_lines(text)); }
 
 void complain_folded(const std::string& text) { complain(::isatty(2) ? folded(text, error_style().width) : text); }
 

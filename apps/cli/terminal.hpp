@@ -29,11 +29,14 @@ void print_table(const TextTable& table);
 // Its strings hold control characters as JSON's escapes.
 void print_json(const Json& json);
 void print_json_text(const std::string& json);  // the same of a document that is text already
+// What a pipe needs byte by byte and a terminal must not obey.
+void print_data(const std::string& bytes);
 // Bytes as they are: what has passed a layout above, or is asked for with --raw.
 void print_exact(const std::string& bytes);
 
 // Standard error: what cannot be shown is lost, since a reader that is gone must not end the work.
 void complain(const std::string& text);
+void complain_exactly(const std::string& text);
 void complain_folded(const std::string& text);  // folded on a terminal; in a file a sentence is a line
 // Prints the error to standard error and gives the exit code.
 int fail(const Error& error);

@@ -60,11 +60,15 @@ int tokenize_verb(const TokenizeArguments& a, bool has_text, const Common& commo
     }
     const auto ids = read_ids(part);
     if (!ids) return fail(ids.error());
+    if (const std::int64_t size = tokenizer->vocabulary_size(); !ids->empty())
+      if (const std::int64_t highest = *std::max_element(ids->begin(), ids->end()); highest >= size)
+        return fail({Errc::bad_request,
+                     fmt::format("--decode: there is no token {}; the vocabulary has 0 to {}", highest, size - 1)});
     const std::string decoded = tokenizer->decode(*ids, a.skip_special);
     if (common.json)
       results.push_back({{"text", decoded}, {"pieces", tokenizer->pieces(*ids, a.skip_special)}});
     else
-      print(decoded + (has_text || !a.separator.empty() ? "\n" : ""));
+      print_data(decoded + (has_text || !a.separator.empty() ? "\n" : ""));
   }
   if (common.json) print_json_text((a.separator.empty() ? results[0] : results).dump() + "\n");
   return 0;

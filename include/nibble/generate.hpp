@@ -80,6 +80,14 @@ class Chat {
                             std::optional<bool> enable_thinking = {});
   // A turn that fails leaves the conversation as it was before it.
   Result<Generation> say(std::string user, const GenerateOptions& options = {});
+  // Where a turn and room for its answer do not fit the context: true: the oldest turns are left out for good, the
+  // system message stays; false, as it begins: the turn is refused when nothing at all is left for an answer.
+  void set_sliding(bool sliding);
+  std::int64_t left_out() const;  // messages that the last turn left out
+  // Another conversation in the same context; what it shares with the one before stays read.
+  void restart(std::vector<Message> messages);
+  void set_thinking(std::optional<bool> enable_thinking);
+  std::int64_t context() const;  // tokens that fit
   const std::vector<Message>& messages() const;
   std::int64_t cached_tokens() const;  // in the KV cache now
   std::int64_t reused_tokens() const;  // of the last turn's prompt, found in the cache

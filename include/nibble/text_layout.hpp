@@ -38,6 +38,8 @@ std::string first_columns(std::string_view text, std::size_t columns);
 
 // "15,736,192"
 std::string with_commas(std::uint64_t value);
+// "1 token", "2 tokens", "1,024 tokens"
+std::string counted(std::uint64_t count, std::string_view noun);
 
 // The same text in bold, where the style has it.
 std::string in_bold(const std::string& text, const TextStyle& style);

@@ -91,7 +91,8 @@ std::string folded(std::string_view text, std::size_t width, std::size_t indent)
 }
 
 std::string field(std::string_view name, std::string_view text, std::size_t column, std::size_t width) {
-  const std::string head = printable_lines(name), lines = folded(text, width - std::min(width / 2, column));
+  const std::string head = printable_lines(name),
+                    lines = folded(text, std::max<std::size_t>(width - std::min(width, column), 10));
   const std::size_t wide = display_width(head);
   std::string out = wide < column || lines.empty() ? head + std::string(column - std::min(column, wide), ' ')
                                                    : head + "\n" + std::string(column, ' ');
@@ -129,6 +130,10 @@ std::string with_commas(std::uint64_t value) {
   std::string text = std::to_string(value);
   for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
   return text;
+}
+
+std::string counted(std::uint64_t count, std::string_view noun) {
+  return with_commas(count).append(" ").append(noun).append(count == 1 ? "" : "s");
 }
 
 std::string in_bold(const std::string& text, const TextStyle& style) {

@@ -23,7 +23,12 @@ std::string trimmed(std::string line) {
 }  // namespace
 
 TextTable::TextTable(std::string names, std::vector<TextColumn> columns)
-    : names_(std::move(names)), columns_(std::move(columns)) {}
+    : names_(printable(names)), columns_(std::move(columns)) {
+  for (TextColumn& column : columns_) {
+    column.head = printable(column.head);
+    column.group = printable(column.group);
+  }
+}
 
 void TextTable::add(std::string name, std::vector<std::string> cells, bool strong) {
   for (std::string& cell : cells) cell = printable(cell);
@@ -92,11 +97,9 @@ std::string TextTable::heads(const Part& part, const std::vector<std::size_t>& w
 
 std::string TextTable::line(const Row& row, const Part& part, const std::vector<std::size_t>& widths, std::size_t names,
                             const TextStyle& style) const {
+  if (!row.sentence.empty())
+    return field(row.name, part.from == 0 ? row.sentence : "see above", names + gap, style.width);
   std::string out = row.name;
-  if (!row.sentence.empty()) {
-    out += spaces(names, row.name) + std::string(gap, ' ') + (part.from == 0 ? row.sentence : "see above");
-    return folded(out, style.width, std::min(names + gap, style.width / 2));
-  }
   if (display_width(row.name) > names)
     out += "\n" + std::string(names, ' ');
   else

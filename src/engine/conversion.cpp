@@ -149,7 +149,9 @@ namespace {
 
 Result<QuantizeReport> convert(const fs::path& path, const fs::path& out, const QuantizeCheckpointOptions& options) {
   if (out.empty()) return error(Errc::bad_request, "the name of the output is empty; name a new folder or NAME.gguf");
-  const bool file = out.extension() == ".gguf";
+  std::string extension = out.extension().string();
+  for (char& c : extension) c = char(std::tolower(static_cast<unsigned char>(c)));
+  const bool file = extension == ".gguf";
   if (options.gguf_type.empty()) {
     if (options.precision.format == Precision::stored)
       return error(Errc::bad_request, "name the precision to write: {}", names_of(precisions(), " or "));

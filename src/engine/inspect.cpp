@@ -133,6 +133,10 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
   if (const auto quantization = json.find("quantization_config");
       quantization != json.end() && !quantization->is_null())
     describe_quantization(*quantization, expected, out);
+  if (!has_weights) {
+    out.tokenizer_problem = "not looked for: a config.json alone says nothing of it";
+    return out;
+  }
   const auto tokenizer = TextTokenizer::load(checkpoint->path());
   if (!tokenizer && tokenizer.error().code == Errc::out_of_memory) return tokenizer.error();
   if (tokenizer)

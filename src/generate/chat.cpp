@@ -48,12 +48,15 @@ struct Chat::State {
   std::shared_ptr<KvCache> cache;
   std::vector<std::int32_t> read;  // the ids whose keys and values the cache holds
   std::int64_t reused = 0;
-  bool opened_thinking = false;
+  bool opened_thinking = false, sliding = false;
+  std::int64_t left_out = 0;
 
   static Result<std::unique_ptr<State>> start(const Model& model, std::string system, std::int64_t context,
                                               std::optional<bool> enable_thinking);
   Result<Generation> say(std::string user, const GenerateOptions& options);
   Result<Generation> answer_to(const std::vector<std::int32_t>& ids, const GenerateOptions& options);
+  Result<std::vector<std::int32_t>> read_messages();
+  bool leave_oldest_turn_out();
 };
 
 Chat::Chat(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -71,10 +74,10 @@ Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t co
 
 Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
   State& s = *state_;
-  const std::size_t before = s.messages.size();
+  std::vector<Message> before = s.messages;
   auto answer = or_out_of_memory("", "answering in a conversation", [&] { return s.say(std::move(user), options); });
   if (!answer) {
-    s.messages.erase(s.messages.begin() + std::ptrdiff_t(before), s.messages.end());
+    s.messages = std::move(before);
     // What both know is read still holds.
     s.cache->truncate(std::min(s.cache->length(), std::int64_t(s.read.size())));
     s.read.resize(std::size_t(s.cache->length()));
@@ -92,19 +95,43 @@ Result<std::unique_ptr<Chat::State>> Chat::State::start(const Model& model, std:
   const std::int64_t capacity = context ? context : std::min<std::int64_t>(limit, 4096);
   NIBBLE_CHECK(loaded.plan({.context = capacity}));
   NIBBLE_TRY(KvCache cache, loaded.make_cache(capacity));
-  std::unique_ptr<State> state(new State{
-      model, std::move(tokenizer), {}, enable_thinking, std::make_shared<KvCache>(std::move(cache)), {}, 0, false});
+  std::unique_ptr<State> state(
+      new State{model, std::move(tokenizer), {}, enable_thinking, std::make_shared<KvCache>(std::move(cache)), {}});
   if (!system.empty()) state->messages.push_back({"system", std::move(system)});
   return state;
+}
+
+// The ids of the conversation as it stands, with what begins the answer.
+Result<std::vector<std::int32_t>> Chat::State::read_messages() {
+  NIBBLE_TRY(const std::string text, render(model.implementation(), *tokenizer, messages, true, enable_thinking));
+  opened_thinking = ends_in_thinking(text);
+  // The template writes its own BOS.
+  std::vector<std::int32_t> ids = tokenizer->encode(text, {.add_special = false, .parse_special = true});
+  if (ids.empty()) return error(Errc::bad_request, "the chat template rendered nothing");
+  return ids;
+}
+
+// A question and its answer; never the last question, which is to be answered.
+bool Chat::State::leave_oldest_turn_out() {
+  const auto first =
+      std::find_if(messages.begin(), messages.end(), [](const Message& m) { return m.role != "system"; });
+  if (messages.end() - first < 2) return false;
+  auto last = first + 1;
+  while (last + 1 < messages.end() && last->role != "user") ++last;
+  left_out += last - first;
+  messages.erase(first, last);
+  return true;
 }
 
 // An error leaves what Chat::say() mends.
 Result<Generation> Chat::State::say(std::string user, const GenerateOptions& options) {
   messages.push_back({"user", std::move(user)});
-  NIBBLE_TRY(const std::string text, render(model.implementation(), *tokenizer, messages, true, enable_thinking));
-  // The template writes its own BOS.
-  std::vector<std::int32_t> ids = tokenizer->encode(text, {.add_special = false, .parse_special = true});
-  if (ids.empty()) return error(Errc::bad_request, "the chat template rendered nothing");
+  left_out = 0;
+  NIBBLE_TRY(std::vector<std::int32_t> ids, read_messages());
+  const std::int64_t room = std::max<std::int64_t>(1, std::min(options.max_new_tokens, cache->capacity() / 4));
+  while (sliding && std::int64_t(ids.size()) + room > cache->capacity() && leave_oldest_turn_out()) {
+    NIBBLE_TRY(ids, read_messages());
+  }
   if (std::int64_t(ids.size()) >= cache->capacity())
     return error(
         Errc::bad_request,
@@ -116,7 +143,6 @@ Result<Generation> Chat::State::say(std::string user, const GenerateOptions& opt
   const std::int64_t known = std::min<std::int64_t>(shared, std::int64_t(ids.size()) - 1);
   cache->truncate(known);
   read.resize(std::size_t(known));
-  opened_thinking = ends_in_thinking(text);
 
   NIBBLE_TRY(Generation answer, answer_to(ids, options));
   ids.insert(ids.end(), answer.ids.begin(), answer.ids.end());
@@ -145,5 +171,10 @@ const std::vector<Message>& Chat::messages() const { return state_->messages; }
 std::int64_t Chat::cached_tokens() const { return state_->cache->length(); }
 std::int64_t Chat::reused_tokens() const { return state_->reused; }
 bool Chat::opened_thinking() const { return state_->opened_thinking; }
+void Chat::set_sliding(bool sliding) { state_->sliding = sliding; }
+std::int64_t Chat::left_out() const { return state_->left_out; }
+void Chat::restart(std::vector<Message> messages) { state_->messages = std::move(messages); }
+void Chat::set_thinking(std::optional<bool> enable_thinking) { state_->enable_thinking = enable_thinking; }
+std::int64_t Chat::context() const { return state_->cache->capacity(); }
 
 }  // namespace nibble

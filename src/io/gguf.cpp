@@ -40,8 +40,8 @@ class Cursor {
     return value;
   }
   Error cut_short(std::string_view what) const {
-    return error(Errc::corrupt_file, "{}: byte {}: the file ends inside {}; it is cut short, take it again", place_,
-                 at_, what);
+    return error(Errc::corrupt_file, "{}: byte {}: the file ends inside {}; it is cut short, get it again", place_, at_,
+                 what);
   }
   // False once the arrays of the file have more elements than any model's.
   bool count_elements(std::uint64_t count) {
@@ -244,10 +244,10 @@ Result<std::vector<GgufTensor>> place_tensors(std::vector<PlacedTensor> placed, 
                    entry.offset, alignment);
     if (data_begin > bytes.size() || entry.offset > bytes.size() - data_begin ||
         size > bytes.size() - data_begin - entry.offset)
-      return error(
-          Errc::corrupt_file,
-          "{}: tensor \"{}\": needs {} bytes at {} of the data, the file ends before; it is cut short, take it again",
-          place, entry.tensor.name, size, entry.offset);
+      return error(Errc::corrupt_file,
+                   "{}: tensor \"{}\": needs {} bytes at {} of the data, the file ends before; it is cut short, "
+                   "get it again",
+                   place, entry.tensor.name, size, entry.offset);
     entry.tensor.bytes = bytes.subspan(data_begin + entry.offset, size);
     extents.emplace_back(entry.offset, entry.offset + size);
     if (!names.insert(entry.tensor.name).second)

@@ -47,7 +47,7 @@ Result<Json> parse_json(std::string_view text, std::string_view place, RepeatedK
                  "again",
                  place, text.size(), json_tree_budget(text.size()));
   if (builder.byte() == 0) return error(Errc::corrupt_file, "{}: not valid JSON: {}", place, builder.cause());
-  return error(Errc::corrupt_file, "{}: not valid JSON at byte {}: {}; if it was downloaded, take it again", place,
+  return error(Errc::corrupt_file, "{}: not valid JSON at byte {}: {}; if it was downloaded, do that again", place,
                builder.byte(), builder.cause());
 }
 

@@ -27,7 +27,7 @@ Result<Extent> read_offsets(const Json& entry, std::string_view place, const std
                  extent.end, extent.begin);
   if (extent.end > data_bytes)
     return error(Errc::corrupt_file,
-                 "{}: tensor \"{}\": ends at byte {} of the data, the file holds {}; it is cut short, take it again",
+                 "{}: tensor \"{}\": ends at byte {} of the data, the file holds {}; it is cut short, get it again",
                  place, name, extent.end, data_bytes);
   return extent;
 }
@@ -80,7 +80,7 @@ Result<Safetensors> Safetensors::open(const std::filesystem::path& path) {
 Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes, std::string_view place) {
   std::uint64_t header_bytes = 0;
   if (bytes.size() < sizeof header_bytes)
-    return error(Errc::corrupt_file, "{}: {} bytes, too short for a safetensors file; it is cut short, take it again",
+    return error(Errc::corrupt_file, "{}: {} bytes, too short for a safetensors file; it is cut short, get it again",
                  place, bytes.size());
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   if (header_bytes > header_limit)
@@ -88,9 +88,8 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes, std::st
                  "{}: the header claims {} bytes, more than the {} it may have; this is not a safetensors file", place,
                  header_bytes, header_limit);
   if (header_bytes > bytes.size() - 8)
-    return error(Errc::corrupt_file,
-                 "{}: the header claims {} bytes, the file holds {}; it is cut short, take it again", place,
-                 header_bytes, bytes.size() - 8);
+    return error(Errc::corrupt_file, "{}: the header claims {} bytes, the file holds {}; it is cut short, get it again",
+                 place, header_bytes, bytes.size() - 8);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, header_bytes);
   NIBBLE_TRY(const Json header, parse_json(text, fmt::format("{}: header", place), RepeatedKeys::refuse));
   if (!header.is_object())
@@ -133,7 +132,7 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> bytes, std::st
   }
   if (end != data.size())
     return error(Errc::corrupt_file,
-                 "{}: {} bytes follow the last tensor; header and data do not belong together, take it again", place,
+                 "{}: {} bytes follow the last tensor; header and data do not belong together, get it again", place,
                  data.size() - end);
   return file;
 }

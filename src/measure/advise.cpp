@@ -208,9 +208,12 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   if (unit.empty()) return bad("has no unit");
   constexpr std::string_view prefixes = "KMGT";
   const std::size_t power = prefixes.find(char(std::toupper(static_cast<unsigned char>(unit[0]))));
-  const std::string_view suffix = std::string_view(unit).substr(1);
-  if (power == std::string_view::npos || (suffix != "B" && suffix != "iB")) return bad("has a unit that is not known");
-  const double bytes = number * std::pow(suffix == "iB" ? 1024.0 : 1000.0, double(power + 1));
+  std::string suffix = unit.substr(1);  // in capitals or not; "12G" is 12 GB, as the units of disks and cards are
+  for (char& c : suffix) c = char(std::tolower(static_cast<unsigned char>(c)));
+  const bool binary = suffix == "ib" || suffix == "i";
+  if (power == std::string_view::npos || !(binary || suffix == "b" || suffix.empty()))
+    return bad("has a unit that is not known");
+  const double bytes = number * std::pow(binary ? 1024.0 : 1000.0, double(power + 1));
   if (!(bytes >= 1) || bytes > 1e15) return bad("is not a size that a machine has");
   return std::uint64_t(bytes);
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "base/printable.hpp"
 #include "formats/dense.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/shard_index.hpp"
@@ -173,6 +174,21 @@ void CheckpointTensor::read(std::int64_t first, std::int64_t count, float* out) 
   read_rows(stored, place, shape.size() > 1 ? cols() : 1, first, count, out);
 }
 
+namespace {
+
+// A folder without a model may be where a GGUF file lies.
+std::string what_to_name_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code code;
+  for (std::filesystem::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code))
+    if (entry->path().extension() == ".gguf") files.push_back(entry->path());
+  if (files.size() == 1) return "the file that lies there: " + printable(files.front().string());
+  return files.empty() ? "a folder in Hugging Face layout or a .gguf file"
+                       : fmt::format("one of the {} .gguf files that lie there", files.size());
+}
+
+}  // namespace
+
 Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path& path) {
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->path_ = path;
@@ -189,6 +205,8 @@ Result<std::shared_ptr<Checkpoint>> Checkpoint::open(const std::filesystem::path
       return error(Errc::unsupported,
                    "{}: not a model Nibble reads; name a folder with config.json and *.safetensors, or a .gguf file",
                    path.string());
+    if (std::filesystem::file_size(path, ignored) == 0 && !ignored)
+      return error(Errc::corrupt_file, "{}: is empty; get it again", path.string());
     NIBBLE_CHECK(checkpoint->open_gguf());
   } else {
     return error(Errc::not_found,
@@ -211,10 +229,8 @@ Result<std::shared_ptr<Checkpoint>> Checkpoint::open_config(const std::filesyste
 Result<void> Checkpoint::open_folder() {
   NIBBLE_TRY(const bool has_config, present(path_ / "config.json"));
   if (!has_config)
-    return error(
-        Errc::not_found,
-        "{}: no config.json in this folder, so it is not a model; name a folder in Hugging Face layout or a .gguf file",
-        path_.string());
+    return error(Errc::not_found, "{}: no config.json in this folder, so it is not a model; name {}", path_.string(),
+                 what_to_name_in(path_));
   NIBBLE_TRY(config_, read_json(path_ / "config.json"));
   if (!config_.is_object())
     return error(Errc::corrupt_file, "{}: expected a JSON object", (path_ / "config.json").string());
@@ -228,7 +244,7 @@ Result<void> Checkpoint::open_folder() {
     NIBBLE_TRY(const bool found, present(path_ / name));
     if (!found)
       return error(Errc::not_found,
-                   "{}: shard {} is named by model.safetensors.index.json but missing; take the file again",
+                   "{}: shard {} is named by model.safetensors.index.json but missing; download or copy the file again",
                    path_.string(), name);
     NIBBLE_TRY(Safetensors shard, Safetensors::open(path_ / name));
     file_bytes_ += shard.file_bytes();

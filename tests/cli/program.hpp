@@ -28,6 +28,7 @@ class Program : public testing::Test {
                                           testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(folder);
     fs::create_directories(folder);
+    ::setenv("COLUMNS", "1000", 1);  // sentences are found whole; what is folded where is terminal_test.cpp's affair
   }
   void TearDown() override { fs::remove_all(folder); }
 

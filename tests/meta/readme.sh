@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every command line of README.md: those in indented blocks as they stand, those of its tables (`nibble VERB ...`)
+# Runs every command line of README.md and of the examples in help: those in indented blocks as they stand, those of its tables (`nibble VERB ...`)
 # with the words in capitals filled in. Usage: readme.sh PROGRAM
 set -u
 program=$1
@@ -29,7 +29,7 @@ shorten() {
 try() {
   echo "+ $1"
   if ! sh -c "$1" >.out 2>.err </dev/null; then
-    echo "README.md shows a command that fails: $1"
+    echo "a command that README.md or help shows fails: $1"
     cat .err
     failed=1
   fi
@@ -42,4 +42,15 @@ grep -oE '`nibble [^`]*`' "$root/README.md" | tr -d '`' | grep -E '^nibble [a-z]
     -e 's/--messages FILE/--messages messages.json/; s/FILE/text.txt/' | while read -r line; do shorten "$line"; done >>shown
 [ "$(wc -l <shown)" -ge 10 ] || { echo "README.md shows too few commands; has its form changed?"; exit 1; }
 while read -r line; do try "$line"; done <shown
+
+# The examples in every verb's help, in a place of their own.
+mkdir helped
+cd helped || exit
+for link in build models bench data; do ln -s "../$link" $link; done
+for verb in doctor inspect estimate explain quantize verify run compare eval tokenize "bench model"; do
+  "$program" $verb --help | sed -n '/^Examples$/,$p' | sed -n 's/^  //p' |
+    sed -E 's/(^|\| )nibble /\1build\/nibble /' | while read -r line; do shorten "$line"; done >examples
+  [ -s examples ] || { echo "nibble $verb --help has no examples"; failed=1; }
+  while read -r line; do try "$line"; done <examples
+done
 exit $failed

@@ -23,7 +23,7 @@ std::string two(const std::string& first, const std::string& second, std::size_t
 }
 
 const std::vector<WrongBytes> cases = {
-    {"an empty file", "", Errc::corrupt_file, {"0 bytes", "too short", "take it again"}},
+    {"an empty file", "", Errc::corrupt_file, {"0 bytes", "too short", "get it again"}},
     {"a file that ends inside the header's length", "abc", Errc::corrupt_file, {"3 bytes", "too short"}},
     {"a header that claims terabytes",
      little_endian(1ull << 42, 8) + "{}",
@@ -41,7 +41,7 @@ const std::vector<WrongBytes> cases = {
        return whole;
      }(),
      Errc::corrupt_file,
-     {"ends at byte 8", "cut short", "take it again"}},
+     {"ends at byte 8", "cut short", "get it again"}},
     {"a name twice",
      safetensors(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                  R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",

@@ -17,7 +17,7 @@ JsonCursor::JsonCursor(std::string_view text) : text_(text) {
 }
 
 Error JsonCursor::problem(std::string_view what) const {
-  return error(Errc::corrupt_file, "not valid JSON at byte {}: {}{}; if it was downloaded, take it again",
+  return error(Errc::corrupt_file, "not valid JSON at byte {}: {}{}; if it was downloaded, do that again",
                std::min(at_, text_.size()), what, at_ >= text_.size() ? ", but the text ends here" : "");
 }
 
