@@ -1,5 +1,7 @@
 #include "models/config_rope.hpp"
 
+#include <cmath>
+
 namespace nibble {
 namespace {
 
@@ -92,6 +94,10 @@ Result<void> read_rope(const ConfigReader& reader, ModelConfig& out) {
   }
   out.rope_theta = found.theta;
   out.rope_scaling = found.scaling;
+  for (const double frequency : rope_frequencies(out).frequencies)
+    if (!std::isfinite(frequency))
+      return error(Errc::corrupt_file, "{}: \"rope_theta\" is {}, with which a rotary frequency is no number",
+                   reader.place(), out.rope_theta);
   return {};
 }
 

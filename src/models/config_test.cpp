@@ -95,6 +95,9 @@ TEST(ModelConfig, ImpossibleValuesAreRefusedByTheirKey) {
     EXPECT_EQ(config.error().code, Errc::corrupt_file) << key;
     EXPECT_NE(config.error().message.find(key), std::string::npos) << config.error().message;
   }
+  const auto tiny = read("Qwen3", R"({"head_dim": 128, "rope_theta": 1e-320})");
+  ASSERT_FALSE(tiny);
+  EXPECT_NE(tiny.error().message.find("rope_theta"), std::string::npos) << tiny.error().message;
   const auto missing = read_model_config({{"architectures", {"LlamaForCausalLM"}}}, "config.json");
   ASSERT_FALSE(missing);
   EXPECT_NE(missing.error().message.find("hidden_size"), std::string::npos);

@@ -218,6 +218,24 @@ TEST_F(TokenizersRejected, SwitchesThatAreNull) {
   expect_refused(tokenizer_to_gguf(folder.path(), 6), Errc::unsupported, {"Digits", "write a folder"});
 }
 
+// GGUF has no word for an added token that takes the spaces beside it.
+TEST_F(TokenizersRejected, AddedTokensThatTakeSpacesWithThemWrittenAsGguf) {
+  Json changed = tokenizer_json();
+  changed["normalizer"] = {{"type", "NFC"}};
+  changed["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
+  changed["model"]["vocab"]["\xC4\xA0"] = 6;
+  for (const bool special : {false, true}) {
+    Json& added = changed["added_tokens"][0];
+    added = {{"id", 5}, {"content", "<s>"}, {"special", special}, {"lstrip", false}};
+    ASSERT_TRUE(with("tokenizer.json", changed.dump()));
+    const auto written = tokenizer_to_gguf(folder.path(), 7);
+    EXPECT_TRUE(written) << written.error().message;
+    added["lstrip"] = true;
+    ASSERT_TRUE(with("tokenizer.json", changed.dump()));
+    expect_refused(tokenizer_to_gguf(folder.path(), 7), Errc::unsupported, {"a <s> b", "cut otherwise"});
+  }
+}
+
 TEST_F(TokenizersRejected, ConfigsAndWordListsBesideIt) {
   made::write(folder / "tokenizer.json", tokenizer_json().dump());
   expect_refused(with("tokenizer_config.json", "[]"), Errc::corrupt_file, {"tokenizer_config.json", "object"});

@@ -208,7 +208,10 @@ Result<TokenizerFiles> tokenizer_from_gguf(const Gguf& file) {
 
   NIBBLE_TRY(const TokenizerConfig config, parse_tokenizer_config(files.config));
   NIBBLE_TRY(const auto again, load_tokenizer_json(files.tokenizer, config));
-  NIBBLE_CHECK(check_same_tokenizer(*tokenizer, *again));
+  std::unordered_set<std::string> added;
+  for (std::size_t id = 0; id < types.size(); ++id)
+    if (types[id] == ScorePieces::user_defined) added.insert(tokenizer->token(std::int32_t(id)));
+  NIBBLE_CHECK(check_same_tokenizer(*tokenizer, *again, added));
   return files;
 }
 

@@ -273,7 +273,7 @@ Result<std::vector<GgufEntry>> tokenizer_to_gguf(const fs::path& folder, std::in
   NIBBLE_TRY(const std::string bytes, gguf_head("what is written", out, {}));
   NIBBLE_TRY(const Gguf written, Gguf::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), "what was written"));
   NIBBLE_TRY(const auto again, Tokenizer::from_gguf(written));
-  if (auto same = check_same_tokenizer(*tokenizer, *again); !same) return same.error().at(folder.string());
+  if (auto same = check_same_tokenizer(*tokenizer, *again, read->added); !same) return same.error().at(folder.string());
   return out;
 }
 
