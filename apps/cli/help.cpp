@@ -49,7 +49,7 @@ const std::map<std::string, std::string>& value_names() {
 
 const std::map<std::string, std::vector<std::string>>& examples() {
   static const std::map<std::string, std::vector<std::string>> lines = {
-      {"doctor", {"nibble doctor", "nibble doctor models/gutenberg-16m --quality --tokens 32"}},
+      {"doctor", {"nibble doctor", "nibble doctor models/gutenberg-16m --quality --max-eval-tokens 32"}},
       {"inspect", {"nibble inspect models/gutenberg-16m"}},
       {"estimate", {"nibble estimate bench/configs/qwen3_4b.json --memory 12GiB", "nibble estimate 7b"}},
       {"explain", {"nibble explain models/gutenberg-16m --precision nf4 --rows 1,512"}},

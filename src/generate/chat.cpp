@@ -74,10 +74,13 @@ Result<Chat> Chat::start(const Model& model, std::string system, std::int64_t co
 
 Result<Generation> Chat::say(std::string user, const GenerateOptions& options) {
   State& s = *state_;
-  std::vector<Message> before = s.messages;
-  auto answer = or_out_of_memory("", "answering in a conversation", [&] { return s.say(std::move(user), options); });
+  std::optional<std::vector<Message>> before;
+  auto answer = or_out_of_memory("", "answering in a conversation", [&] {
+    before = s.messages;
+    return s.say(std::move(user), options);
+  });
   if (!answer) {
-    s.messages = std::move(before);
+    if (before) s.messages = *std::move(before);
     // What both know is read still holds.
     s.cache->truncate(std::min(s.cache->length(), std::int64_t(s.read.size())));
     s.read.resize(std::size_t(s.cache->length()));

@@ -123,7 +123,7 @@ TEST_F(Doctor, RefusesWhatItCannotDo) {
                                         {shipped + " --text " + text, "fewer than the 32"},
                                         {shipped + " --text /nowhere/text", "/nowhere/text"},
                                         {shipped + " --tokens 5", "expected 32 to 2048"},
-                                        {shipped + " --tokens many", "--tokens"},
+                                        {shipped + " --tokens many", "--max-eval-tokens"},
                                         {shipped + " --precision nf4 --bogus", "--bogus"},
                                         {shipped + " --quality --precision bf16", "int8, nf4 or fp4, not bf16"},
                                         {shipped + " --quality --block-size 7", "block size 7"},

@@ -59,7 +59,7 @@ TEST_F(Terminal, TheVerbsAreListedWithTheirMeaningWhereNoneIsNamed) {
   const Outcome none = run("");
   EXPECT_EQ(none.status, 2);
   EXPECT_EQ(none.out, "");
-  EXPECT_NE(none.err.find("estimate      bytes per category"), std::string::npos) << none.err;
+  EXPECT_NE(none.err.find("estimate    bytes per category"), std::string::npos) << none.err;
   for (const char* option : {"-V", "--version"}) {
     const Outcome version = run(option);
     EXPECT_EQ(version.status, 0);

@@ -163,6 +163,9 @@ TEST(Sizes, AreReadWithTheirUnits) {
   EXPECT_EQ(*parse_bytes("12GiB"), std::uint64_t(12) << 30);
   EXPECT_EQ(*parse_bytes("1.5 GB"), 1'500'000'000u);
   EXPECT_EQ(*parse_bytes("512MiB"), std::uint64_t(512) << 20);
+  EXPECT_EQ(*parse_bytes("12gib"), std::uint64_t(12) << 30);
+  EXPECT_EQ(*parse_bytes("12GIB"), std::uint64_t(12) << 30);
+  for (const char* same : {"12gb", "12G", "12g"}) EXPECT_EQ(*parse_bytes(same), 12'000'000'000u) << same;
   for (const char* bad : {"", "12", "GB", "-1GB", "0GB", "1e30TB", "nanGB", "infGB", "12 gibibytes"})
     EXPECT_FALSE(parse_bytes(bad)) << bad;
 }

@@ -38,7 +38,7 @@ try() {
 grep -E '^    build/nibble ' "$root/README.md" | sed 's/ *#.*//' | while read -r line; do shorten "$line"; done >shown
 grep -oE '`nibble [^`]*`' "$root/README.md" | tr -d '`' | grep -E '^nibble [a-z]+ .' |
   sed -e 's/\[//g; s/\]//g; s/\\|/|/g' -e 's/^nibble/build\/nibble/' -e 's/MODEL2/models\/gutenberg-16m/; s/MODEL/models\/gutenberg-16m/' \
-    -e "s/PROMPT/'Once upon a time'/; s/FOLDER/out/; s/OUT/out-table/; s/BACK/back/; s/SOURCE/models\/gutenberg-16m/; s/REGEX/lm_head/; s/CONFIG/bench\/configs\/qwen3_4b.json/; s/TEXT/night/" \
+    -e "s/PROMPT/'Once upon a time'/; s/FOLDER/out/; s/OUT/out-table/; s/BACK/back/; s/SOURCE/models\/gutenberg-16m/; s/REGEX/lm_head/; s/VERB/run/; s/CONFIG/bench\/configs\/qwen3_4b.json/; s/TEXT/night/" \
     -e 's/--messages FILE/--messages messages.json/; s/FILE/text.txt/' | while read -r line; do shorten "$line"; done >>shown
 [ "$(wc -l <shown)" -ge 10 ] || { echo "README.md shows too few commands; has its form changed?"; exit 1; }
 while read -r line; do try "$line"; done <shown

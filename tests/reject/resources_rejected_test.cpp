@@ -221,7 +221,7 @@ TEST_F(Resources, RequestsWithoutSenseExitWithTwo) {
   refused("estimate " + model + "--context 1000000000000 --batch 1000000000000", 2, {"context"});
   const std::string sized = "estimate " + shipped + " --memory ";
   refused(sized + "12", 2, {"--memory", "\"12\"", "no unit", "12GiB"});
-  for (const char* memory : {"-3GiB", "0GB", "nanGB", "9999999TiB", "GiB", "12Gib", "12XB", "''"})
+  for (const char* memory : {"-3GiB", "0GB", "nanGB", "9999999TiB", "GiB", "12Xib", "12XB", "''"})
     refused(sized + memory, 2, {"memory"});
   refused(sized + "1MB", 2, {"nothing fits into 1.0 MB", "the smallest that works", "nf4 double-quant"});
   refused("estimate no-such-org/no-such-model", 2, {"no-such-org/no-such-model", "cache", "HF_HUB_OFFLINE"},
