@@ -98,10 +98,7 @@ Result<bool> is_made(Conversion& conversion, ContinuedOutput::Container& contain
 }  // namespace
 
 Result<std::string> hash_of_metadata(const std::vector<GgufEntry>& metadata) {
-  std::vector<GgufEntry> entries;
-  for (const GgufEntry& entry : metadata)
-    if (entry.key != Receipt::key) entries.push_back(entry);
-  NIBBLE_TRY(const std::string head, gguf_head("", entries, {}));
+  NIBBLE_TRY(const std::string head, gguf_head("", metadata, {}));
   return sha256(head);
 }
 

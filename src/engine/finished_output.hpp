@@ -15,7 +15,7 @@ Result<bool> check_output(const Conversion& conversion, const std::filesystem::p
 Result<QuantizeReport> report_finished_output(Conversion& conversion, ContinuedOutput::Container& container,
                                               OutputPlan& plan, const std::filesystem::path& target);
 
-// Hash of a GGUF file's keys and values, but for the receipt.
+// Hash of a GGUF file's keys and values; `metadata` is without the receipt.
 Result<std::string> hash_of_metadata(const std::vector<GgufEntry>& metadata);
 
 }  // namespace nibble

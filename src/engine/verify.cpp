@@ -89,7 +89,8 @@ Result<void> check_files(const Checkpoint& checkpoint, const Receipt& receipt, V
   if (const Gguf* gguf = checkpoint.gguf()) {
     std::vector<GgufEntry> entries;
     for (std::size_t i = 0; i < gguf->metadata().size(); ++i)
-      entries.push_back({gguf->metadata()[i].first, gguf->raw_metadata()[i]});
+      if (gguf->metadata()[i].first != Receipt::key)
+        entries.push_back({gguf->metadata()[i].first, gguf->raw_metadata()[i]});
     NIBBLE_TRY(found[std::string(Receipt::metadata_key)], hash_of_metadata(entries));
   } else {
     NIBBLE_TRY(const std::vector<std::string> names, names_in_folder(checkpoint.path()));
