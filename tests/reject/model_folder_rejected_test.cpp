@@ -49,7 +49,8 @@ TEST_F(ModelFolderRejected, ShardsThatDoNotBelongTogether) {
   shard();
   ASSERT_TRUE(load_model(model, {})) << load_model(model, {}).error().message;
   fs::rename(model / "model-00002-of-00002.safetensors", folder / "aside");
-  expect_refused(load_model(model, {}), Errc::not_found, {"model-00002-of-00002.safetensors", "missing", "take"});
+  expect_refused(load_model(model, {}), Errc::not_found,
+                 {"model-00002-of-00002.safetensors", "missing", "copy the file again"});
   fs::rename(folder / "aside", model / "model-00002-of-00002.safetensors");
 
   index["weight_map"]["model.layers.1.mlp.up_proj.weight"] = "model-00001-of-00002.safetensors";

@@ -222,6 +222,7 @@ TEST_F(TokenizersRejected, SwitchesThatAreNull) {
 TEST_F(TokenizersRejected, AddedTokensThatTakeSpacesWithThemWrittenAsGguf) {
   Json changed = tokenizer_json();
   changed["normalizer"] = {{"type", "NFC"}};
+  changed["post_processor"] = nullptr;
   changed["pre_tokenizer"] = {{"type", "ByteLevel"}, {"add_prefix_space", false}};
   changed["model"]["vocab"]["\xC4\xA0"] = 6;
   for (const bool special : {false, true}) {
