@@ -175,7 +175,8 @@ std::optional<std::string> LineEditor::line(const std::string& prompt) {
   }
   editor_->prompt = prompt;
   editor_->stopped_with_text = false;
-  complain_exactly("\033[?2004h");  // pastes come in brackets
+  ::el_set(editor_->line, EL_PREP_TERM, 1);  // before the prompt invites to type
+  complain_exactly("\033[?2004h");           // pastes come in brackets
   int count = 0;
   const char* read = ::el_gets(editor_->line, &count);
   complain_exactly("\033[?2004l");

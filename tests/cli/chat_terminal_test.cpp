@@ -87,14 +87,18 @@ TEST_F(ChatTerminal, LinesAreEditedRepeatedAndContinued) {
   ASSERT_TRUE(chat.wait_for("1 token at")) << chat.seen();
   chat.type("na\xC3\xAFve\r");
   ASSERT_TRUE(chat.wait_for("1 token at")) << chat.seen();
-  chat.type("thrown away\x03");
+  chat.type("thrown away");
+  ASSERT_TRUE(chat.wait_for("thrown away")) << chat.seen();
+  chat.type("\x03");
+  ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   chat.type("/save " + saved + "\r");
   ASSERT_TRUE(chat.wait_for("10 messages saved")) << chat.seen();
   const Json messages = Json::parse(read(saved));
   const std::vector<std::string> said = {"Hello", "Hello", "one \ntwo", "three\nfour", "na\xC3\xAFve"};
   for (std::size_t i = 0; i < said.size(); ++i) EXPECT_EQ(messages[2 * i]["content"], said[i]);
+  ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   chat.type("\x03");  // nothing is typed: it ends the chat
-  chat.finish();
+  EXPECT_EQ(chat.finish(), 0) << chat.seen();
   EXPECT_TRUE(fs::exists(saved));
 }
 
