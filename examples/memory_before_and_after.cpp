@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
   for (const nibble::PrecisionEstimate& p : estimated.precisions) {
     const std::uint64_t rule = nibble::estimate(estimated.parameters, p.precision.format);
     std::printf("\n%s: parameters * bits / 8 says %.3f MB\n", p.precision.label().c_str(), example::mb(rule));
-    const auto model = example::value_or_exit(nibble::Model::load(path, {.precision = p.precision}));
+    const auto model =
+        example::value_or_exit(nibble::Model::load(path, {.precision = p.stored ? nibble::stored : p.precision}));
     show("  estimated", p.bytes);
     show("  loaded", model.memory());
     if (model.memory().weights_total() != p.bytes.weights_total()) {
@@ -31,7 +32,7 @@ int main(int argc, char** argv) {
   for (const char* memory : {"1GiB", "64MB"}) {
     const nibble::AdviseOptions options{.memory = example::value_or_exit(nibble::parse_bytes(memory)), .context = 512};
     const nibble::Advice advice = example::value_or_exit(nibble::advise(path, options));
-    std::printf("\n%s: %s, %s\n  %s\n", memory, advice.fits[advice.choice].precision.label().c_str(),
+    std::printf("\n%s: %s, %s\n  %s\n", memory, advice.fits[advice.choice.value_or(0)].precision.label().c_str(),
                 advice.reason.c_str(), advice.command.c_str());
   }
 }

@@ -24,6 +24,7 @@ Json machine_json(const MachineReport& m) {
 
 Json json_of(const BenchResult& r) {
   return {{"precision", r.held_as},
+          {"requantized_from", r.requantized_from},
           {"prefill_tokens_per_s", r.prefill_tokens_per_s},
           {"decode_tokens_per_s", r.decode_tokens_per_s},
           {"prefill_lowest_tokens_per_s", r.repeats.prefill_lowest},
@@ -54,8 +55,12 @@ Json origin_of(const MachineReport& machine, const Common& common, const std::st
   return origin(std::move(out));
 }
 
-// Precision by precision, why its speeds say little.
-void print_busy(const std::vector<BenchResult>& results) {
+// Precision by precision, what was rounded a second time and why speeds say little.
+void print_remarks(const std::vector<BenchResult>& results) {
+  for (const BenchResult& r : results)
+    if (!r.requantized_from.empty())
+      print_folded(fmt::format("\nThe file holds {}; as {} its weights were rounded a second time.", r.requantized_from,
+                               r.held_as));
   for (const BenchResult& r : results)
     if (!r.repeats.busy.empty())
       print_folded(fmt::format("\nThe machine was busy while {} was measured, so its speeds are not comparable: {}.",
@@ -114,7 +119,7 @@ int bench_model_verb(BenchArguments& a, const Common& common) {
                           fmt::format("{:.1f}", r.read_gb_per_s), fmt::format("{:.1f}", r.percent_of_bandwidth),
                           fmt::format("{:.2f}", r.load_seconds), fmt::format("{:.2f} %", 100 * r.outlier_share)});
   print_table(table);
-  print_busy(report->results);
+  print_remarks(report->results);
   return 0;
 }
 

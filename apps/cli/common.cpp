@@ -64,7 +64,7 @@ CLI::Option* add_precision_option(CLI::App& verb, const std::string& names, std:
 void add_precision(CLI::App& verb, PrecisionArguments& a, const std::string& name) {
   const bool written = name == "--to";
   add_precision_option(verb, written ? "--to,--precision" : "--precision,--precisions", a.precision,
-                       precision_help() + (written ? "" : " (default: as stored)"));
+                       precision_help() + (written ? "" : "; stored: as the file has it (default)"));
   add_quantization(verb, a);
 }
 
@@ -176,6 +176,15 @@ LoadOptions load_options(const Common& common, const QuantizationConfig& precisi
 }
 
 std::string gb(std::uint64_t bytes) { return fmt::format("{:.3f}", double(bytes) / 1e9); }
+
+void warn_of_second_rounding(const Model& model) {
+  if (model.requantized_from().empty()) return;
+  leave_bar();
+  complain_folded(fmt::format(
+      "nibble: the file holds {}; its weights were rounded a second time, to {}, and that error adds to the "
+      "first. Without --precision it runs as it is.\n",
+      model.requantized_from(), model.held_as()));
+}
 
 void note_threads(const Common& common) {
   const int cores = int(std::thread::hardware_concurrency());  // that this process may use

@@ -66,6 +66,9 @@ void add_recipe(CLI::App& verb, RecipeArguments& arguments);
 Result<Bos> read_bos(const RecipeArguments& arguments);
 LoadOptions load_options(const Common& common, const QuantizationConfig& precision);
 
+// Says on standard error that a file which is quantized was rounded a second time, and in JSON what it was.
+void warn_of_second_rounding(const Model& model);
+
 // Beside 0 (done) and what Error::exit_code() gives (1: the job failed, 2: the request was wrong): a right question
 // whose answer is that nothing fits.
 inline constexpr int does_not_fit_status = 3;

@@ -7,20 +7,24 @@
 namespace nibble::cli {
 namespace {
 
-// "fp32,bf16,...", widest first: what `compare` compares unless it is told.
-std::string every_precision() {
-  std::string names = names_of(widest_first(precisions()));
-  std::erase(names, ' ');
-  return names;
-}
-
 struct CompareArguments {
   bool memory_report = false;
-  std::string model, precisions = every_precision(), text, messages, html, report;
+  std::string model, precisions, text, messages, html, report;
   CompareOptions options;
   RecipeArguments recipe;
   PrecisionArguments held;
 };
+
+// What was named, else what is usual for this model, held as the options say.
+Result<std::vector<QuantizationConfig>> precisions_of(const CompareArguments& a) {
+  if (!a.precisions.empty()) return read_precisions(a.held, a.precisions);
+  NIBBLE_TRY(std::vector<QuantizationConfig> usual, default_precisions(a.model));
+  for (QuantizationConfig& precision : usual)
+    if (precision.format != Precision::stored) {
+      NIBBLE_TRY(precision, read_precision(a.held, std::string(name_of(precision.format))));
+    }
+  return usual;
+}
 
 int compare_verb(CompareArguments& a, const Common& common) {
   CompareOptions& options = a.options;
@@ -32,7 +36,7 @@ int compare_verb(CompareArguments& a, const Common& common) {
                                {a.report + ".json", [](const Comparison& c) { return nibble::to_json(c) + "\n"; }}});
   for (const auto& [path, form] : files)
     if (auto ok = check_writable(path); !ok) return fail(ok.error());
-  auto precisions = read_precisions(a.held, a.precisions);
+  auto precisions = precisions_of(a);
   if (!precisions) return fail(precisions.error());
   options.precisions = *precisions;
   const auto bos = read_bos(a.recipe);
@@ -90,8 +94,10 @@ void add_compare(CLI::App& app, Verb& run) {
       app.add_subcommand("compare", "one model at several precisions: size, memory, speed, quality, the same answer");
   verb->add_option("MODEL", a->model, model_help)->required();
   add_precision_option(*verb, "--precisions,--precision", a->precisions,
-                       fmt::format("separated by commas; {}: with double quantization (default: {})",
-                                   double_quantized_names(), every_precision()));
+                       fmt::format("separated by commas; stored: the files as they are; {}: with double quantization "
+                                   "(default: stored, then {} without what is stored; of files that are quantized: "
+                                   "stored, int8, and nf4 where that is smaller)",
+                                   double_quantized_names(), names_of(widest_first(nibble::precisions()))));
   verb->add_option("--text", a->text,
                    "text to evaluate, - is standard input (default: held-out prose that Nibble carries)");
   verb->add_option("--messages", a->messages,

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common.hpp"
+#include "advice_text.hpp"
 #include "nibble/bench.hpp"
 #include "nibble/compare.hpp"
 #include "nibble/doctor.hpp"
@@ -133,7 +133,10 @@ void print_range(const RangeReport& r) {
 }
 
 Json json_of(const PrecisionQuality& q) {
-  return {{"precision", name_of(q.precision.format)},
+  return {{"precision", precision_key(q.precision, q.stored)},
+          {"label", q.precision.label()},
+          {"stored", q.stored},
+          {"requantizes", q.requantizes},
           {"double_quant", q.precision.double_quant},
           {"block_size", q.precision.block_size},
           {"skip", q.precision.skip},
@@ -174,9 +177,12 @@ void print_quality(const QualityReport& r) {
                      fmt::format("{:.2g}", q.divergence.mean_kl), fmt::format("{:.2g}", q.divergence.p99_kl),
                      fmt::format("{:.1f} %", 100 * q.divergence.top1_agreement)});
   };
-  for (const PrecisionQuality& quality : r.precisions) line(quality.precision.label(), quality);
+  for (const PrecisionQuality& quality : r.precisions)
+    line(quality.stored ? quality.precision.label() + " (as stored)" : row_name(quality.precision, quality.requantizes),
+         quality);
   line(r.examined_whole.precision.label() + ", three kept", r.worst_kept);
   print_table(table);
+  if (r.examined_whole.requantizes) print_folded(requantizes_legend, 2);
   print("\n");
   TextTable layers("alone in " + r.examined_whole.precision.label(), {{"KL mean"}, {"bytes saved"}});
   for (std::size_t i = 0; i < std::min<std::size_t>(6, r.layers.size()); ++i)
@@ -191,7 +197,8 @@ void print_quality(const QualityReport& r) {
 Json json_of(const LoadingReport& r) {
   Json loads = Json::array();
   for (const LoadingTime& load : r.loads)
-    loads.push_back({{"precision", name_of(load.precision.format)},
+    loads.push_back({{"precision", precision_key(load.precision, true)},
+                     {"label", load.precision.label()},
                      {"double_quant", load.precision.double_quant},
                      {"as_stored", load.as_stored},
                      {"seconds", load.seconds},

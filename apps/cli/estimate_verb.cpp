@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "common.hpp"
-#include "nibble/advise.hpp"
+#include "advice_text.hpp"
+#include "nibble/quantize.hpp"
 
 namespace nibble::cli {
 namespace {
@@ -22,7 +22,7 @@ static_assert(all_memory_groups([](MemoryGroup group) {
 
 // A stacked bar per precision, as long as its total, with a letter per part.
 void print_bars(const Estimate& e) {
-  constexpr std::size_t names = 17, figures = 10;
+  constexpr std::size_t names = 19, figures = 10;
   const std::size_t window = output_style().width,
                     width = std::clamp<std::size_t>(window, names + figures + 10, 107) - names - figures;
   std::uint64_t longest = 1;
@@ -34,7 +34,7 @@ void print_bars(const Estimate& e) {
       so_far += p.bytes[group];
       bar.resize(std::size_t(double(so_far) / double(longest) * double(width) + 0.5), letter);
     }
-    print(fmt::format("{:<{}}{} {}\n", p.precision.label(), names, bar, gb(p.bytes.total())));
+    print(fmt::format("{:<{}}{} {}\n", row_name(p.precision, p.requantizes), names, bar, gb(p.bytes.total())));
   }
   print_field("",
               "#\u00a0linear\u00a0weights; s\u00a0scales; e\u00a0embeddings, head, norms; k\u00a0KV\u00a0cache; "
@@ -61,20 +61,34 @@ std::uint64_t bare_size(const std::string& text) {
   return 0;
 }
 
-// "int4" is any four-bit type.
-std::string spelled_out(const std::string& list) {
-  std::string four_bits;
+std::string lower(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  return name;
+}
+
+// "int4" is any four-bit type; what is only a type of GGUF files is kept for `file_types`.
+std::string spelled_out(const std::string& list, std::vector<std::string>& file_types) {
+  std::string four_bits, out;
   for (const FormatFacts& format : precisions({FormatKind::table}))
     four_bits += fmt::format("{}{},{}-dq", four_bits.empty() ? "" : ",", format.name, format.name);
-  std::string out;
   std::stringstream names(list);
-  for (std::string name; std::getline(names, name, ',');)
-    out += (out.empty() ? "" : ",") + (name == "int4" ? four_bits : name);
+  for (std::string name; std::getline(names, name, ',');) {
+    name.erase(0, name.find_first_not_of(' '));
+    name.erase(name.find_last_not_of(' ') + 1);
+    name = lower(name);
+    if (is_gguf_type(name) && !parse_precision(name))
+      file_types.push_back(name);
+    else
+      out += (out.empty() ? "" : ",") + (name == "int4" ? four_bits : name);
+  }
   return out;
 }
 
 Json json_of(const PrecisionEstimate& p) {
-  return {{"precision", name_of(p.precision.format)},
+  return {{"precision", precision_key(p.precision, p.stored)},
+          {"label", p.precision.label()},
+          {"stored", p.stored},
+          {"requantizes", p.requantizes},
           {"double_quant", p.precision.double_quant},
           {"block_size", p.precision.block_size},
           {"bytes", to_json(p.bytes)},
@@ -114,8 +128,11 @@ std::vector<Heading> columns_of(const Estimate& e) {
 
 // `choice`: what is advised, in bold.
 void print_precisions(const Estimate& e, const std::string& choice) {
-  print_folded(fmt::format("{}, {} parameters; context {}, batch {}; GB = 10^9 bytes", e.architecture, e.parameters,
-                           e.context, e.batch));
+  const auto stored =
+      std::find_if(e.precisions.begin(), e.precisions.end(), [](const PrecisionEstimate& p) { return p.stored; });
+  print_folded(fmt::format("{}, {} parameters{}; context {}, batch {}; GB = 10^9 bytes", e.architecture, e.parameters,
+                           stored == e.precisions.end() ? "" : ", stored as " + stored->precision.label(), e.context,
+                           e.batch));
   std::vector<TextColumn> heads = {{"weights"}, {"total"}, {"own peak"}, {"mapped"}, {"disk"}, {"bits"}};
   const std::vector<Heading> columns = columns_of(e);
   for (const Heading& column : columns) heads.push_back({std::string(column.text), "by purpose"});
@@ -125,12 +142,14 @@ void print_precisions(const Estimate& e, const std::string& choice) {
         gb(p.bytes.weights_total()), gb(p.bytes.total()), gb(p.peak),
         gb(p.bytes.mapped),          gb(p.disk),          fmt::format("{:.2f}", p.bits_per_weight)};
     for (const Heading& column : columns) cells.push_back(gb(p.bytes[column.purpose]));
-    table.add(p.precision.label(), std::move(cells), p.precision.label() == choice);
+    table.add(row_name(p.precision, p.requantizes), std::move(cells), p.precision.label() == choice);
   }
   print("\n");
   print_table(table);
   print("\n");
   print_bars(e);
+  if (std::any_of(e.precisions.begin(), e.precisions.end(), [](const PrecisionEstimate& p) { return p.requantizes; }))
+    print_folded(requantizes_legend, 2);
   for (const std::string& note : e.notes) print_folded("note: " + note, 2);
 }
 
@@ -155,139 +174,127 @@ Result<EstimateOptions> options_of(const EstimateArguments& a, const Common& com
   options.device_map = common.device;
   NIBBLE_TRY(options.kv_cache, parse_precision(a.kv_cache));
   if (!a.precision.empty()) {
-    NIBBLE_TRY(options.precisions, read_precisions(a.held, spelled_out(a.precision)));
+    std::vector<std::string> file_types;
+    NIBBLE_TRY(options.precisions, read_precisions(a.held, spelled_out(a.precision, file_types)));
+    for (std::string type : file_types) {
+      std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return char(std::toupper(c)); });
+      options.precisions.emplace_back();
+      options.precisions.back().file_type = type;
+    }
   }
   return options;
 }
 
-int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_t parameters) {
-  struct Line {
-    std::string name;
-    std::uint64_t bytes;
-  };
-  std::vector<Line> lines;
-  std::stringstream names(a.precision.empty() ? "fp32,fp16,int8,int4" : a.precision);
+AdviseOptions advise_options(const EstimateArguments& a, const Common& common, const EstimateOptions& options,
+                             std::uint64_t memory) {
+  AdviseOptions wanted;
+  wanted.memory = memory;
+  wanted.context = a.context;
+  wanted.batch = a.batch;
+  wanted.precisions = options.precisions;
+  wanted.kv_cache = options.kv_cache;
+  wanted.threads = common.threads;
+  wanted.device_map = common.device;
+  wanted.ignore_config = common.ignore_config;
+  return wanted;
+}
+
+// Rows for the context that was advised, where less than was wanted fits.
+void follow(const Advice& advice, EstimateOptions& options) {
+  if (advice.choice && advice.context < options.context) options.context = advice.context;
+}
+
+struct ThumbLine {
+  std::string name;
+  std::uint64_t bytes;
+};
+
+// Of types that only GGUF files have, the published model alone says something.
+Result<std::vector<ThumbLine>> thumb_lines(const EstimateArguments& a, std::uint64_t parameters) {
+  std::vector<ThumbLine> lines;
+  std::stringstream names(a.precision.empty() ? "fp32,fp16,int8,int4" : lower(a.precision));
   for (std::string name; std::getline(names, name, ',');) {
-    auto precision = read_precision({}, name == "int4" ? "nf4" : name);
-    if (!precision) return fail(precision.error());
-    lines.push_back({name, estimate(parameters, precision->format)});
+    if (is_gguf_type(name) && !parse_precision(name)) continue;
+    NIBBLE_TRY(const QuantizationConfig precision, read_precision({}, name == "int4" ? "nf4" : name));
+    lines.push_back({name, estimate(parameters, precision.format)});
   }
-  auto options = options_of(a, common);
-  if (!options) return fail(options.error());
-  auto nearest = estimate_nearest(parameters, *options);
-  if (!nearest) return fail(nearest.error());
-  if (common.json) {
-    Json json = {{"parameters", parameters}, {"precisions", Json::array()}};
-    for (const Line& line : lines)
-      json["precisions"].push_back(
-          {{"precision", line.name}, {"double_quant", false}, {"bytes", {{"rule_of_thumb", line.bytes}}}});
-    if (*nearest) json["nearest"] = json_of(**nearest);
-    print_json(json);
-    return 0;
-  }
+  return lines;
+}
+
+void print_thumb(std::uint64_t parameters, const std::vector<ThumbLine>& lines) {
   print_folded(fmt::format("{} parameters by the rule of thumb, parameters * bits / 8 (GB = 10^9 bytes):", parameters));
-  for (const Line& line : lines) print(fmt::format("  {:<6}{:>10} GB\n", line.name, gb(line.bytes)));
+  for (const ThumbLine& line : lines) print(fmt::format("  {:<6}{:>10} GB\n", line.name, gb(line.bytes)));
   print("Reality is more:\n");
   print_field("  scales",
               "a four-bit type keeps a scale per block of 64: 4.5 bits per weight, 4.13 with double quantization");
   print_field("  kept layers", "embeddings, lm_head and norms stay in 16 bits in every quantized precision");
   print_field("  at run time", "the KV cache grows with the context and the batch, and activations come on top");
   print_folded("So Qwen3-4B in nf4 is 2.822 GB of weights (2.653 with double quantization), not 2.011.");
+}
+
+int rule_of_thumb(const EstimateArguments& a, const Common& common, std::uint64_t parameters, std::uint64_t memory) {
+  const auto lines = thumb_lines(a, parameters);
+  if (!lines) return fail(lines.error());
+  auto options = options_of(a, common);
+  if (!options) return fail(options.error());
+  std::optional<Advice> advice;
+  if (memory > 0) {
+    auto advised = advise_nearest(parameters, advise_options(a, common, *options, memory));
+    if (!advised) return fail(advised.error());
+    advice = std::move(*advised);
+    if (advice) follow(*advice, *options);
+  }
+  auto nearest = estimate_nearest(parameters, *options);
+  if (!nearest) return fail(nearest.error());
+  const int status = advice && !advice->choice ? does_not_fit_status : 0;
+  if (common.json) {
+    Json json = {{"parameters", parameters}, {"precisions", Json::array()}};
+    for (const ThumbLine& line : *lines)
+      json["precisions"].push_back(
+          {{"precision", line.name}, {"double_quant", false}, {"bytes", {{"rule_of_thumb", line.bytes}}}});
+    if (*nearest) json["nearest"] = json_of(**nearest);
+    if (advice) json["nearest"]["advice"] = to_json(*advice);
+    print_json(json);
+    return status;
+  }
+  print_thumb(parameters, *lines);
   if (*nearest) {
     print_folded("The published model nearest in size, counted:\n\n");
-    print_precisions(**nearest, {});
+    print_precisions(**nearest, advice && advice->choice ? advice->fits[*advice->choice].precision.label() : "");
   } else {
     print_folded("No published model that is known here lies within 20 % of this size.");
   }
+  if (advice) print_advice(*advice, true, false);
   print_folded("`nibble estimate MODEL` counts all of it; a config.json is enough.");
-  return 0;
-}
-
-std::string cell(const Fit& fit) { return fit.fits() ? fmt::format("{}", fit.longest_context) : std::string("-"); }
-
-void print_advice(const Advice& a, bool asked) {
-  print("\n");
-  print_folded(fmt::format("In {} GB ({}): {}.", gb(a.memory), asked ? "as asked" : "this machine's memory", a.reason));
-  if (!a.command.empty()) print("    " + a.command + "\n");
-  print("\n");
-  print_folded(fmt::format("Longest context, {} sequence{} at once; - is too little, * what to choose", a.batch,
-                           a.batch == 1 ? "" : "s"));
-  std::vector<TextColumn> heads = {{"GB"}};
-  for (const Fit& fit : a.fits) heads.push_back({fit.precision.label()});
-  TextTable table("", std::move(heads));
-  const auto row = [&](const std::string& name, std::uint64_t memory, const std::vector<Fit>& fits, auto choice) {
-    std::vector<std::string> cells = {fmt::format("{:.1f}", double(memory) / 1e9)};
-    for (std::size_t i = 0; i < fits.size(); ++i) cells.push_back((choice && *choice == i ? "*" : "") + cell(fits[i]));
-    table.add(name, std::move(cells));
-  };
-  row(asked ? "as asked" : "this machine", a.memory, a.fits, std::optional(a.choice));
-  for (const CardFit& card : a.cards) row(card.card, card.memory, card.fits, card.choice);
-  print_table(table);
-}
-
-Json json_of(const std::vector<Fit>& fits) {
-  Json list = Json::array();
-  for (const Fit& fit : fits)
-    list.push_back({{"precision", name_of(fit.precision.format)},
-                    {"double_quant", fit.precision.double_quant},
-                    {"fits", fit.fits()},
-                    {"needed", fit.needed},
-                    {"longest_context", fit.longest_context},
-                    {"largest_batch", fit.largest_batch}});
-  return list;
-}
-
-Json json_of(const Advice& a) {
-  const QuantizationConfig& chosen = a.fits[a.choice].precision;
-  Json json = {{"memory", a.memory},
-               {"usable", a.usable},
-               {"precision", name_of(chosen.format)},
-               {"double_quant", chosen.double_quant},
-               {"context", a.context},
-               {"batch", a.batch},
-               {"reason", a.reason},
-               {"command", a.command},
-               {"fits", json_of(a.fits)},
-               {"cards", Json::array()}};
-  for (const CardFit& card : a.cards) {
-    Json entry = {{"card", card.card}, {"memory", card.memory}, {"fits", json_of(card.fits)}};
-    if (card.choice) entry["choice"] = card.fits[*card.choice].precision.label();
-    json["cards"].push_back(entry);
-  }
-  return json;
+  return status;
 }
 
 int estimate_verb(const EstimateArguments& a, const Common& common) {
-  AdviseOptions wanted;
+  std::uint64_t memory = 0;
   if (a.memory) {
-    auto memory = parse_bytes(*a.memory);
-    if (!memory) return fail(Error{memory.error()}.at("--memory"));
-    wanted.memory = *memory;
+    auto parsed = parse_bytes(*a.memory);
+    if (!parsed) return fail(Error{parsed.error()}.at("--memory"));
+    memory = *parsed;
   }
-  if (const std::uint64_t parameters = bare_size(a.model)) return rule_of_thumb(a, common, parameters);
+  if (const std::uint64_t parameters = bare_size(a.model)) return rule_of_thumb(a, common, parameters, memory);
   auto options = options_of(a, common);
   if (!options) return fail(options.error());
+  const auto advice = advise(a.model, advise_options(a, common, *options, memory));
+  if (!advice) return fail(advice.error());
+  if (a.memory) follow(*advice, *options);
   auto estimated = estimate(a.model, *options);
   if (!estimated) return fail(estimated.error());
-  wanted.context = a.context;
-  wanted.batch = a.batch;
-  wanted.kv_cache = options->kv_cache;
-  wanted.threads = common.threads;
-  wanted.device_map = common.device;
-  wanted.ignore_config = common.ignore_config;
-  const auto advice = advise(a.model, wanted);
-  // Without --memory, that this machine is too small is worth a note and not a failure.
-  if (!advice && a.memory.has_value()) return fail(advice.error());
-  if (!advice) estimated->notes.push_back("on this machine: " + advice.error().message);
+  // Without --memory, that this machine is too small is no failure.
+  const int status = a.memory && !advice->choice ? does_not_fit_status : 0;
   if (common.json) {
     Json json = json_of(*estimated);
-    if (advice) json["advice"] = json_of(*advice);
+    json["advice"] = to_json(*advice);
     print_json(json);
-    return 0;
+    return status;
   }
-  print_precisions(*estimated, advice ? advice->fits[advice->choice].precision.label() : "");
-  if (advice) print_advice(*advice, a.memory.has_value());
-  return 0;
+  print_precisions(*estimated, advice->choice ? advice->fits[*advice->choice].precision.label() : "");
+  print_advice(*advice, a.memory.has_value(), estimated->runs);
+  return status;
 }
 
 }  // namespace
@@ -301,9 +308,9 @@ void add_estimate(CLI::App& app, Verb& run) {
       ->required();
   add_precision_option(
       *verb, "--precision,--precisions", a->precision,
-      fmt::format("only these, separated by commas; {}: with double quantization; int4: every four-bit "
-                  "type (default: all)",
-                  double_quantized_names()));
+      fmt::format("only these, separated by commas; stored: the files as they are; {}: with double quantization; int4: "
+                  "every four-bit type; also types of GGUF files: {} (default: stored, then all but these)",
+                  double_quantized_names(), gguf_type_names()));
   verb->add_option("--context", a->context, "tokens of KV cache per sequence (default: 4096)");
   verb->add_option("--batch", a->batch, "sequences at once (default: 1)");
   verb->add_option("--memory", a->memory,

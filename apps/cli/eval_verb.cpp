@@ -45,6 +45,7 @@ struct Evaluated {
   Evaluation quality;
   Provenance source;
   std::optional<MemoryCheck> memory;
+  std::string requantized_from;
 };
 
 Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
@@ -57,8 +58,10 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   std::optional<MemoryWatch> watch;
   if (a.memory_report) watch.emplace();
   NIBBLE_TRY(const Model model, Model::load(a.model, load_options(common, precision)));
+  warn_of_second_rounding(model);
   Evaluated out;
   out.source = provenance(model, a.model);
+  out.requantized_from = model.requantized_from();
   NIBBLE_TRY(const std::vector<std::int32_t> ids, read_ids(a, model, out.source));
   EvaluateOptions options;
   options.context = a.recipe.context;
@@ -76,6 +79,7 @@ Result<Evaluated> evaluate_verb(const EvalArguments& a, const Common& common) {
   }
   NIBBLE_TRY(const QuantizationConfig reference_precision, read_precision({}, a.reference_precision));
   NIBBLE_TRY(const Model reference, Model::load(a.reference, load_options(common, reference_precision)));
+  warn_of_second_rounding(reference);
   watch_interrupt();
   NIBBLE_TRY(out.quality, evaluate_against(model, reference, ids, options));
   if (watch) out.memory = watch->check({&model, &reference});
@@ -134,6 +138,7 @@ int eval_verb(const EvalArguments& a, const Common& common) {
   if (common.json) {
     Json json = json_of(e);
     json["provenance"] = origin(result->source);
+    if (!result->requantized_from.empty()) json["requantized_from"] = result->requantized_from;
     if (result->memory) json["memory"] = to_json(*result->memory);
     if (a.per_token) {
       json["tokens"] = Json::array();

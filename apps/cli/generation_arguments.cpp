@@ -59,7 +59,9 @@ Result<Model> load(const GenerationArguments& a, const Common& common, std::int6
   options.cpu_target = a.cpu_target;
   if (a.context > 0) options.context = a.context;
   options.batch = std::max<std::int64_t>(1, batch);
-  return Model::load(a.model, options);
+  NIBBLE_TRY(const Model model, Model::load(a.model, options));
+  warn_of_second_rounding(model);
+  return model;
 }
 
 GenerateOptions generation(const Model& model, const GenerationArguments& a, const Common& common) {

@@ -72,6 +72,7 @@ Json json_of(const Sampling& s) {
 Json json_of(const std::vector<Generation>& results, const Model& model, const Arguments& a, const Prompts& prompts) {
   Json json = {{"precision", model.held_as()}, {"results", Json::array()}};
   if (!model.converted_from().empty()) json["decoded_from"] = model.converted_from();
+  if (!model.requantized_from().empty()) json["requantized_from"] = model.requantized_from();
   for (std::size_t i = 0; i < results.size(); ++i) {
     const Generation& g = results[i];
     json["results"].push_back({{"prompt", a.prompts[i]},

@@ -41,6 +41,7 @@ struct Repeats {
 struct BenchResult {
   QuantizationConfig precision;
   std::string held_as;                                       // its label, or the block type of a GGUF file
+  std::string requantized_from;                              // see Model::requantized_from()
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // median; decode over the whole batch
   std::uint64_t bytes_per_token = 0;                         // weights read for one decode step
   double read_gb_per_s = 0, percent_of_bandwidth = 0;

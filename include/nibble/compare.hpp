@@ -14,8 +14,10 @@
 namespace nibble {
 
 struct CompareOptions {
-  std::vector<QuantizationConfig> precisions = {};  // the widest that can be measured is the reference of KL
-  std::string text = {};                            // evaluated; must not be empty
+  // Empty: what default_precisions() says. KL is measured from the files as they are (of files that are not quantized:
+  // from the widest precision that holds all of them), which are measured as well where no such one is named.
+  std::vector<QuantizationConfig> precisions = {};
+  std::string text = {};  // evaluated; must not be empty
   std::int64_t max_eval_tokens = 4096;
   std::int64_t context = 0, stride = 0;  // of the evaluation, as in EvaluateOptions
   Bos bos = Bos::as_tokenizer;
@@ -33,7 +35,9 @@ struct CompareOptions {
 };
 
 struct PrecisionResult {
-  QuantizationConfig precision;
+  QuantizationConfig precision;  // of the files as they are: what they hold, by their own name
+  bool stored = false;           // the files as they are
+  std::string requantized_from;  // see Model::requantized_from()
   std::string error;             // not empty: why this precision was not measured; the rest is then meaningless
   std::uint64_t disk_bytes = 0;  // of the weight files in this precision: as they are, as written, or computed
   MemoryReport resident;
@@ -72,6 +76,10 @@ struct Comparison {
 // that fails, or that was not reached before `stop`, is a result with an error; only if none can be measured is the
 // whole an error. A stored copy that cannot be written takes nothing but its own figure.
 Result<Comparison> compare(const std::filesystem::path& model, const CompareOptions& options);
+
+// As stored, then of a model that is not quantized every other precision, widest first; of one that is, int8, and nf4
+// where that is smaller. Errors: those of opening the model.
+Result<std::vector<QuantizationConfig>> default_precisions(const std::filesystem::path& model);
 
 // Held-out prose (public domain), the default text to evaluate.
 const std::string& held_out_text();

@@ -45,6 +45,7 @@ struct ValueRange {
 
 struct RangeReport {
   std::string stored;                            // the type that the file holds: "bf16", "nf4 double-quant", "Q4_1"
+  bool quantized = false;                        // another precision would round the weights a second time
   bool bf16_hardware = false;                    // this processor multiplies bf16
   std::int64_t tokens = 0;                       // of the sample text
   std::vector<ValueRange> weights, activations;  // in the order of the forward pass
@@ -60,8 +61,10 @@ struct RangeReport {
 Result<RangeReport> examine_range(const std::filesystem::path& model, const ExamineOptions& options);
 
 struct PrecisionQuality {
-  QuantizationConfig precision;
-  Divergence divergence;  // from the reference, on the sample text
+  QuantizationConfig precision;  // of the files as they are: what they hold, by their own name
+  bool stored = false;           // the files as they are
+  bool requantizes = false;      // their weights are quantized and were rounded a second time
+  Divergence divergence;         // from the reference, on the sample text
   double perplexity = 0;
   std::uint64_t weight_bytes = 0;  // of the whole model
 };
@@ -78,7 +81,7 @@ struct QualityReport {
   std::string reference, recipe;             // what KL is measured from, and how
   std::int64_t tokens = 0;                   // of the sample text
   double perplexity = 0;                     // of the reference
-  std::vector<PrecisionQuality> precisions;  // whole models: bf16, fp16, int8, nf4, nf4 double-quant, fp4
+  std::vector<PrecisionQuality> precisions;  // whole models: as stored, then bf16, fp16, int8, nf4, nf4-dq, fp4 of them
   QuantizationConfig examined;               // the precision that layers were examined in
   std::vector<LayerQuality> layers;          // worst first
   PrecisionQuality examined_whole;           // every linear layer in `examined`
@@ -107,6 +110,7 @@ struct LoadingTime {
 struct LoadingReport {
   std::string filesystem;               // "ext4", "nfs"
   bool network = false;                 // it may reach over a network
+  bool quantized = false;               // a copy in another precision would round the weights a second time
   std::uint64_t file_bytes = 0;         // of the weight files
   double cached_share = 0;              // of them in the page cache before anything was read
   double read_seconds = 0;              // every byte touched once, from cache or disk as they were

@@ -84,6 +84,9 @@ class Model {
   // "MXFP4": linear layers were stored as blocks of this type and decoded into precision() when loading; of a mix, all
   // such types. Else empty.
   std::string converted_from() const;
+  // "Q4_1", "nf4 double-quant": the file is quantized so, and its weights were rounded a second time, into
+  // precision(), which adds to the first error. Empty: they were not; fp32 keeps every value.
+  std::string requantized_from() const;
   std::string device() const;  // "cpu avx512_vnni_bf16, 2 threads"
   double load_seconds() const;
   std::int64_t max_positions() const;

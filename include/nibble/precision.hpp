@@ -93,6 +93,9 @@ struct QuantizationConfig {
   // Regular expressions (PCRE); a linear layer whose module name ("model.layers.0.mlp.up_proj") contains a match is not
   // quantized.
   std::vector<std::string> skip = {};
+  // What only files are called: "Q4_K_M (mixed)", "MXFP4". Of a model that is held as it is stored, the file's own
+  // name; in an estimate, with `stored`, also a type that `quantize` would write ("Q4_K_M"). label() says it.
+  std::string file_type = {};
 
   QuantizationConfig() = default;
   QuantizationConfig(Precision precision) : format(precision) {}  // implicit: {.precision = fp32}
@@ -104,7 +107,7 @@ struct QuantizationConfig {
 
   bool quantized() const { return facts_of(format).bits > 0 && facts_of(format).kind != FormatKind::dense; }
   bool four_bits() const { return facts_of(format).kind == FormatKind::table; }  // double_quant, block_size matter
-  // "nf4", "nf4 double-quant", "nf4 block 128": what tables show.
+  // "nf4", "nf4 double-quant", "nf4 block 128", or file_type: what tables show.
   std::string label() const;
   // bad_request if a field is out of range.
   Result<void> check() const;

@@ -2,8 +2,10 @@
 // experts; tests/golden/gguf_mixes holds what it wrote.
 #include "engine/gguf_recipe.hpp"
 
+#include <algorithm>
 #include <array>
 
+#include "base/error.hpp"
 #include "models/part_names.hpp"
 
 namespace nibble {
@@ -34,31 +36,31 @@ bool gets_more_bits(std::int64_t layer, std::int64_t layers) {
 }
 
 // Where ggml's loader sees a model of 70 billion weights, whose v projections are small.
-bool counts_as_70b(const ModelConfig& config) {
-  return config.layers == 80 &&
-         ((config.model_type == "qwen2") || (config.model_type != "qwen3" && config.heads != config.kv_heads));
+bool counts_as_70b(const ModelShape& shape, std::string_view model_type) {
+  return shape.layers == 80 && ((model_type == "qwen2") || (model_type != "qwen3" && shape.heads != shape.kv_heads));
 }
 
-std::string_view type_in_mix(const GgufRecipe& recipe, const ModelConfig& config, const ModuleSpec& matrix) {
-  if (matrix.part == Part::head || (matrix.part == Part::embedding && config.tied_embeddings))
+std::string_view type_in_mix(const GgufRecipe& recipe, const ModelShape& shape, std::string_view model_type,
+                             const ModuleSpec& matrix) {
+  if (matrix.part == Part::head || (matrix.part == Part::embedding && shape.tied_embeddings))
     return matrix.cols % ggml_type(recipe.base)->block_elements != 0 ? "Q8_0" : "Q6_K";
   const bool v = matrix.part == Part::v, down = matrix.part == Part::down;
   const std::int64_t layer = matrix.layer;
   const bool medium = recipe.name.ends_with("_m");
   std::string_view type = recipe.base;
-  if (medium && (v || down) && gets_more_bits(layer, config.layers)) type = "Q6_K";
-  if (recipe.name == "q4_k_s" && ((v && layer < 4) || (down && layer < config.layers / 8))) type = "Q5_K";
-  if (v && type == "Q4_K" && counts_as_70b(config)) type = "Q5_K";
+  if (medium && (v || down) && gets_more_bits(layer, shape.layers)) type = "Q6_K";
+  if (recipe.name == "q4_k_s" && ((v && layer < 4) || (down && layer < shape.layers / 8))) type = "Q5_K";
+  if (v && type == "Q4_K" && counts_as_70b(shape, model_type)) type = "Q5_K";
   return type;
-}
-
-std::string_view smaller_blocks(std::string_view type) {
-  return type == "Q4_K" ? "Q5_0" : type == "Q5_K" ? "Q5_1" : type == "Q6_K" ? "Q8_0" : type;
 }
 
 bool fits(std::string_view type, std::int64_t cols) { return cols % ggml_type(type)->block_elements == 0; }
 
 }  // namespace
+
+std::string_view smaller_blocks(std::string_view type) {
+  return type == "Q4_K" ? "Q5_0" : type == "Q5_K" ? "Q5_1" : type == "Q6_K" ? "Q8_0" : type;
+}
 
 const GgufRecipe* gguf_recipe(std::string_view name) {
   for (const GgufRecipe& recipe : recipes)
@@ -72,7 +74,14 @@ std::string gguf_recipe_names() {
   return names;
 }
 
-Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelConfig& config,
+const GgufRecipe* recipe_of(const QuantizationConfig& precision) {
+  if (precision.format != Precision::stored) return nullptr;
+  std::string name = precision.file_type;
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  return gguf_recipe(name);
+}
+
+Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelShape& shape, std::string_view model_type,
                                          const ModuleSpec& matrix) {
   const std::int64_t cols = matrix.cols;
   if (!recipe.mix) {
@@ -83,7 +92,7 @@ Result<const GgmlType*> gguf_matrix_type(const GgufRecipe& recipe, const ModelCo
                    cols % 32 == 0 ? "q4_k_m or q5_k_m, or a type with blocks of 32," : "q4_k_m, q5_k_m, f16 or bf16");
     return ggml_type(recipe.base);
   }
-  std::string_view type = type_in_mix(recipe, config, matrix);
+  std::string_view type = type_in_mix(recipe, shape, model_type, matrix);
   if (!fits(type, cols)) type = smaller_blocks(type);
   if (!fits(type, cols)) type = "F16";
   return ggml_type(type);

@@ -4,6 +4,8 @@
 #include <set>
 
 #include "base/out_of_memory.hpp"
+#include "engine/gguf_file_type.hpp"
+#include "engine/placement.hpp"
 #include "engine/rehearsal.hpp"
 #include "io/codecs/bnb.hpp"
 #include "io/codecs/bnb_config.hpp"
@@ -33,6 +35,7 @@ struct Expected {
   std::optional<ModelConfig> config;  // it runs
   std::vector<ModuleSpec> modules;
   std::uint64_t parameters = 0;
+  std::optional<DType> dtype;  // that config.json names
 };
 
 void describe_shape(const ModelShape& shape, std::int64_t max_positions, ModelDescription& out) {
@@ -56,12 +59,14 @@ Expected describe_config(const Json& json, const std::string& place, ModelDescri
   if (auto config = read_model_config(json, place)) {
     out.runs = true;
     expected.config = std::move(config).value();
+    expected.dtype = expected.config->dtype;
     describe_shape(*expected.config, expected.config->max_positions, out);
     expected.modules = list_modules(*expected.config);
   } else {
     out.why_not = config.error().message;
     if (auto outline = read_outline(json, place)) {
       describe_shape(*outline, outline->max_positions, out);
+      expected.dtype = outline->dtype;
       expected.modules = std::move(outline->modules);
     }
   }
@@ -130,6 +135,8 @@ Result<ModelDescription> describe(const std::filesystem::path& path) {
     out.bytes_by_class[std::string(facts_of(Purpose::buffers).key)] = computed.bytes[Purpose::buffers];
   }
   NIBBLE_CHECK(describe_tensors(*checkpoint, expected, out));
+  if (const std::string type = gguf_file_type(*checkpoint); !type.empty()) out.precision = type;
+  if (!has_weights && expected.dtype) out.precision = name_of(precision_of(*expected.dtype));
   if (const auto quantization = json.find("quantization_config");
       quantization != json.end() && !quantization->is_null())
     describe_quantization(*quantization, expected, out);

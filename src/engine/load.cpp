@@ -60,6 +60,10 @@ Result<void> fill_model(LoadedModel& model, WeightSource& source, ModelConfig co
   TransformerWeights weights = std::move(loaded).value();
   for (Buffer& buffer : loader.buffers) model.buffers.push_back(std::move(buffer));
   model.mapped = loader.mapped;
+  if (loader.rounds_again && model.checkpoint) {
+    NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *model.checkpoint));
+    model.requantized_from = stored.label();
+  }
   model.load_peak = model.backend->memory().use().peak_total;
   model.times.converting = loader.times.converting;
   model.times.packing = loader.times.packing;

@@ -39,8 +39,10 @@ std::string each_once(const LoadedModel& model, const Name& name) {
 MemoryReport LoadedModel::memory() const { return report_of(backend->memory().use().now, mapped); }
 
 std::string LoadedModel::held_as() const {
+  QuantizationConfig plain = precision;
+  plain.file_type.clear();  // of the file, not of this layer
   return each_once(*this, [&](const ModuleSpec&, std::string_view format) {
-    return format_facts(format).is_block() ? std::string(format) : precision.label();
+    return format_facts(format).is_block() ? std::string(format) : plain.label();
   });
 }
 

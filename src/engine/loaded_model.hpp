@@ -25,9 +25,10 @@ class LoadedModel {
   std::unique_ptr<Backend> backend;
   std::vector<Buffer> buffers;  // outlive the weights that point into them
   std::unique_ptr<Transformer> transformer;
-  BytesByPurpose mapped{};      // weights used where the file is mapped
-  std::uint64_t load_peak = 0;  // bytes that were taken while loading, at the highest
-  MemoryPlan planned;           // what runs were predicted to take, at the highest
+  BytesByPurpose mapped{};       // weights used where the file is mapped
+  std::uint64_t load_peak = 0;   // bytes that were taken while loading, at the highest
+  std::string requantized_from;  // what was stored quantized and was rounded a second time; empty: nothing was
+  MemoryPlan planned;            // what runs were predicted to take, at the highest
   double load_seconds = 0;
   LoadTimes times;
   int threads = 1;

@@ -64,6 +64,8 @@ Result<std::unique_ptr<PreparedWeight>> Loader::load_matrix(const ModuleSpec& mo
   const Purpose purpose = module.role == Role::linear ? Purpose::linear_weights : Purpose::embeddings;
   if (stored.in_place && (unconverted || is_quantized_so(*stored.in_place, format, config_)))
     return use_in_place(*stored.in_place, purpose);
+  const bool was_dense = !stored.format.empty() && format_facts(stored.format).kind == FormatKind::dense;
+  rounds_again = rounds_again || (!as_stored_ && !was_dense && format != name_of(Precision::fp32));
   return convert(module, stored, format, purpose);
 }
 

@@ -36,6 +36,7 @@ class Loader {
   std::vector<Buffer> buffers;  // must outlive the weights
   BytesByPurpose mapped{};      // bytes of weights that are used where the file is mapped
   LoadTimes times;              // converting and packing
+  bool rounds_again = false;    // a weight that was stored quantized became something else than fp32
 
  private:
   Result<void> place(const ModuleSpec& module, TransformerWeights& weights);

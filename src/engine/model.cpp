@@ -17,6 +17,7 @@ MemoryReport Model::memory() const { return implementation_->memory(); }
 const QuantizationConfig& Model::precision() const { return implementation_->precision; }
 std::string Model::held_as() const { return implementation_->held_as(); }
 std::string Model::converted_from() const { return implementation_->converted_from(); }
+std::string Model::requantized_from() const { return implementation_->requantized_from; }
 std::string Model::device() const {
   const int threads = implementation_->threads;
   return fmt::format("{}, {} thread{}", implementation_->backend->name(), threads, threads == 1 ? "" : "s");

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/gguf_file_type.hpp"
 #include "formats/all.hpp"
 #include "io/codecs/bnb_config.hpp"
 #include "models/part_names.hpp"
@@ -163,6 +164,10 @@ DType linear_dtype(const Checkpoint& checkpoint) {
 }  // namespace
 
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint) {
+  if (wanted.format == Precision::stored && !wanted.file_type.empty())
+    return error(Errc::bad_request,
+                 "{} is a type of files; write one (nibble quantize MODEL OUT.gguf --to {}) and load that",
+                 wanted.file_type, wanted.file_type);
   QuantizationConfig stored = wanted;
   stored.format = precision_of(linear_dtype(checkpoint));
   if (const auto found = checkpoint.config().find("quantization_config");
@@ -178,6 +183,7 @@ Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, c
                              : config->compute_dtype == DType::f16 ? Precision::fp16
                                                                    : Precision::bf16;
   }
+  stored.file_type = gguf_file_type(checkpoint);
   return wanted.format == Precision::stored ? stored : wanted;
 }
 

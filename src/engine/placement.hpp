@@ -46,7 +46,11 @@ std::string_view format_of(const ModuleSpec& module, const QuantizationConfig& c
 // What embeddings and skipped layers of this checkpoint are stored in: its own plain type, bf16 for blocks of GGUF.
 DType unquantized_dtype_of(const Checkpoint& checkpoint);
 
-// The precision with "stored" replaced by what the checkpoint is: its quantization_config, or its plain type.
+// The precision with "stored" replaced by what the checkpoint is: its quantization_config, or its plain type; blocks of
+// GGUF are named by file_type. bad_request for a type that only files have.
 Result<QuantizationConfig> resolve_precision(const QuantizationConfig& wanted, const Checkpoint& checkpoint);
+
+// Of a resolved precision: whether holding the weights in another one but fp32 rounds them a second time.
+inline bool is_quantized(const QuantizationConfig& stored) { return stored.quantized() || !stored.file_type.empty(); }
 
 }  // namespace nibble

@@ -36,6 +36,7 @@ QuantizationConfig QuantizationConfig::int8(Int8Options options) {
 }
 
 std::string QuantizationConfig::label() const {
+  if (!file_type.empty()) return file_type;
   std::string label(name_of(format));
   if (four_bits() && double_quant) label += " double-quant";
   if (four_bits() && block_size != 64) label += fmt::format(" block {}", block_size);

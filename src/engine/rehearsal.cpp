@@ -18,7 +18,7 @@ void MemoryPlan::raise(const MemoryPlan& next) {
 }
 
 Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                                 DType unquantized_dtype) {
+                                 DType unquantized_dtype, const CountedForms& forms) {
   CountedModel model;
   model.precision = options.precision;
   if (options.precision.format == Precision::stored) {
@@ -33,8 +33,9 @@ Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* ch
   BackendOptions counting = backend_options(options);
   counting.memory = model.memory;
   NIBBLE_TRY(model.backend, make_backend(counting));
-  const auto source =
-      checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies) : counting_source(unquantized_dtype);
+  const auto source = checkpoint ? checkpoint_source(*checkpoint, *model.memory, model.copies)
+                      : forms    ? counting_source(forms)
+                                 : counting_source(unquantized_dtype);
   Loader loader(*source, *model.backend, nullptr, options.threads > 0 ? options.threads : usable_cores(),
                 model.precision, skip, unquantized_dtype, options.precision.format == Precision::stored);
   NIBBLE_TRY(model.weights, loader.load(config, {}));
@@ -44,8 +45,8 @@ Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* ch
 }
 
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                            DType unquantized_dtype, const Workload& workload) {
-  NIBBLE_TRY(CountedModel model, count_model(config, checkpoint, options, unquantized_dtype));
+                            DType unquantized_dtype, const Workload& workload, const CountedForms& forms) {
+  NIBBLE_TRY(CountedModel model, count_model(config, checkpoint, options, unquantized_dtype, forms));
   LoadOptions resolved = options;
   resolved.precision = model.precision;
   const MemoryUse& use = model.memory->use();

@@ -1,6 +1,7 @@
 // What a run will take, by running it: the real loader, placer, backend and runner with memory that only counts.
 #pragma once
 
+#include "engine/weights.hpp"
 #include "models/checkpoint.hpp"
 #include "models/transformer.hpp"
 #include "nibble/memory.hpp"
@@ -44,11 +45,11 @@ struct CountedModel {
 };
 
 // `checkpoint`: headers are read, weights are not; null: config.json is all there is, and weights are taken to be
-// stored as `unquantized_dtype`. Microseconds per module.
+// stored as `forms` says, or as `unquantized_dtype`. Microseconds per module.
 Result<CountedModel> count_model(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                                 DType unquantized_dtype);
+                                 DType unquantized_dtype, const CountedForms& forms = {});
 Result<MemoryPlan> rehearse(const ModelConfig& config, const Checkpoint* checkpoint, const LoadOptions& options,
-                            DType unquantized_dtype, const Workload& workload);
+                            DType unquantized_dtype, const Workload& workload, const CountedForms& forms = {});
 
 // Own memory of the process beside what an allocator hands out: the program and its libraries, the metadata of a GGUF
 // file (its tokens and merges), the tokenizer. Measured (docs/measurements/memory.md), as a heap cannot be rehearsed.

@@ -84,16 +84,21 @@ class CheckpointSource final : public WeightSource {
 
 class CountingSource final : public WeightSource {
  public:
-  explicit CountingSource(DType dtype) : format_(dense_format(dtype)) {}
+  explicit CountingSource(CountedForms forms) : forms_(std::move(forms)) {}
 
   Result<StoredWeight> stored(const ModuleSpec& module) override {
-    Weight weight = weight_of(module, format_, {});
-    weight.code_bytes = format_facts(format_).code_bytes(module.elements());
-    return StoredWeight{format_, weight, {}, {}};
+    if (module.cols == 0) return StoredWeight{};
+    NIBBLE_TRY(const CountedForm form, forms_(module));
+    StoredWeight out;
+    out.format = form.format;
+    if (!form.in_place) return out;
+    out.in_place = weight_of(module, form.format, {});
+    out.in_place->code_bytes = format_facts(form.format).code_bytes(module.elements());
+    return out;
   }
 
  private:
-  std::string_view format_;
+  CountedForms forms_;
 };
 
 }  // namespace
@@ -127,6 +132,12 @@ std::unique_ptr<WeightSource> checkpoint_source(const Checkpoint& checkpoint, Al
                                                 std::vector<Buffer>& copies) {
   return std::make_unique<CheckpointSource>(checkpoint, memory, copies);
 }
-std::unique_ptr<WeightSource> counting_source(DType dtype) { return std::make_unique<CountingSource>(dtype); }
+std::unique_ptr<WeightSource> counting_source(CountedForms forms) {
+  return std::make_unique<CountingSource>(std::move(forms));
+}
+std::unique_ptr<WeightSource> counting_source(DType dtype) {
+  return counting_source(
+      [dtype](const ModuleSpec&) -> Result<CountedForm> { return CountedForm{dense_format(dtype)}; });
+}
 
 }  // namespace nibble

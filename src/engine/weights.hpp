@@ -34,6 +34,15 @@ std::unique_ptr<WeightSource> random_source(std::uint64_t seed, double outliers)
 // Of nothing but a config: weights lie in a file in this dense type, and are never read.
 std::unique_ptr<WeightSource> counting_source(DType dtype);
 
+// How a matrix lies in a file that is only imagined: a name in formats/all.hpp, without scales beside it, and whether
+// kernels could use it there.
+struct CountedForm {
+  std::string_view format;
+  bool in_place = true;
+};
+using CountedForms = std::function<Result<CountedForm>(const ModuleSpec& matrix)>;
+std::unique_ptr<WeightSource> counting_source(CountedForms forms);
+
 // Checks name and shape of a checkpoint's tensor against the module; the error names both.
 Result<const CheckpointTensor*> find_tensor(const Checkpoint& checkpoint, const ModuleSpec& module);
 

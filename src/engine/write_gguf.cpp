@@ -156,7 +156,7 @@ class GgufConversion final : public ContinuedOutput::Container {
       tensor.entry.type = ggml_type("F32");  // of norms and biases
       if (module.cols > 0) {
         tensor.entry.shape.push_back(module.cols);
-        NIBBLE_TRY(tensor.entry.type, gguf_matrix_type(recipe_, config, module));
+        NIBBLE_TRY(tensor.entry.type, gguf_matrix_type(recipe_, config, config.model_type, module));
       }
       if (rope_order) tensor.rope_heads = rope_heads_of(module.part, config.heads, config.kv_heads);
       const std::string quantized = conversion_.quantized_as(module);

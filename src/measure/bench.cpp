@@ -63,6 +63,7 @@ Result<Measured> bench_one(const std::filesystem::path& path, bool random_weight
   BenchResult result;
   result.precision = model->precision;
   result.held_as = model->held_as();
+  result.requantized_from = model->requantized_from;
   result.prefill_tokens_per_s = speed.prefill_tokens_per_s;
   result.decode_tokens_per_s = speed.decode_tokens_per_s;
   result.repeats = speed.repeats;

@@ -17,6 +17,8 @@
 #include "measure/compare_measure.hpp"
 #include "measure/compare_verdict.hpp"
 #include "measure/named_once.hpp"
+#include "measure/subject.hpp"
+#include "measure/units.hpp"
 #include "models/checkpoint.hpp"
 
 namespace nibble {
@@ -156,29 +158,44 @@ Result<PrecisionReport> measure_apart(const std::filesystem::path& path, const Q
   return report;
 }
 
-// Widest first: what the others are measured against. A stored precision may be any, and is taken to be wider than four
-// bits.
-std::vector<Precision> in_order_of_width() {
-  std::vector<Precision> out;
-  for (const FormatFacts& format : widest_first(precisions())) {
-    if (format.bits < 8 && std::find(out.begin(), out.end(), Precision::stored) == out.end())
-      out.push_back(Precision::stored);
-    out.push_back(format.precision);
-  }
+bool is_stored(const QuantizationConfig& precision) { return precision.format == Precision::stored; }
+
+// What was asked for, and the files as they are where nothing else could be the reference.
+Result<std::vector<QuantizationConfig>> what_to_measure(const std::filesystem::path& path,
+                                                        const CompareOptions& options,
+                                                        const QuantizationConfig& stored) {
+  std::vector<QuantizationConfig> out = options.precisions;
+  if (out.empty()) return default_precisions(path);
+  const bool has_one = std::any_of(out.begin(), out.end(), [&](const QuantizationConfig& precision) {
+    const bool holds_all = !precision.quantized() && facts_of(precision.format).bits >= facts_of(stored.format).bits;
+    return is_stored(precision) || (!is_quantized(stored) && holds_all);
+  });
+  if (!has_one) out.insert(out.begin(), QuantizationConfig());
   return out;
 }
 
-// The order in which these are measured, the reference first.
-std::vector<std::size_t> order_of_measuring(const std::vector<QuantizationConfig>& asked) {
+// The order in which these are measured, the reference first: the widest, but files that are quantized are the original
+// of everything that is made from them.
+std::vector<std::size_t> order_of_measuring(const std::vector<QuantizationConfig>& asked,
+                                            const QuantizationConfig& stored) {
   std::vector<std::size_t> order(asked.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
-  const std::vector<Precision> by_width = in_order_of_width();
-  const auto narrowness = [&](std::size_t i) {
-    return std::find(by_width.begin(), by_width.end(), asked[i].format) - by_width.begin();
+  const std::vector<FormatFacts> by_width = widest_first(precisions());
+  const auto narrowness = [&](std::size_t i) -> std::ptrdiff_t {
+    const bool as_stored = is_stored(asked[i]);
+    if (as_stored && is_quantized(stored)) return -1;
+    const Precision format = as_stored ? stored.format : asked[i].format;
+    return std::find_if(by_width.begin(), by_width.end(), [&](const FormatFacts& f) { return f.precision == format; }) -
+           by_width.begin();
   };
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return narrowness(a) < narrowness(b); });
   return order;
+}
+
+Result<QuantizationConfig> stored_precision(const std::filesystem::path& path) {
+  NIBBLE_TRY(const auto checkpoint, Checkpoint::open(path));
+  return resolve_precision({}, *checkpoint);
 }
 
 // Whether no precision after one that ended so can be measured.
@@ -188,8 +205,6 @@ bool ends_all(const Error& problem, const Comparison& comparison) {
 }
 
 Result<Comparison> compare_apart(const std::filesystem::path& path, const CompareOptions& options) {
-  if (options.precisions.empty())
-    return error(Errc::bad_request, "no precision was named; choose some of {}", names_of(widest_first(precisions())));
   NIBBLE_CHECK(named_once(options.precisions));
   if (options.text.empty()) return error(Errc::bad_request, "the text to evaluate is empty");
   if (options.max_eval_tokens < 2 || options.new_tokens < 1 || options.prefill_tokens < 1 ||
@@ -203,14 +218,16 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
   comparison.provenance.model = comparison.model;
   comparison.provenance.text_sha256 = sha256_of(options.text);
 
-  const std::vector<std::size_t> order = order_of_measuring(options.precisions);
+  NIBBLE_TRY(const QuantizationConfig stored, stored_precision(path));
+  NIBBLE_TRY(const std::vector<QuantizationConfig> asked, what_to_measure(path, options, stored));
+  const std::vector<std::size_t> order = order_of_measuring(asked, stored);
   comparison.results.resize(order.size());  // as they were asked for
   NIBBLE_TRY(ReferenceLogits logits, ReferenceLogits::create());
   std::optional<Error> problem;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    const QuantizationConfig& precision = options.precisions[order[i]];
+    const QuantizationConfig& precision = asked[order[i]];
     PrecisionResult& slot = comparison.results[order[i]];
-    slot.precision = precision;
+    slot.precision = is_stored(precision) ? stored : precision;
     if (problem && ends_all(*problem, comparison)) {
       slot.error = problem->message;
       continue;
@@ -246,6 +263,23 @@ Result<Comparison> compare_apart(const std::filesystem::path& path, const Compar
 }
 
 }  // namespace
+
+Result<std::vector<QuantizationConfig>> default_precisions(const std::filesystem::path& path) {
+  NIBBLE_TRY(const QuantizationConfig stored, stored_precision(path));
+  std::vector<QuantizationConfig> out = {{}};
+  if (!is_quantized(stored)) {
+    for (const FormatFacts& format : widest_first(precisions()))
+      if (format.precision != stored.format) out.emplace_back(format.precision);
+    return out;
+  }
+  if (stored.format != Precision::int8) out.push_back(QuantizationConfig::int8());
+  NIBBLE_TRY(const Subject subject, open_subject(path, {}));
+  NIBBLE_TRY(const PrecisionEstimate whole, subject.plan({}, {}));
+  NIBBLE_TRY(const PrecisionEstimate nf4, subject.plan(QuantizationConfig::nf4(), {}));
+  if (double(nf4.bytes.weights_total()) < worth_rounding * double(whole.bytes.weights_total()))
+    out.push_back(QuantizationConfig::nf4());
+  return out;
+}
 
 Result<Comparison> compare(const std::filesystem::path& path, const CompareOptions& options) {
   return or_out_of_memory(path.native(), "comparing precisions", [&] { return compare_apart(path, options); });

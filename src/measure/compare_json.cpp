@@ -24,6 +24,8 @@ void visit_repeats(Value& repeats, Visit visit) {
 }
 template <class Result, class Visit>
 void visit_result(Result& r, Visit visit) {
+  visit("stored", r.stored);
+  visit("requantized_from", r.requantized_from);
   visit("disk_bytes", r.disk_bytes);
   visit("predicted_peak_bytes", r.memory.predicted_peak);
   visit("peak_anonymous_bytes", r.peak_anonymous);
@@ -62,7 +64,8 @@ Json to_json_object(const MemoryReport& memory) {
 
 Json to_json_object(const PrecisionResult& result) {
   Json json;
-  json["precision"] = name_of(result.precision.format);
+  // What only files are called has its name under "label".
+  json["precision"] = result.precision.file_type.empty() ? name_of(result.precision.format) : "stored";
   json["compute_dtype"] = name_of(result.precision.compute_dtype);
   json["double_quant"] = result.precision.double_quant;
   json["block_size"] = result.precision.block_size;
@@ -79,6 +82,7 @@ Json to_json_object(const PrecisionResult& result) {
 PrecisionResult result_from_json(const Json& json) {
   PrecisionResult result;
   result.precision.format = parse_precision(json["precision"].get<std::string>()).value();
+  if (result.precision.format == Precision::stored) result.precision.file_type = json["label"];
   result.precision.compute_dtype = parse_precision(json["compute_dtype"].get<std::string>()).value();
   result.precision.double_quant = json["double_quant"];
   result.precision.block_size = json["block_size"];

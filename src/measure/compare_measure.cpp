@@ -136,8 +136,8 @@ Result<void> measure_rates(const Model& model, const CompareOptions& options, Pr
 Result<void> measure_disk(const fs::path& path, const Checkpoint& checkpoint, const CompareOptions& options,
                           const CopyFolder& copies, PrecisionResult& out) {
   NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, checkpoint));
-  const bool gguf = checkpoint.is_gguf(), as_stored = !gguf && stored.format == out.precision.format &&
-                                                      stored.double_quant == out.precision.double_quant;
+  const bool gguf = checkpoint.is_gguf(), as_stored = out.stored || (!gguf && stored.format == out.precision.format &&
+                                                                     stored.double_quant == out.precision.double_quant);
   // Norms are held in fp32 and stored in 16 bits.
   out.disk_bytes =
       as_stored ? checkpoint.file_bytes() : out.resident.weights_total() - out.resident[Purpose::norms] / 2;
@@ -191,6 +191,8 @@ Result<PrecisionReport> measure_precision(const fs::path& path, const Quantizati
   const LoadedModel& loaded = model.implementation();
   PrecisionResult& out = report.result;
   out.precision = model.precision();
+  out.stored = precision.format == Precision::stored;
+  out.requantized_from = model.requantized_from();
   out.load_seconds = model.load_seconds();
   report.machine = model.device();
   report.instruction_set = loaded.backend->name();

@@ -36,14 +36,33 @@ std::string not_measured(const Comparison& comparison) {
   return fmt::format(" {} {} not measured.", joined(names), names.size() == 1 ? "was" : "were");
 }
 
+// What a second rounding would bring and cost, or nothing.
+std::string second_roundings(const Comparison& comparison, const PrecisionResult& best,
+                             const PrecisionResult& reference) {
+  std::vector<std::string> rounded;
+  for (const PrecisionResult& r : comparison.results) {
+    if (!r.error.empty() || r.requantized_from.empty()) continue;
+    const double faster = r.decode_tokens_per_s / best.decode_tokens_per_s;
+    rounded.push_back(fmt::format("{} ({}perplexity {:+.2f} %, {} of weights)", r.precision.label(),
+                                  comparison.busy.empty() ? fmt::format("{:.2f} times as fast, ", faster) : "",
+                                  100 * (r.perplexity / reference.perplexity - 1),
+                                  megabytes(r.resident.weights_total())));
+  }
+  if (rounded.empty()) return {};
+  return fmt::format("The files hold {}; what else was measured rounds their weights a second time: {}.",
+                     reference.precision.label(), joined(rounded));
+}
+
 }  // namespace
 
 const PrecisionResult* choose(const Comparison& comparison) {
   const PrecisionResult* reference = reference_of(comparison);
   const auto measured = [](const PrecisionResult& r) { return r.error.empty(); };
   if (!reference || std::count_if(comparison.results.begin(), comparison.results.end(), measured) < 2) return nullptr;
+  // Weights are not rounded a second time for speed alone: that is said with its cost, and left to the reader.
   const auto allowed = [&](const PrecisionResult& r) {
-    return r.error.empty() && r.perplexity <= reference->perplexity * (1 + allowed_perplexity_rise);
+    return r.error.empty() && r.requantized_from.empty() &&
+           r.perplexity <= reference->perplexity * (1 + allowed_perplexity_rise);
   };
   double fastest = 0;
   std::uint64_t smallest = UINT64_MAX;
@@ -88,6 +107,7 @@ std::string explain_choice(const Comparison& comparison) {
   const PrecisionResult* smallest = best;
   for (const PrecisionResult& r : comparison.results) {
     if (!r.error.empty()) continue;
+    if (!r.requantized_from.empty()) continue;
     if (r.perplexity <= reference.perplexity * (1 + allowed_perplexity_rise))
       allowed.push_back(r.precision.label());
     else if (!busy && r.decode_tokens_per_s > best->decode_tokens_per_s)
@@ -101,7 +121,9 @@ std::string explain_choice(const Comparison& comparison) {
     text += fmt::format(
         "The machine was busy while speeds were measured ({}), so the choice rests on sizes and quality alone. ",
         comparison.busy);
-  if (allowed.size() == 1) {
+  if (const std::string rounded = second_roundings(comparison, *best, reference); !rounded.empty()) {
+    text += rounded;
+  } else if (allowed.size() == 1) {
     text += fmt::format("No other precision that was measured keeps the perplexity of {} ({:.3f}) within {:.0f} %.",
                         comparison.reference, reference.perplexity, 100 * allowed_perplexity_rise);
   } else {

@@ -12,12 +12,15 @@ std::string shell_word(const std::string& text) {
   return quoted + "'";
 }
 
-std::string copy_name(const std::filesystem::path& model, const QuantizationConfig& precision) {
+std::string copy_stem(const std::filesystem::path& model) {
   std::error_code ignored;
   std::filesystem::path name = std::filesystem::weakly_canonical(model, ignored).filename();
-  if (name.extension() == ".gguf") name = name.stem();
-  return fmt::format("{}-{}{}", name.empty() ? "model" : name.string(), name_of(precision.format),
-                     precision.double_quant ? "-dq" : "");
+  if (name.extension() == ".gguf" || name.extension() == ".json") name = name.stem();
+  return name.empty() ? "model" : name.string();
+}
+
+std::string copy_name(const std::filesystem::path& model, const QuantizationConfig& precision) {
+  return fmt::format("{}-{}{}", copy_stem(model), name_of(precision.format), precision.double_quant ? "-dq" : "");
 }
 
 std::string precision_words(const QuantizationConfig& precision, std::string_view option) {

@@ -8,6 +8,8 @@ namespace nibble {
 // A path as a shell reads it back.
 std::string shell_word(const std::string& text);
 
+// What a copy's name begins with: the model's own, without the end of a file.
+std::string copy_stem(const std::filesystem::path& model);
 // The name of a new folder for a copy of this model, in the current one: "gutenberg-16m-nf4".
 std::string copy_name(const std::filesystem::path& model, const QuantizationConfig& precision);
 // "--to nf4 --double-quant --skip '...'": the options of `quantize` that ask for this precision; `run` takes them as

@@ -72,6 +72,8 @@ Result<LoadingReport> examine_loads(const std::filesystem::path& path, const Qua
   LoadingReport report;
   {
     NIBBLE_TRY(const auto checkpoint, Checkpoint::open(path));
+    NIBBLE_TRY(const QuantizationConfig stored, resolve_precision({}, *checkpoint));
+    report.quantized = is_quantized(stored);
     NIBBLE_CHECK(examine_files(*checkpoint, options, report));
   }
   std::vector<QuantizationConfig> precisions = {{}, QuantizationConfig::int8()};

@@ -17,19 +17,30 @@ Finding about_quantizing(const LoadingReport& report, const std::filesystem::pat
     return {fmt::format("The files hold {} already: {:.4f} s, nothing is quantized", label, load.seconds),
             fmt::format("nibble run {} 'Once upon a time'", word)};
   const double share = load.seconds > 0 ? load.quantizing_seconds / load.seconds : 0;
-  const std::string copy = fmt::format("nibble quantize {} {} {}", word, shell_word(copy_name(model, load.precision)),
-                                       precision_words(load.precision, "--to"));
+  // A copy of what is quantized would be rounded a second time; one that is no smaller would be for nothing.
+  if (report.quantized && load.weight_bytes >= report.file_bytes)
+    return {
+        fmt::format("Keep the files as they are, {}: they load in {:.4f} s and nothing is quantized then. A copy in {} "
+                    "would have {} to read instead of {}, and round the weights a second time",
+                    stored.precision.label(), stored.seconds, label, megabytes(load.weight_bytes),
+                    megabytes(report.file_bytes)),
+        fmt::format("nibble run {} 'Once upon a time'", word)};
+  const std::string copy =
+      fmt::format("nibble quantize {} {} {}{}", word, shell_word(copy_name(model, load.precision)),
+                  precision_words(load.precision, "--to"), report.quantized ? " --allow-requantize" : "");
+  const std::string cost =
+      report.quantized ? "; it rounds the weights a second time, and that error adds to the first" : "";
   if (share < most)
     return {
         fmt::format("In {} {:.0f} % of {:.4f} s are spent quantizing, the rest opening the files; a copy of {} would "
-                    "save disk reads, hardly computing",
-                    label, 100 * share, load.seconds, megabytes(load.weight_bytes)),
+                    "save disk reads, hardly computing{}",
+                    label, 100 * share, load.seconds, megabytes(load.weight_bytes), cost),
         copy};
   return {
       fmt::format("In {} {:.0f} % of {:.4f} s are spent quantizing, at every start (as stored: {:.4f} s). A copy in "
-                  "{} has nothing to quantize, and {} to read instead of {}",
+                  "{} has nothing to quantize, and {} to read instead of {}{}",
                   label, 100 * share, load.seconds, stored.seconds, label, megabytes(load.weight_bytes),
-                  megabytes(report.file_bytes)),
+                  megabytes(report.file_bytes), cost),
       copy};
 }
 
@@ -48,7 +59,7 @@ std::vector<Finding> about_the_disk(const LoadingReport& report, const std::file
                      "a copy on a local disk",
                      report.filesystem),
          fmt::format("cp -r {} \"${{TMPDIR:-/tmp}}/\"", word)});
-  if (report.available_bytes > 0 && report.file_bytes > report.available_bytes)
+  if (report.available_bytes > 0 && report.file_bytes > report.available_bytes && !report.quantized)
     out.push_back(
         {fmt::format("The files have {}, more than the {} of memory that are free: the page cache cannot hold "
                      "them, so every load reads them again. A quantized copy is smaller",

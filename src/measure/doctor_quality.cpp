@@ -87,9 +87,21 @@ class Examination {
     report.perplexity = seen.perplexity;
     report.recipe = seen.recipe;
     report.tokens = std::int64_t(ids_.size());
-    report.reference = fmt::format("weights as stored ({}), products in fp32",
-                                   model.converted_from().empty() ? model.held_as() : model.converted_from());
+    stored_ = model.precision;
+    stored_.compute_dtype = Precision::stored;  // the row is what `run` holds
+    report.reference = fmt::format("weights as stored ({}), products in fp32", stored_.label());
     return {};
+  }
+
+  // The file as it is, then what it could be held in instead, widest first; double quantization is shown on nf4.
+  std::vector<QuantizationConfig> wholes() const {
+    std::vector<QuantizationConfig> out = {{}};
+    for (const FormatFacts& format : widest_first(precisions())) {
+      if (format.bits < 32 && (is_quantized(stored_) || format.precision != stored_.format))
+        out.emplace_back(format.precision);
+      if (format.precision == Precision::nf4) out.push_back(QuantizationConfig::nf4({.double_quant = true}));
+    }
+    return out;
   }
 
   // The whole model, as `run --precision` holds it.
@@ -100,6 +112,9 @@ class Examination {
     NIBBLE_TRY(const Model model, Model::load(path_, load));
     PrecisionQuality out;
     out.precision = precision;
+    out.stored = precision.format == Precision::stored;
+    if (out.stored) out.precision = stored_;
+    out.requantizes = !model.requantized_from().empty();
     out.weight_bytes = model.memory().weights_total();
     NIBBLE_TRY(out.perplexity, distance(model, out.divergence));
     return out;
@@ -154,20 +169,11 @@ class Examination {
   std::filesystem::path path_;
   const ExamineOptions& options_;
   std::unique_ptr<Model> reference_;
+  QuantizationConfig stored_;  // what the file holds
   std::vector<std::int32_t> ids_;
   std::vector<float> expected_;  // logits, for what KL alone does not say
   Predictions predictions_;
 };
-
-// What a model could be held in instead, widest first; double quantization is shown on nf4.
-std::vector<QuantizationConfig> narrower_than_fp32() {
-  std::vector<QuantizationConfig> out;
-  for (const FormatFacts& format : widest_first(precisions())) {
-    if (format.bits < 32) out.emplace_back(format.precision);
-    if (format.precision == Precision::nf4) out.push_back(QuantizationConfig::nf4({.double_quant = true}));
-  }
-  return out;
-}
 
 Result<QualityReport> examine_layers(const std::filesystem::path& path, const QuantizationConfig& precision,
                                      const ExamineOptions& options) {
@@ -183,7 +189,7 @@ Result<QualityReport> examine_layers(const std::filesystem::path& path, const Qu
   Examination examination(path, options);
   NIBBLE_CHECK(examination.open_reference(report));
   progress(0.05);
-  const std::vector<QuantizationConfig> wholes = narrower_than_fp32();
+  const std::vector<QuantizationConfig> wholes = examination.wholes();
   for (const QuantizationConfig& whole : wholes) {
     NIBBLE_TRY(PrecisionQuality quality, examination.whole(whole));
     report.precisions.push_back(std::move(quality));

@@ -68,7 +68,8 @@ ValueRange all_of(const std::vector<ValueRange>& parts) {
 Result<RangeReport> examine_values(const std::filesystem::path& path, const ExamineOptions& options) {
   NIBBLE_TRY(const auto model, load_model(path, reference_options(options)));
   RangeReport report;
-  report.stored = model->converted_from().empty() ? model->held_as() : model->converted_from();
+  report.stored = model->precision.label();
+  report.quantized = is_quantized(model->precision);
   report.bf16_hardware = cpu_features().avx512_bf16 || cpu_features().amx_bf16;
   // A text that is too short is said before the weights are read.
   auto ids = sample_tokens(*model, options);

@@ -68,6 +68,7 @@ class RangeFindings {
   }
 
   void about_what_rounding_loses() {
+    if (report_.quantized) return;  // nobody would hold it in 16 bits
     const ValueRange& w = report_.all_weights;
     const std::string measure = "nibble doctor " + model_ + " --quality";
     if (w.below_fp16_normal > 0)
@@ -86,17 +87,39 @@ class RangeFindings {
   }
 
   void about_the_choice() {
-    add(fmt::format("On this machine take {}: the processor {} bf16. On NVIDIA cards bf16 from compute capability 8.0 "
-                    "(A100, RTX 30 and later), {} before (V100, T4, RTX 20). To fine-tune take bf16 or fp32: gradients "
-                    "are the first to leave fp16's range",
-                    name_of(report_.on_this_machine), report_.bf16_hardware ? "multiplies" : "has no instruction for",
-                    name_of(report_.without_bf16_hardware)),
+    const std::string cards = fmt::format(
+        "n NVIDIA cards bf16 from compute capability 8.0 (A100, RTX 30 and later), {} before (V100, T4, RTX 20)",
+        name_of(report_.without_bf16_hardware));
+    if (report_.quantized)
+      return add(fmt::format("Keep it as it is stored, {}: 16 bits would hold no more of its weights, and take more "
+                             "memory. For its products: o{}",
+                             report_.stored, cards),
+                 run(Precision::stored));
+    add(fmt::format(
+            "Of the 16-bit types take {} on this machine: {}. O{}. To fine-tune take bf16 or fp32: gradients "
+            "are the first to leave fp16's range. This is about ranges; what fits says nibble estimate, what is "
+            "fast nibble compare",
+            name_of(report_.on_this_machine), why(), cards),
         run(report_.on_this_machine));
   }
 
  private:
+  std::string why() const {
+    if (report_.on_this_machine == Precision::fp16)
+      return "fp16 holds this model with room to spare and keeps three more bits, and the processor has no instruction "
+             "that would make bf16 faster";
+    if (report_.bf16_hardware) return "the processor multiplies bf16";
+    if (report_.all_weights.changed_by_bf16 == 0)
+      return "it holds the weights exactly. The processor has no instruction for it and computes both types in fp32";
+    return "its range is that of fp32, and fp16's is too near. The processor has no instruction for it and computes "
+           "both "
+           "types in fp32";
+  }
+  // A model that is quantized is run as it is: anything else would round it a second time.
   std::string run(Precision precision) const {
-    return fmt::format("nibble run {} 'Once upon a time' --precision {}", model_, name_of(precision));
+    const bool as_stored = report_.quantized || precision == Precision::stored;
+    return fmt::format("nibble run {} 'Once upon a time'{}", model_,
+                       as_stored ? "" : fmt::format(" --precision {}", name_of(precision)));
   }
   void add(std::string what, std::string command) { findings_.push_back({std::move(what), std::move(command)}); }
 

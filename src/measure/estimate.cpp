@@ -1,5 +1,7 @@
 #include "nibble/estimate.hpp"
 
+#include <algorithm>
+
 #include "base/out_of_memory.hpp"
 #include "engine/load.hpp"
 #include "measure/subject.hpp"
@@ -7,13 +9,16 @@
 namespace nibble {
 namespace {
 
-std::vector<QuantizationConfig> every_precision() {
+// The files as they are come first, and are not named twice.
+std::vector<QuantizationConfig> every_precision(const Subject& subject) {
   std::vector<QuantizationConfig> all;
   for (const FormatFacts& format : precisions()) {
     all.emplace_back(format.precision);
     if (format.kind == FormatKind::table)
       all.push_back(QuantizationConfig::four_bit(format.precision, {.double_quant = true}));
   }
+  std::erase_if(all, [&](const QuantizationConfig& precision) { return subject.is_as_stored(precision); });
+  all.insert(all.begin(), QuantizationConfig());
   return all;
 }
 
@@ -24,12 +29,18 @@ Result<Estimate> estimate_subject(const Subject& subject, const EstimateOptions&
   out.architecture = subject.architecture;
   out.parameters = subject.parameters;
   out.notes = subject.notes;
-  out.context = options.context;
+  EstimateOptions within = options;
+  if (subject.knows_positions()) within.context = std::min(options.context, subject.max_positions());
+  if (within.context < options.context)
+    out.notes.push_back(
+        fmt::format("the KV cache is that of {} tokens, all that the model was made for", within.context));
+  out.context = within.context;
   out.batch = options.batch;
-  out.runs = subject.config.has_value();
-  for (const QuantizationConfig& precision : options.precisions.empty() ? every_precision() : options.precisions) {
+  out.runs = subject.runs();
+  for (const QuantizationConfig& precision :
+       options.precisions.empty() ? every_precision(subject) : options.precisions) {
     NIBBLE_CHECK(precision.check());
-    NIBBLE_TRY(PrecisionEstimate planned, subject.plan(precision, options));
+    NIBBLE_TRY(PrecisionEstimate planned, subject.plan(precision, within));
     out.precisions.push_back(std::move(planned));
   }
   return out;

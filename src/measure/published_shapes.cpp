@@ -48,6 +48,7 @@ Subject subject_of(const Shape& shape) {
   subject.architecture = shape.name;
   for (const ModuleSpec& module : list_modules(config)) subject.parameters += module.elements();
   subject.config = std::move(config);
+  subject.stored = Precision::bf16;
   return subject;
 }
 

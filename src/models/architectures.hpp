@@ -26,9 +26,17 @@ struct Architecture {
 
   // What an absent key means in transformers.
   bool tied_embeddings = false;
+  std::int64_t default_heads = 0;     // 0: the key is needed
   std::int64_t default_kv_heads = 0;  // 0: as many as heads
   std::int64_t default_head_dim = 0;  // 0: hidden_size / heads
   std::int64_t default_positions = 32768;
+  std::int64_t default_vocabulary = 0;  // 0: the key is needed
+
+  // Of models that are only counted, without layer_types: which layers see a window alone. Every nth sees all; 1: all
+  // layers slide; 0: none does.
+  std::int64_t full_every = 0;
+  std::int64_t default_window = 0;
+  std::int64_t more_positions = -1;  // a learned embedding of positions has so many rows more than there are; -1: none
 
   bool gguf_rope_order = false;  // rows of q and k lie in GGUF files as gguf_rows.hpp says
 };

@@ -19,6 +19,9 @@ class List {
 
   std::vector<ModuleSpec> all() {
     add(Part::embedding, Role::embedding, shape_.vocab_size, shape_.hidden_size);
+    if (shape_.learned_positions > 0)
+      add(Part::positions, Role::embedding, shape_.learned_positions, shape_.hidden_size);
+    if (shape_.embedding_norm) norm(Part::embedding_norm, shape_.hidden_size);
     for (layer_ = 0; layer_ < shape_.layers; ++layer_) {
       attention();
       feed_forward();
@@ -26,6 +29,7 @@ class List {
     layer_ = -1;
     norm(Part::final_norm, shape_.hidden_size);
     if (!shape_.tied_embeddings) add(Part::head, Role::head, shape_.vocab_size, shape_.hidden_size);
+    if (shape_.head_bias) bias(Part::head, shape_.vocab_size);
     return std::move(modules_);
   }
 
@@ -34,6 +38,7 @@ class List {
     const std::int64_t hidden = shape_.hidden_size, q = shape_.heads * shape_.head_dim,
                        kv = shape_.kv_heads * shape_.head_dim;
     norm(Part::input_norm, hidden);
+    if (shape_.kv_rank > 0) return latent_attention();
     if (shape_.fused) {
       linear(Part::qkv, q + 2 * kv, hidden, shape_.qkv_bias);
     } else {
@@ -42,20 +47,39 @@ class List {
       linear(Part::v, kv, hidden, shape_.qkv_bias);
     }
     if (shape_.qk_norm) {
-      norm(Part::q_norm, shape_.head_dim);
-      norm(Part::k_norm, shape_.head_dim);
+      norm(Part::q_norm, shape_.wide_qk_norm ? q : shape_.head_dim);
+      norm(Part::k_norm, shape_.wide_qk_norm ? kv : shape_.head_dim);
     }
     if (shape_.sinks) bias(Part::sinks, shape_.heads);
     linear(Part::o, hidden, q, shape_.output_bias);
+    if (!shape_.one_norm) norm(Part::post_attention_norm, hidden);
+  }
+
+  // head_dim is that of q and k: what rope turns and what it does not.
+  void latent_attention() {
+    const std::int64_t hidden = shape_.hidden_size, q = shape_.heads * shape_.head_dim;
+    if (shape_.q_rank > 0) {
+      linear(Part::q_down, shape_.q_rank, hidden, shape_.qkv_bias);
+      norm(Part::q_down_norm, shape_.q_rank);
+    }
+    linear(Part::q, q, shape_.q_rank > 0 ? shape_.q_rank : hidden, false);
+    linear(Part::kv_down, shape_.kv_rank + shape_.rope_dim, hidden, shape_.qkv_bias);
+    norm(Part::kv_down_norm, shape_.kv_rank);
+    linear(Part::kv_up, shape_.heads * (shape_.head_dim - shape_.rope_dim + shape_.value_dim), shape_.kv_rank, false);
+    linear(Part::o, hidden, shape_.heads * shape_.value_dim, shape_.output_bias);
     norm(Part::post_attention_norm, hidden);
+  }
+
+  bool has_experts() const {
+    return shape_.experts > 0 && layer_ >= shape_.dense_layers && (layer_ + 1) % shape_.expert_step == 0;
   }
 
   void feed_forward() {
     const std::int64_t hidden = shape_.hidden_size, inner = shape_.intermediate_size;
     if (shape_.four_norms) norm(Part::pre_feed_forward_norm, hidden);
-    if (shape_.experts > 0) {
+    if (has_experts()) {
       experts();
-    } else if (shape_.fused) {
+    } else if (shape_.fused && !shape_.plain_mlp) {
       linear(Part::gate_up, 2 * inner, hidden, shape_.mlp_bias);
       linear(Part::down, hidden, inner, shape_.mlp_bias);
     } else {
@@ -75,12 +99,12 @@ class List {
     }
     if (shape_.shared_expert_width > 0) {
       gated(Part::shared_gate, Part::shared_up, Part::shared_down, shape_.shared_expert_width);
-      linear(Part::shared_router, 1, hidden, false);
+      if (!shape_.no_shared_router) linear(Part::shared_router, 1, hidden, false);
     }
   }
 
   void gated(Part gate, Part up, Part down, std::int64_t width) {
-    linear(gate, width, shape_.hidden_size, shape_.mlp_bias);
+    if (!shape_.plain_mlp) linear(gate, width, shape_.hidden_size, shape_.mlp_bias);
     linear(up, width, shape_.hidden_size, shape_.mlp_bias);
     linear(down, shape_.hidden_size, width, shape_.mlp_bias);
   }
@@ -90,7 +114,10 @@ class List {
     if (has_bias) bias(part, rows);
   }
   void bias(Part part, std::int64_t width) { add(part, Role::bias, width, 0); }
-  void norm(Part part, std::int64_t width) { add(part, Role::norm, width, 0); }
+  void norm(Part part, std::int64_t width) {
+    add(part, Role::norm, width, 0);
+    if (shape_.norm_biases) bias(part, width);
+  }
   void add(Part part, Role role, std::int64_t rows, std::int64_t cols) {
     modules_.push_back({.name = tensor_name(part, role, layer_, expert_),
                         .role = role,

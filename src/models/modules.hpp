@@ -16,7 +16,14 @@ enum class Role { embedding, linear, head, norm, bias, buffer };
 // weight. Parts that no architecture which runs has are counted only.
 enum class Part : std::uint8_t {
   embedding,
+  positions,
+  embedding_norm,
   input_norm,
+  q_down,  // latent attention: hidden to a small width and back to all heads
+  q_down_norm,
+  kv_down,
+  kv_down_norm,
+  kv_up,
   q,
   k,
   v,

@@ -11,7 +11,14 @@ struct PartName {
   std::string_view hugging_face, gguf = {};  // GGUF's only where the part is run
 };
 constexpr PartName names[part_count] = {{Part::embedding, "model.embed_tokens", "token_embd"},
+                                        {Part::positions, "model.embed_positions"},
+                                        {Part::embedding_norm, "model.embed_norm"},
                                         {Part::input_norm, "input_layernorm", "attn_norm"},
+                                        {Part::q_down, "self_attn.q_a_proj"},
+                                        {Part::q_down_norm, "self_attn.q_a_layernorm"},
+                                        {Part::kv_down, "self_attn.kv_a_proj_with_mqa"},
+                                        {Part::kv_down_norm, "self_attn.kv_a_layernorm"},
+                                        {Part::kv_up, "self_attn.kv_b_proj"},
                                         {Part::q, "self_attn.q_proj", "attn_q"},
                                         {Part::k, "self_attn.k_proj", "attn_k"},
                                         {Part::v, "self_attn.v_proj", "attn_v"},
@@ -59,7 +66,10 @@ Pieces take_apart(std::string_view name, std::string_view layers) {
   return {name.substr(layers.size(), dot - layers.size()), name.substr(dot + 1, end - dot - 1), name.substr(end)};
 }
 
-bool is_outside(Part part) { return part == Part::embedding || part == Part::final_norm || part == Part::head; }
+bool is_outside(Part part) {
+  return part == Part::embedding || part == Part::positions || part == Part::embedding_norm ||
+         part == Part::final_norm || part == Part::head;
+}
 
 const PartName* find(const Pieces& pieces, std::string_view PartName::*in) {
   if (pieces.part.empty()) return nullptr;
