@@ -84,6 +84,33 @@ TEST(LoadingFindings, NameTheCommandThatQuantizesOnce) {
   EXPECT_FALSE(says(loading_findings(report, "m"), "", "nibble quantize"));
 }
 
+TEST(LoadingFindings, NeverMakeAQuantizedModelLargerAndSayWhatASecondRoundingCosts) {
+  LoadingReport report = plain_loading();
+  report.quantized = true;
+  EXPECT_TRUE(says(loading_findings(report, "m"), "rounds the weights a second time",
+                   "--to nf4 --double-quant --allow-requantize"));
+  report.file_bytes = 1'200'000'000;
+  EXPECT_TRUE(says(loading_findings(report, "m"), "Keep the files as they are", "nibble run m"));
+  EXPECT_FALSE(says(loading_findings(report, "m"), "", "nibble quantize"));
+}
+
+TEST(RangeFindings, KeepWhatIsQuantizedAsItIsStored) {
+  RangeReport report = plain_range();
+  report.stored = "Q4_1";
+  report.quantized = true;
+  report.all_weights.changed_by_bf16 = 87;
+  EXPECT_TRUE(says(range_findings(report, "m"), "Keep it as it is stored, Q4_1", "nibble run m 'Once upon a time'"));
+  EXPECT_FALSE(says(range_findings(report, "m"), "", "--precision"));
+  EXPECT_FALSE(says(range_findings(report, "m"), "", "--quality")) << "a folder of bitsandbytes' is refused there";
+}
+
+TEST(RangeFindings, GiveAReasonForTheirChoice) {
+  RangeReport report = plain_range();
+  EXPECT_TRUE(says(range_findings(report, "m"), "bf16 on this machine: it holds the weights exactly"));
+  report.bf16_hardware = true;
+  EXPECT_TRUE(says(range_findings(report, "m"), "bf16 on this machine: the processor multiplies bf16"));
+}
+
 TEST(LoadingFindings, TellColdFromWarmAndNetworkFromDisk) {
   LoadingReport report = plain_loading();
   EXPECT_TRUE(says(loading_findings(report, "m"), "was warm (100 %", "cat m"));
