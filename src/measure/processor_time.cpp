@@ -3,20 +3,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string>
+
+#include "io/folder.hpp"
 
 namespace nibble {
 namespace {
 
 // /proc/self/task/N/schedstat: nanoseconds on a processor, nanoseconds on a run queue, turns.
 std::optional<double> waiting_seconds() {
-  std::error_code none;
+  const auto tasks = names_in_folder("/proc/self/task");
+  if (!tasks) return {};
   std::optional<double> sum;
-  for (std::filesystem::directory_iterator task("/proc/self/task", none), end; !none && task != end;
-       task.increment(none)) {
-    std::ifstream file(task->path() / "schedstat");
+  for (const std::string& task : *tasks) {
+    std::ifstream file("/proc/self/task/" + task + "/schedstat");
     double used = 0, waited = 0;
     if (file >> used >> waited) sum = sum.value_or(0) + waited / 1e9;
   }

@@ -8,6 +8,7 @@
 #include "base/printable.hpp"
 #include "formats/dense.hpp"
 #include "io/codecs/bnb.hpp"
+#include "io/folder.hpp"
 #include "io/shard_index.hpp"
 
 namespace nibble {
@@ -179,9 +180,9 @@ namespace {
 // A folder without a model may be where a GGUF file lies.
 std::string what_to_name_in(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
-  std::error_code code;
-  for (std::filesystem::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code))
-    if (entry->path().extension() == ".gguf") files.push_back(entry->path());
+  if (const auto names = names_in_folder(folder))
+    for (const std::string& name : *names)
+      if (name.ends_with(".gguf")) files.push_back(folder / name);
   if (files.size() == 1) return "the file that lies there: " + printable(files.front().string());
   return files.empty() ? "a folder in Hugging Face layout or a .gguf file"
                        : fmt::format("one of the {} .gguf files that lie there", files.size());
