@@ -18,11 +18,12 @@ class ChatTerminal : public Program {
   }
 };
 
+constexpr unsigned short wide = 200;  // no sentence is folded where a test looks for its words
 const std::string paste_begins = "\033[200~", paste_ends = "\033[201~";
 
 TEST_F(ChatTerminal, CommandsAreObeyedAndTyposDoNotGoToTheModel) {
   const std::string saved = (folder / "saved.json").string();
-  PseudoTerminal chat("chat " + chatty_model() + " -n 4 --system 'Be brief.'", 200);
+  PseudoTerminal chat("chat " + chatty_model() + " -n 4 --system 'Be brief.'", wide);
   ASSERT_TRUE(chat.works());
   ASSERT_TRUE(chat.wait_for("/help lists commands")) << chat.seen();
   ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
@@ -60,7 +61,7 @@ TEST_F(ChatTerminal, APasteOfAnyLengthIsOneTurnWhole) {
   const std::string saved = (folder / "saved.json").string();
   std::string text = "First line\nsecond line\n";
   for (int i = 0; i < 1200; ++i) text += "word ";
-  PseudoTerminal chat("chat " + chatty_model() + " -n 2 --context 2000");
+  PseudoTerminal chat("chat " + chatty_model() + " -n 2 --context 2000", wide);
   ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   chat.type("See: " + paste_begins + text + paste_ends + " and answer.");
   ASSERT_TRUE(chat.wait_for("[paste 1: 3 lines, 6,023 characters]")) << chat.seen();
@@ -69,13 +70,14 @@ TEST_F(ChatTerminal, APasteOfAnyLengthIsOneTurnWhole) {
   chat.type("/save " + saved + "\r");
   ASSERT_TRUE(chat.wait_for("2 messages saved")) << chat.seen();
   EXPECT_EQ(Json::parse(read(saved))[0]["content"], "See: " + text + " and answer.");
+  ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();  // before, the system would take the key for itself
   chat.type("\x04");
   EXPECT_EQ(chat.finish(), 0) << chat.seen();
 }
 
 TEST_F(ChatTerminal, LinesAreEditedRepeatedAndContinued) {
   const std::string saved = (folder / "saved.json").string();
-  PseudoTerminal chat("chat " + chatty_model() + " -n 1");
+  PseudoTerminal chat("chat " + chatty_model() + " -n 1", wide);
   ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   chat.type("Hexlo\033[D\033[D\x7fl\r");  // two to the left, the letter before the cursor away, another in
   ASSERT_TRUE(chat.wait_for("1 token at")) << chat.seen();
@@ -87,6 +89,7 @@ TEST_F(ChatTerminal, LinesAreEditedRepeatedAndContinued) {
   ASSERT_TRUE(chat.wait_for("1 token at")) << chat.seen();
   chat.type("na\xC3\xAFve\r");
   ASSERT_TRUE(chat.wait_for("1 token at")) << chat.seen();
+  ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   chat.type("thrown away");
   ASSERT_TRUE(chat.wait_for("thrown away")) << chat.seen();
   chat.type("\x03");
@@ -103,7 +106,7 @@ TEST_F(ChatTerminal, LinesAreEditedRepeatedAndContinued) {
 }
 
 TEST_F(ChatTerminal, CtrlCMarksTheAnswerThatItStopped) {
-  PseudoTerminal chat("chat " + chatty_model() + " -n 100000 --context 512 --cpu-target reference");
+  PseudoTerminal chat("chat " + chatty_model() + " -n 100000 --context 512 --cpu-target reference", wide);
   ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   chat.type("Hello\r");
   ASSERT_TRUE(chat.wait_for("\n")) << chat.seen();
@@ -115,13 +118,14 @@ TEST_F(ChatTerminal, CtrlCMarksTheAnswerThatItStopped) {
 }
 
 TEST_F(ChatTerminal, AFullContextLeavesTheOldestTurnsOut) {
-  PseudoTerminal chat("chat " + chatty_model() + " -n 16 --context 64 --system Brief");
+  PseudoTerminal chat("chat " + chatty_model() + " -n 16 --context 64 --system Brief", wide);
   ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();
   for (int turn = 0; turn < 4; ++turn) {
     chat.type("Tell me about the sea and the stars and the wind\r");
     ASSERT_TRUE(chat.wait_for("prompt tokens, ")) << chat.seen();
   }
   EXPECT_NE(chat.seen().find("left out]"), std::string::npos) << chat.seen();
+  ASSERT_TRUE(chat.wait_for("> ")) << chat.seen();  // before, the system would take the key for itself
   chat.type("\x04");
   EXPECT_EQ(chat.finish(), 0) << chat.seen();
 }
