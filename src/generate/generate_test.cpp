@@ -117,6 +117,10 @@ TEST(Generate, AGenerationConfigThatMakesNoSenseIsRefusedByItsKey) {
                                    {R"({"eos_token_id": [1, -2]})", "eos_token_id"},
                                    {R"({"do_sample": "yes"})", "do_sample"},
                                    {R"({"top_p": "0.9"})", "top_p"},
+                                   {R"({"temperature": 1e300})", "temperature"},
+                                   {R"({"top_k": 1e300})", "top_k"},
+                                   {R"({"top_k": 1099511627776})", "top_k"},
+                                   {R"({"top_k": -1})", "top_k"},
                                    {R"([1])", "JSON object"}}) {
     made::write(folder / "generation_config.json", text);
     const auto refused = Model::load(folder.path());

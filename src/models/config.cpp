@@ -250,9 +250,13 @@ Result<void> check_generation_config(const Json& config, std::string_view place,
                                      const std::vector<std::string>& ignore) {
   if (config.is_null()) return {};  // a GGUF file has none
   if (!config.is_object()) return error(Errc::corrupt_file, "{}: expected a JSON object", place);
-  for (const char* key : {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"})
-    if (const auto value = config.find(key); value != config.end() && !value->is_null() && !value->is_number())
-      return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a number", place, key, shown(*value));
+  for (const char* key : {"temperature", "top_p", "min_p", "repetition_penalty"})
+    if (const auto value = config.find(key); value != config.end() && !value->is_null())
+      if (!value->is_number() || !std::isfinite(value->get<float>()))
+        return error(Errc::corrupt_file, "{}: \"{}\" is {}, expected a number", place, key, shown(*value));
+  if (const auto k = config.find("top_k"); k != config.end() && !k->is_null())
+    if (!k->is_number_integer() || *k < 0 || *k >= std::int64_t(1) << 31)
+      return error(Errc::corrupt_file, "{}: \"top_k\" is {}, expected a whole number from 0", place, shown(*k));
   NIBBLE_TRY([[maybe_unused]] const bool sample, ConfigReader(config, place).flag("do_sample", false));
   return ConfigReader::is_among(ignore, "eos_token_id") ? Result<void>() : check_end_tokens(config, place);
 }
