@@ -6,7 +6,7 @@ namespace {
 
 using namespace nibble::test;
 
-class ChatTerminal : public Program {
+class Chatting : public Program {
  protected:
   // The shipped model with a template, so that it can be chatted with.
   std::string chatty_model() {
@@ -15,6 +15,14 @@ class ChatTerminal : public Program {
         << "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
            "{% if enable_thinking is defined and not enable_thinking %} (no thoughts){% endif %}";
     return model.string();
+  }
+};
+
+class ChatTerminal : public Chatting {
+ protected:
+  void SetUp() override {
+    Chatting::SetUp();
+    if (!PseudoTerminal::can_be_had()) GTEST_SKIP() << "the system has no terminals to give";
   }
 };
 
@@ -130,7 +138,7 @@ TEST_F(ChatTerminal, AFullContextLeavesTheOldestTurnsOut) {
   EXPECT_EQ(chat.finish(), 0) << chat.seen();
 }
 
-TEST_F(ChatTerminal, ThinkingIsLeftToTheTemplateUnlessItIsAskedNotTo) {
+TEST_F(Chatting, ThinkingIsLeftToTheTemplateUnlessItIsAskedNotTo) {
   const std::string model = chatty_model(), tail = " 'Hello' --chat -n 1 --json --quiet";
   const auto prompt_tokens = [&](const std::string& option) {
     const Outcome r = run("run " + model + tail + option);

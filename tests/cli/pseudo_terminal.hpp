@@ -16,10 +16,19 @@ namespace nibble::test {
 
 class PseudoTerminal {
  public:
+  // Whether this system has terminals to give: some containers and chroots have none.
+  static bool can_be_had() {
+    int master = -1, other = -1;
+    if (::openpty(&master, &other, nullptr, nullptr, nullptr) != 0) return false;
+    ::close(master);
+    ::close(other);
+    return true;
+  }
   // `arguments` as a shell reads them; `before` stands in front of the program ("NO_COLOR=1").
   explicit PseudoTerminal(const std::string& arguments, unsigned short columns = 80, const std::string& before = "") {
     struct winsize size = {24, columns, 0, 0};
     child_ = ::forkpty(&master_, nullptr, nullptr, &size);
+    ended_ = child_ < 0;
     if (child_ != 0) return;
     ::unsetenv("COLUMNS");
     ::setenv("TERM", "xterm", 1);

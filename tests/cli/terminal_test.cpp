@@ -122,6 +122,7 @@ TEST_F(Terminal, NumbersAndTextsThatMeanNothingAreRefused) {
 }
 
 TEST_F(Terminal, TablesAndSentencesFollowTheWindow) {
+  if (!PseudoTerminal::can_be_had()) GTEST_SKIP() << "the system has no terminals to give";
   const std::string qwen = source + "/bench/configs/qwen3_4b.json";
   for (const unsigned short columns : {40, 80, 120})
     for (const std::string& arguments :
@@ -143,6 +144,7 @@ TEST_F(Terminal, TablesAndSentencesFollowTheWindow) {
 }
 
 TEST_F(Terminal, TheChoiceIsBoldOnATerminalThatHasIt) {
+  if (!PseudoTerminal::can_be_had()) GTEST_SKIP() << "the system has no terminals to give";
   const std::string arguments = "estimate " + source + "/bench/configs/qwen3_4b.json --memory 8GiB";
   const auto seen = [&](const std::string& before) {
     PseudoTerminal terminal(arguments, 80, before);
@@ -157,6 +159,7 @@ TEST_F(Terminal, TheChoiceIsBoldOnATerminalThatHasIt) {
 }
 
 TEST_F(Terminal, AProgressBarFitsTheWindow) {
+  if (!PseudoTerminal::can_be_had()) GTEST_SKIP() << "the system has no terminals to give";
   PseudoTerminal terminal("quantize " + shipped + " " + (folder / "out").string() + " --to nf4", 40);
   EXPECT_EQ(terminal.finish(), 0) << terminal.seen();
   const std::string seen = terminal.seen(), bars = seen.substr(0, seen.rfind("100 %"));
